@@ -1,0 +1,121 @@
+/* env.h - the world, as a node sees it: src/host fills it in from libevent and the kernel,
+ * tests/sim from a seed. A node is handed one and knows no other.
+ *
+ * One thread calls everything here and gets every callback: the core's. No call waits, except those
+ * marked "waits", which are for start, stop and rare small files. Paths are absolute. Every callback
+ * comes from the world's loop, never from inside the call that asked for it. */
+#ifndef RK_ENV_H
+#define RK_ENV_H
+#include "base/err.h"
+#include "base/out.h"
+
+struct rk_env;
+
+/* A counted file: keeps a path, and an open descriptor only while it is warm. The world embeds this
+ * head in its own struct. */
+struct rk_file {
+	struct rk_env *env;
+};
+
+/* One connection; the world embeds this head too. */
+struct rk_conn {
+	struct rk_env *env;
+	void *node; /* src/node's state of this connection; NULL until node_opened */
+};
+
+typedef void rk_done(void *arg, enum rk_err);
+typedef void rk_job(void *arg);
+typedef void rk_entry(void *arg, const char *name, bool is_dir);
+
+enum rk_open { RK_OPEN_READ, RK_OPEN_WRITE, RK_OPEN_CREATE };
+
+struct rk_space {
+	int64_t total_bytes, free_bytes; /* of the file system, free for us */
+};
+
+struct rk_world {
+	/* --- time and chance */
+	int64_t (*now_ms)(struct rk_env *);  /* monotonic */
+	int64_t (*wall_ms)(struct rk_env *); /* since 1970; for record timestamps and the like */
+	uint64_t (*chance)(struct rk_env *); /* 64 random bits, good enough for ids */
+	/* Asks for node_tick no later than at_ms (monotonic); replaces the earlier wish. */
+	void (*wake)(struct rk_env *, int64_t at_ms);
+
+	/* --- files. RK_KAFKA_STORAGE_ERROR for EIO and its like, RK_NO_SPACE for ENOSPC/EDQUOT, RK_NOT_FOUND. */
+	/* Opens (WRITE: must exist; CREATE: made when absent; READ: never written). The descriptor may
+	 * be closed and opened again behind the caller's back. The caller gets one count. */
+	enum rk_err (*file_open)(struct rk_env *, const char *path, enum rk_open, struct rk_file **);
+	void (*file_hold)(struct rk_file *);
+	void (*file_drop)(struct rk_file *);
+	enum rk_err (*file_size)(struct rk_file *, uint64_t *);
+	/* Reads exactly len bytes; RK_NOT_FOUND when the file ends before. May wait for the disk. */
+	enum rk_err (*file_read)(struct rk_file *, uint64_t pos, void *to, uint32_t len);
+	/* Writes all or, on an error, reports it: the file's tail past pos is then undefined. */
+	enum rk_err (*file_write)(struct rk_file *, uint64_t pos, const void *, uint32_t len);
+	enum rk_err (*file_truncate)(struct rk_file *, uint64_t len);
+	/* Reserves disk space up to len bytes where the file system can; the size becomes len. */
+	enum rk_err (*file_reserve)(struct rk_file *, uint64_t len);
+	/* fdatasync on a worker; done with RK_OK means: all that was written before the call is on
+	 * stable storage. Any other answer: nothing is known, and the page cache is not to be trusted. */
+	void (*file_sync)(struct rk_file *, rk_done *, void *arg);
+	enum rk_err (*file_sync_wait)(struct rk_file *); /* waits */
+	/* The path of the file follows a rename of it or of its folder. */
+	enum rk_err (*file_rename)(struct rk_file *, const char *to);
+
+	/* --- the file system around them. All may wait; none syncs unless it says so. */
+	enum rk_err (*dir_make)(struct rk_env *, const char *path); /* one level; exists is OK */
+	enum rk_err (*dir_list)(struct rk_env *, const char *path, rk_entry *, void *arg);
+	enum rk_err (*dir_sync)(struct rk_env *, const char *path);
+	enum rk_err (*path_rename)(struct rk_env *, const char *from, const char *to);
+	enum rk_err (*path_remove)(struct rk_env *, const char *path); /* a file or an empty folder */
+	enum rk_err (*space)(struct rk_env *, const char *path, struct rk_space *);
+
+	/* --- work off the core: fn on some worker thread (it may touch only arg), then done here.
+	 * Jobs of one lane run one after the other; lane 0 has no order. */
+	void (*work)(struct rk_env *, uint32_t lane, rk_job *fn, rk_done *done, void *arg);
+
+	/* --- connections. The host reads whole frames and gives them to node_frame. */
+	/* Sends the pieces (taking over the counts of files); calls node_sent when all has left or the
+	 * connection died. Answers of one connection are given in order. */
+	void (*conn_send)(struct rk_conn *, struct rk_out *);
+	void (*conn_close)(struct rk_conn *, const char *why); /* node_gone follows */
+	/* Reads no further frame until conn_resume: one request at a time, as Kafka does. */
+	void (*conn_pause)(struct rk_conn *);
+	void (*conn_resume)(struct rk_conn *);
+	const char *(*conn_peer)(const struct rk_conn *); /* "127.0.0.1:51234" */
+	/* Moves the bytes on: asks for the file's pages soon, on a worker. Only a hint. */
+	void (*file_warm)(struct rk_file *, uint64_t pos, uint32_t len);
+};
+
+struct rk_env {
+	const struct rk_world *world;
+};
+
+/* What every layer calls. */
+#define rk_now(e) ((e)->world->now_ms(e))
+#define rk_wall(e) ((e)->world->wall_ms(e))
+#define rk_chance(e) ((e)->world->chance(e))
+#define rk_file_open(e, path, how, out) ((e)->world->file_open(e, path, how, out))
+#define rk_file_hold(f) ((f)->env->world->file_hold(f))
+#define rk_file_drop(f) ((f)->env->world->file_drop(f))
+#define rk_file_size(f, out) ((f)->env->world->file_size(f, out))
+#define rk_file_read(f, pos, to, len) ((f)->env->world->file_read(f, pos, to, len))
+#define rk_file_write(f, pos, from, len) ((f)->env->world->file_write(f, pos, from, len))
+#define rk_file_truncate(f, len) ((f)->env->world->file_truncate(f, len))
+#define rk_file_reserve(f, len) ((f)->env->world->file_reserve(f, len))
+#define rk_file_sync(f, done, arg) ((f)->env->world->file_sync(f, done, arg))
+#define rk_file_sync_wait(f) ((f)->env->world->file_sync_wait(f))
+#define rk_file_rename(f, to) ((f)->env->world->file_rename(f, to))
+#define rk_dir_make(e, path) ((e)->world->dir_make(e, path))
+#define rk_dir_list(e, path, fn, arg) ((e)->world->dir_list(e, path, fn, arg))
+#define rk_dir_sync(e, path) ((e)->world->dir_sync(e, path))
+#define rk_path_rename(e, from, to) ((e)->world->path_rename(e, from, to))
+#define rk_path_remove(e, path) ((e)->world->path_remove(e, path))
+#define rk_space_of(e, path, out) ((e)->world->space(e, path, out))
+#define rk_work(e, lane, fn, done, arg) ((e)->world->work(e, lane, fn, done, arg))
+struct rk_uuid rk_env_uuid(struct rk_env *); /* random, type 4, not one of Kafka's reserved 0..99 */
+/* A whole small file into the arena (zero behind len). RK_NOT_FOUND, RK_KAFKA_STORAGE_ERROR; over: too big. */
+rk_must_use enum rk_err rk_env_slurp(struct rk_env *, const char *path, struct rk_arena *, struct rk_str *);
+/* Replaces path durably: path.tmp written, synced, renamed, folder synced. Waits. */
+rk_must_use enum rk_err rk_env_spill(struct rk_env *, const char *path, const void *, uint32_t len);
+#endif
