@@ -74,14 +74,16 @@ struct rk_world {
 	 * Jobs of one lane run one after the other; lane 0 has no order. */
 	void (*work)(struct rk_env *, uint32_t lane, rk_job *fn, rk_done *done, void *arg);
 
-	/* --- connections. The host reads whole frames and gives them to node_frame. */
-	/* Sends the pieces (taking over the counts of files); calls node_sent when all has left or the
-	 * connection died. Answers of one connection are given in order. */
+	/* --- connections. The host reads whole frames and gives each to node_frame; it then reads no
+	 * further frame of that connection until conn_resume. */
+	/* Sends the pieces after all that was given before, taking over the counts of files; memory
+	 * pieces must stay until node_sent, which comes once for each call when all of it has left (never
+	 * from inside this call; not after node_gone). */
 	void (*conn_send)(struct rk_conn *, struct rk_out *);
-	void (*conn_close)(struct rk_conn *, const char *why); /* node_gone follows */
-	/* Reads no further frame until conn_resume: one request at a time, as Kafka does. */
-	void (*conn_pause)(struct rk_conn *);
 	void (*conn_resume)(struct rk_conn *);
+	/* Closes after what was given to conn_send has left (at most some seconds later), or at once when
+	 * now. why goes to the log at debug level. node_gone follows, never from inside this call. */
+	void (*conn_close)(struct rk_conn *, bool now, const char *why);
 	const char *(*conn_peer)(const struct rk_conn *); /* "127.0.0.1:51234" */
 	/* Moves the bytes on: asks for the file's pages soon, on a worker. Only a hint. */
 	void (*file_warm)(struct rk_file *, uint64_t pos, uint32_t len);
@@ -112,6 +114,11 @@ struct rk_env {
 #define rk_path_rename(e, from, to) ((e)->world->path_rename(e, from, to))
 #define rk_path_remove(e, path) ((e)->world->path_remove(e, path))
 #define rk_space_of(e, path, out) ((e)->world->space(e, path, out))
+#define rk_conn_send(c, out) ((c)->env->world->conn_send(c, out))
+#define rk_conn_resume(c) ((c)->env->world->conn_resume(c))
+#define rk_conn_close(c, at_once, why) ((c)->env->world->conn_close(c, at_once, why))
+#define rk_conn_peer(c) ((c)->env->world->conn_peer(c))
+#define rk_file_warm(f, pos, len) ((f)->env->world->file_warm(f, pos, len))
 #define rk_work(e, lane, fn, done, arg) ((e)->world->work(e, lane, fn, done, arg))
 struct rk_uuid rk_env_uuid(struct rk_env *); /* random, type 4, not one of Kafka's reserved 0..99 */
 /* A whole small file into the arena (zero behind len). RK_NOT_FOUND, RK_KAFKA_STORAGE_ERROR; over: too big. */
