@@ -1,0 +1,59 @@
+/* dir.h - one directory of log.dirs: meta.properties, the lock, the checkpoints, the clean-shutdown marker.
+ *
+ * A directory fails as a whole (JBOD): after EIO, a failed sync or a failed checkpoint it is offline,
+ * its logs broken; the node decides whether it can go on without it. */
+#ifndef ST_DIR_H
+#define ST_DIR_H
+#include "base/env.h"
+#include "storage/log.h"
+
+struct st_meta { /* meta.properties */
+	int32_t version, node_id;
+	char cluster_id[64];
+	struct rk_uuid directory_id; /* zero: not there */
+};
+
+/* meta.properties as Kafka's formatter writes it. Durable when it returns. Waits. */
+rk_must_use enum rk_err st_meta_write(struct rk_env *, const char *dir, const struct st_meta *);
+/* RK_NOT_FOUND: the directory is not formatted. RK_CORRUPT_MESSAGE: why says what is wrong. */
+rk_must_use enum rk_err st_meta_read(struct rk_env *, const char *dir, struct st_meta *, char why[256]);
+
+struct st_found { /* a partition folder */
+	struct rk_str topic;
+	int32_t partition;
+	int64_t recovery_point, start, high; /* from the checkpoints; -1: not in them */
+};
+struct st_dir_opened {
+	bool clean;              /* the marker was there (and has been removed durably) */
+	int64_t broker_epoch;    /* of the marker, -1: none */
+};
+/* Opens a formatted directory: takes over checkpoints and the marker. Removes .deleted leftovers later
+ * (st_dir_tick), finishes -delete folders. Does not open logs. Waits. */
+rk_must_use enum rk_err st_dir_open(struct rk_env *, const char *path, const struct st_meta *, struct st_dir **,
+    struct st_dir_opened *);
+const char *st_dir_path(const struct st_dir *);
+struct rk_uuid st_dir_id(const struct st_dir *);
+bool st_dir_failed(const struct st_dir *);
+void st_dir_fail(struct st_dir *, const char *why); /* says it once */
+/* Every partition folder that is there. After a clean stop this reads the checkpoints and one listing of
+ * the root; fn must not open logs of other folders meanwhile. */
+rk_must_use enum rk_err st_dir_each(struct st_dir *, void (*fn)(void *arg, const struct st_found *), void *arg);
+/* What the checkpoints said of one partition at open; false: nothing. */
+bool st_dir_lookup(const struct st_dir *, struct rk_str topic, int32_t partition, struct st_found *);
+/* A folder that metadata does not know: renamed to <name>.<hex>-stray, said in the log. */
+rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32_t partition);
+
+/* The four checkpoint files: recovery-point, replication (high watermark), log-start, cleaner. The caller
+ * adds a line for each partition between begin and end; end replaces the file durably. */
+enum st_point { ST_RECOVERY_POINT, ST_HIGH_WATERMARK, ST_LOG_START, ST_CLEANER };
+struct st_points;
+struct st_points *st_points_begin(struct st_dir *, enum st_point);
+void st_points_add(struct st_points *, struct rk_str topic, int32_t partition, int64_t offset);
+rk_must_use enum rk_err st_points_end(struct st_points *); /* frees it, whatever it answers */
+
+/* Writes .kafka_cleanshutdown: everything else has been synced. Waits. */
+rk_must_use enum rk_err st_dir_mark_clean(struct st_dir *, int64_t broker_epoch);
+/* Removes what waited for file.delete.delay.ms; returns when to be called again, INT64_MAX: nothing waits. */
+int64_t st_dir_tick(struct st_dir *, int64_t now_ms);
+void st_dir_close(struct st_dir *);
+#endif
