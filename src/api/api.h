@@ -1,0 +1,82 @@
+/* api.h - what a request handler is given and what it must give back.
+ *
+ * One file per Kafka API, one row in api.tbl. A handler sees a decoded request, the image of the cluster,
+ * and an arena; it never blocks. A row says where it runs: BROKER at once, on the committed image; CONTROL
+ * on the active controller, where it plans records (call->plan) and its answer leaves when they are committed. */
+#ifndef API_H
+#define API_H
+#include "base/env.h"
+#include "base/list.h"
+#include "protocol/codec.h"
+#include "src/meta/meta.h"
+
+struct conf;
+struct core;
+
+enum api_fate {
+	API_NOW,    /* the answer is filled in: send it */
+	API_LATER,  /* the handler keeps the call and will call api_finish */
+	API_SILENT, /* no answer (Produce with acks=0) */
+	API_CLOSE,  /* close the connection, as Kafka does here */
+};
+enum api_where { API_BROKER, API_CONTROL };
+
+/* What the node tells handlers about itself: one for all calls, kept current by src/node. */
+struct api_shared {
+	struct rk_env *env;
+	struct conf *conf;
+	struct core *core;
+	struct meta_image *image;
+	struct rk_timers *timers;
+	const char *cluster_id;
+	int32_t node_id;
+	int64_t broker_epoch;
+	/* the quorum, for DescribeQuorum and the like */
+	int32_t leader_id, leader_epoch;
+	struct rk_uuid leader_directory;
+	int64_t quorum_high, quorum_end;
+	/* Creates a topic on the controller for auto.create.topics.enable; the client asks again. */
+	void (*auto_create)(struct api_shared *, struct rk_str topic);
+	/* Hands out the next producer id, or RK_COORDINATOR_LOAD_IN_PROGRESS while a block is fetched. */
+	enum rk_err (*producer_id)(struct api_shared *, int64_t *);
+};
+
+struct api_call {
+	struct rk_list link;         /* in whichever queue holds it */
+	struct api_shared *shared;
+	struct meta_view view;       /* of the moment the handler runs; not kept across API_LATER */
+	struct meta_plan *plan;      /* CONTROL rows only */
+	const struct kp_api *api;
+	struct kp_head head;
+	struct rk_str principal;     /* "User:ANONYMOUS" */
+	const char *peer;            /* "127.0.0.1:51234" */
+	const char *listener;        /* its name */
+	int32_t throttle_ms;
+	struct rk_arena arena;       /* lives until the answer has left; decoded request and answer too */
+	void *req, *res;             /* res has its defaults when the handler gets it */
+	int64_t now_ms, wall_ms;     /* when it arrived */
+	bool gone;                   /* the connection died while it waited: finish it all the same */
+	void (*abandon)(struct api_call *); /* set by a handler with API_LATER: stop waiting, finish now */
+	void *wait;                  /* the handler's own, in the arena */
+	void *node;                  /* src/node's: the connection and the frame */
+};
+
+/* Answers a call that was API_LATER: from the handler's timer or wake-up, never inside the handler. */
+void api_finish(struct api_call *);
+
+/* The row of an API that is served; NULL: not advertised. */
+struct api_row {
+	int16_t key;
+	enum api_where where;
+	int16_t min, max; /* served and advertised */
+	const char *duty;
+	enum api_fate (*run)(struct api_call *, const void *req, void *res);
+};
+const struct api_row *api_row(int16_t key);
+extern const struct api_row api_rows[];
+extern const uint32_t api_rows_count;
+/* How api_finish reaches the node: set once by src/node. */
+extern void (*api_on_finish)(struct api_call *);
+
+/* One prototype per row: api_metadata(struct api_call *, const struct kp_metadata_req *, struct kp_metadata_res *). */
+#endif

@@ -1,0 +1,138 @@
+/* meta.h - the cluster's metadata: records make the image (apply), wishes make records (plan).
+ *
+ * The image is ordered tables on LMDB (storage/table.h). Its values are Kafka's own metadata records in
+ * their highest version: a partition's row is its PartitionRecord with all changes folded in. So the image's
+ * structs are protocol/'s record structs, read into an arena. One thread: the core's. */
+#ifndef META_H
+#define META_H
+#include "base/env.h"
+#include "protocol/codec.h"
+#include "protocol/gen/metadata_records.h"
+#include "storage/table.h"
+
+struct conf;
+struct meta_image;
+
+/* --- the image */
+/* Opens path (a folder of its own). fresh: it is empty and must be fed from a snapshot and the log. */
+rk_must_use enum rk_err meta_open(const char *path, struct meta_image **, bool *fresh);
+rk_must_use enum rk_err meta_close(struct meta_image *);
+void meta_free(struct meta_image *); /* as a crash would */
+
+/* What one looks through: the last commit, or a plan's own unfinished state. */
+struct meta_view {
+	struct st_txn *txn;
+};
+void meta_view_begin(struct meta_image *, struct meta_view *); /* the last commit */
+void meta_view_end(struct meta_view *);
+
+struct meta_topic {
+	struct rk_str name; /* valid as long as the view */
+	struct rk_uuid id;
+	int32_t partitions;
+};
+bool meta_topic_named(const struct meta_view *, struct rk_str name, struct meta_topic *);
+bool meta_topic_of(const struct meta_view *, struct rk_uuid id, struct meta_topic *);
+/* Walks topics by name, from a name on (the empty string: all). */
+struct meta_topics {
+	struct st_cursor cursor;
+	const struct meta_view *view;
+	struct meta_topic topic;
+};
+bool meta_topics_begin(struct meta_topics *, const struct meta_view *, struct rk_str from);
+bool meta_topics_next(struct meta_topics *);
+void meta_topics_end(struct meta_topics *);
+uint64_t meta_topics_count(const struct meta_view *);
+
+bool meta_partition(const struct meta_view *, struct rk_uuid topic, int32_t partition, struct rk_arena *,
+    struct kp_partition_record *);
+bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *, struct kp_register_broker_record *);
+/* The first broker with an id >= from, ascending; false: none. */
+bool meta_broker_next(const struct meta_view *, int32_t from, struct rk_arena *, struct kp_register_broker_record *);
+bool meta_controller_next(const struct meta_view *, int32_t from, struct rk_arena *, struct kp_register_controller_record *);
+/* Configs of one resource (type as in ConfigRecord: 2 topic, 4 broker, 16 client-metrics, 32 group). */
+bool meta_config(const struct meta_view *, int8_t type, struct rk_str resource, struct rk_str name, struct rk_str *value);
+struct meta_configs {
+	struct st_cursor cursor;
+	struct rk_str name, value;
+	uint8_t key[300];
+};
+bool meta_configs_begin(struct meta_configs *, const struct meta_view *, int8_t type, struct rk_str resource);
+bool meta_configs_next(struct meta_configs *);
+void meta_configs_end(struct meta_configs *);
+/* Names of the resources of a type that have configs, ascending: after is the one before, or null. */
+bool meta_config_resource_next(const struct meta_view *, int8_t type, struct rk_str after, struct rk_arena *, struct rk_str *);
+int16_t meta_feature(const struct meta_view *, struct rk_str name); /* finalised level; 0: none */
+bool meta_feature_next(const struct meta_view *, struct rk_str after, struct rk_arena *, struct rk_str *name, int16_t *level);
+int64_t meta_next_producer_id(const struct meta_view *);
+/* Up to where the log is applied (end-exclusive), and the epoch of the last record. */
+int64_t meta_applied(const struct meta_view *, int32_t *epoch);
+
+/* --- from the log */
+/* One metadata record out of a batch: its type id, version, and struct. */
+typedef void meta_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t offset);
+/* Applies every record of the record batches (control batches too: they only move the offset) in one
+ * transaction and commits it. heard, when not NULL, is called for each after the commit. Records inside a
+ * metadata transaction (Begin..End) wait in the image until their end. RK_CORRUPT_MESSAGE: bytes that are not
+ * metadata; nothing is applied. An unknown record type is an error that names it. */
+rk_must_use enum rk_err meta_apply(struct meta_image *, const uint8_t *batches, uint32_t len, meta_heard *, void *arg);
+/* Decodes without applying. */
+rk_must_use enum rk_err meta_each(const uint8_t *batches, uint32_t len, struct rk_arena *, meta_heard *, void *arg);
+
+/* --- planning: the active controller. A batch of requests shares one top transaction; each request is
+ * planned in a child and kept or dropped as a whole (a request that reports errors topic by topic keeps
+ * what it planned for the others). */
+struct meta_plan {
+	struct rk_env *env;
+	const struct conf *conf;
+	struct meta_image *image;
+	struct meta_view view;   /* reads see what was planned so far */
+	struct rk_arena *arena;  /* the whole batch's */
+	struct rk_str *value;    /* record values, encoded, in order */
+	uint32_t count, cap;
+	int64_t base_offset;     /* where the batch will stand in the log: RegisterBroker's epoch */
+	uint32_t mark;           /* count at the child's beginning */
+	struct st_txn *top;
+};
+/* Begins the batch's top transaction; there can be only one. */
+void meta_plan_begin(struct meta_plan *, struct meta_image *, struct rk_env *, const struct conf *, struct rk_arena *,
+    int64_t base_offset);
+void meta_plan_enter(struct meta_plan *);             /* one request begins */
+void meta_plan_leave(struct meta_plan *, bool keep);  /* keep it, or forget its records */
+/* Adds a record and applies it to the plan's view at once. type is the metadata record's id. */
+void meta_plan_add(struct meta_plan *, int16_t type, const void *record);
+/* The batch's bytes for the log (record versions those of the finalised metadata.version); null when there is
+ * no record. After it only commit or abort may follow. */
+struct rk_str meta_plan_batch(struct meta_plan *, int32_t leader_epoch, int64_t now_ms);
+/* The log has committed the batch up to applied (end-exclusive): the image is now what was planned. */
+rk_must_use enum rk_err meta_plan_commit(struct meta_plan *, int64_t applied, int32_t epoch);
+void meta_plan_abort(struct meta_plan *);
+
+/* What the controller does for each request: fills in the answer, adds records. Kafka's checks, in
+ * Kafka's order, with Kafka's messages. Strings of the answer live in the arena or the request. */
+void meta_create_topics(struct meta_plan *, int16_t version, const struct kp_create_topics_req *, struct kp_create_topics_res *);
+void meta_delete_topics(struct meta_plan *, int16_t version, const struct kp_delete_topics_req *, struct kp_delete_topics_res *);
+void meta_create_partitions(struct meta_plan *, int16_t version, const struct kp_create_partitions_req *,
+    struct kp_create_partitions_res *);
+void meta_alter_configs(struct meta_plan *, int16_t version, const struct kp_alter_configs_req *, struct kp_alter_configs_res *);
+void meta_incremental_alter_configs(struct meta_plan *, int16_t version, const struct kp_incremental_alter_configs_req *,
+    struct kp_incremental_alter_configs_res *);
+void meta_allocate_producer_ids(struct meta_plan *, const struct kp_allocate_producer_ids_req *,
+    struct kp_allocate_producer_ids_res *);
+void meta_register_broker(struct meta_plan *, int16_t version, const struct kp_broker_registration_req *,
+    struct kp_broker_registration_res *);
+void meta_broker_heartbeat(struct meta_plan *, int16_t version, const struct kp_broker_heartbeat_req *,
+    struct kp_broker_heartbeat_res *);
+void meta_register_controller(struct meta_plan *, const struct kp_controller_registration_req *,
+    struct kp_controller_registration_res *);
+/* The first records of an empty log: from bootstrap.checkpoint's batches, in a metadata transaction. */
+rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkpoint, uint32_t len);
+
+/* --- snapshots and formatting (facts/kraft.md 6, 7) */
+/* Kafka's checkpoint file of the view, to path, durably (path.part, sync, rename). voters: the encoded
+ * VotersRecord and kraft.version, or null. Waits: it is called rarely. */
+rk_must_use enum rk_err meta_snapshot_write(struct rk_env *, const struct meta_view *, const char *path, int64_t last_ms,
+    int16_t kraft_version, struct rk_str voters);
+/* Empties the image and fills it from a checkpoint's bytes. */
+rk_must_use enum rk_err meta_snapshot_load(struct meta_image *, const uint8_t *, uint32_t len, int64_t end_offset, int32_t epoch);
+#endif
