@@ -1,8 +1,10 @@
 /* api.h - what a request handler is given and what it must give back.
  *
  * One file per Kafka API, one row in api.tbl. A handler sees a decoded request, the image of the cluster,
- * and an arena; it never blocks. A row says where it runs: BROKER at once, on the committed image; CONTROL
- * on the active controller, where it plans records (call->plan) and its answer leaves when they are committed. */
+ * and an arena; it never blocks. A row says where it runs: DATA at once, without a view of the image (the
+ * hot path: Produce, Fetch); BROKER at once, on the committed image (call->view); CONTROL on the active
+ * controller, where it plans records (call->plan, call->view is the plan's) and its answer leaves when they
+ * are committed. */
 #ifndef API_H
 #define API_H
 #include "base/env.h"
@@ -19,7 +21,7 @@ enum api_fate {
 	API_SILENT, /* no answer (Produce with acks=0) */
 	API_CLOSE,  /* close the connection, as Kafka does here */
 };
-enum api_where { API_BROKER, API_CONTROL };
+enum api_where { API_DATA, API_BROKER, API_CONTROL };
 
 /* What the node tells handlers about itself: one for all calls, kept current by src/node. */
 struct api_shared {
