@@ -46,38 +46,48 @@ uint64_t meta_topics_count(const struct meta_view *);
 
 bool meta_partition(const struct meta_view *, struct rk_uuid topic, int32_t partition, struct rk_arena *,
     struct kp_partition_record *);
-bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *, struct kp_register_broker_record *);
+bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *,
+    struct kp_register_broker_record *);
 /* The first broker with an id >= from, ascending; false: none. */
-bool meta_broker_next(const struct meta_view *, int32_t from, struct rk_arena *, struct kp_register_broker_record *);
-bool meta_controller_next(const struct meta_view *, int32_t from, struct rk_arena *, struct kp_register_controller_record *);
+bool meta_broker_next(const struct meta_view *, int32_t from, struct rk_arena *,
+    struct kp_register_broker_record *);
+bool meta_controller_next(const struct meta_view *, int32_t from, struct rk_arena *,
+    struct kp_register_controller_record *);
 /* Configs of one resource (type as in ConfigRecord: 2 topic, 4 broker, 16 client-metrics, 32 group). */
-bool meta_config(const struct meta_view *, int8_t type, struct rk_str resource, struct rk_str name, struct rk_str *value);
+bool meta_config(const struct meta_view *, int8_t type, struct rk_str resource,
+    struct rk_str name, struct rk_str *value);
 struct meta_configs {
 	struct st_cursor cursor;
 	struct rk_str name, value;
 	uint8_t key[300];
 };
-bool meta_configs_begin(struct meta_configs *, const struct meta_view *, int8_t type, struct rk_str resource);
+bool meta_configs_begin(struct meta_configs *, const struct meta_view *, int8_t type,
+    struct rk_str resource);
 bool meta_configs_next(struct meta_configs *);
 void meta_configs_end(struct meta_configs *);
 /* Names of the resources of a type that have configs, ascending: after is the one before, or null. */
-bool meta_config_resource_next(const struct meta_view *, int8_t type, struct rk_str after, struct rk_arena *, struct rk_str *);
+bool meta_config_resource_next(const struct meta_view *, int8_t type, struct rk_str after,
+    struct rk_arena *, struct rk_str *);
 int16_t meta_feature(const struct meta_view *, struct rk_str name); /* finalised level; 0: none */
-bool meta_feature_next(const struct meta_view *, struct rk_str after, struct rk_arena *, struct rk_str *name, int16_t *level);
+bool meta_feature_next(const struct meta_view *, struct rk_str after, struct rk_arena *,
+    struct rk_str *name, int16_t *level);
 int64_t meta_next_producer_id(const struct meta_view *);
 /* Up to where the log is applied (end-exclusive), and the epoch of the last record. */
 int64_t meta_applied(const struct meta_view *, int32_t *epoch);
 
 /* --- from the log */
 /* One metadata record out of a batch: its type id, version, and struct. */
-typedef void meta_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t offset);
+typedef void meta_heard(void *arg, int16_t type, int16_t version, const void *record,
+    int64_t offset);
 /* Applies every record of the record batches (control batches too: they only move the offset) in one
  * transaction and commits it. heard, when not NULL, is called for each after the commit. Records inside a
  * metadata transaction (Begin..End) wait in the image until their end. RK_CORRUPT_MESSAGE: bytes that are not
  * metadata; nothing is applied. An unknown record type is an error that names it. */
-rk_must_use enum rk_err meta_apply(struct meta_image *, const uint8_t *batches, uint32_t len, meta_heard *, void *arg);
+rk_must_use enum rk_err meta_apply(struct meta_image *, const uint8_t *batches, uint32_t len,
+    meta_heard *, void *arg);
 /* Decodes without applying. */
-rk_must_use enum rk_err meta_each(const uint8_t *batches, uint32_t len, struct rk_arena *, meta_heard *, void *arg);
+rk_must_use enum rk_err meta_each(const uint8_t *batches, uint32_t len, struct rk_arena *,
+    meta_heard *, void *arg);
 
 /* --- planning: the active controller. A batch of requests shares one top transaction; each request is
  * planned in a child and kept or dropped as a whole (a request that reports errors topic by topic keeps
@@ -110,11 +120,14 @@ void meta_plan_abort(struct meta_plan *);
 
 /* What the controller does for each request: fills in the answer, adds records. Kafka's checks, in
  * Kafka's order, with Kafka's messages. Strings of the answer live in the arena or the request. */
-void meta_create_topics(struct meta_plan *, int16_t version, const struct kp_create_topics_req *, struct kp_create_topics_res *);
-void meta_delete_topics(struct meta_plan *, int16_t version, const struct kp_delete_topics_req *, struct kp_delete_topics_res *);
+void meta_create_topics(struct meta_plan *, int16_t version,
+    const struct kp_create_topics_req *, struct kp_create_topics_res *);
+void meta_delete_topics(struct meta_plan *, int16_t version,
+    const struct kp_delete_topics_req *, struct kp_delete_topics_res *);
 void meta_create_partitions(struct meta_plan *, int16_t version, const struct kp_create_partitions_req *,
     struct kp_create_partitions_res *);
-void meta_alter_configs(struct meta_plan *, int16_t version, const struct kp_alter_configs_req *, struct kp_alter_configs_res *);
+void meta_alter_configs(struct meta_plan *, int16_t version,
+    const struct kp_alter_configs_req *, struct kp_alter_configs_res *);
 void meta_incremental_alter_configs(struct meta_plan *, int16_t version, const struct kp_incremental_alter_configs_req *,
     struct kp_incremental_alter_configs_res *);
 void meta_allocate_producer_ids(struct meta_plan *, const struct kp_allocate_producer_ids_req *,
@@ -134,5 +147,6 @@ rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkp
 rk_must_use enum rk_err meta_snapshot_write(struct rk_env *, const struct meta_view *, const char *path, int64_t last_ms,
     int16_t kraft_version, struct rk_str voters);
 /* Empties the image and fills it from a checkpoint's bytes. */
-rk_must_use enum rk_err meta_snapshot_load(struct meta_image *, const uint8_t *, uint32_t len, int64_t end_offset, int32_t epoch);
+rk_must_use enum rk_err meta_snapshot_load(struct meta_image *, const uint8_t *, uint32_t len,
+    int64_t end_offset, int32_t epoch);
 #endif
