@@ -11,35 +11,41 @@
  *	[]T                                              struct { T *at; int32_t len; }, len -1: null
  *	a single struct S                                embedded; when it may be null: S *, NULL
  *
- * A field that a version does not carry reads as its default, and is not written. */
+ * A field that a version does not carry reads as its default, and is not written. Every API's key and
+ * every record's id is a constant: KP_DELETE_TOPICS, KP_PARTITION_RECORD (protocol/gen/keys.h). */
 #ifndef KP_CODEC_H
 #define KP_CODEC_H
 #include "base/err.h"
 #include "base/out.h"
 
 /* Record batches in a message. Read: borrowed from the frame, which may be overwritten in place.
- * Written: the pieces of out when it is not NULL (they move), else len bytes at at. len -1: null. */
+ * Written: the pieces of out when it is not NULL (they move), else a copy of len bytes at at. len -1
+ * (and no out): null. */
 struct kp_records {
 	uint8_t *at;
 	int32_t len;
 	struct rk_out *out;
 };
 
-struct kp_desc; /* a struct's table of fields: see codec.c */
+struct kp_desc; /* a message's table of fields: protocol/desc.h */
 
 /* Reads one message of this version from len bytes at p. Strings, bytes and records stay where they
  * are in p; arrays go to the arena. *used, when asked for, is what was read; without it bytes left
  * over are an error. RK_INVALID_REQUEST: bytes missing, a length that is negative, null where null
  * may not be, or larger than what is left; out is then not to be read. RK_NO_MEMORY: the arena is over.
- * Never takes more arena than a constant times len. */
+ * RK_UNSUPPORTED_VERSION: the message has no such version. Never takes more arena than a constant
+ * times len. Tags that are not known are skipped. */
 rk_must_use enum rk_err kp_read(const struct kp_desc *, int16_t version, const void *p, size_t len,
     struct rk_arena *, void *out, size_t *used);
 
-/* Writes the message. Asserts what the type system cannot say (null where null may not be, a
- * non-default value of a field this version must not lose, where the schema marks it). */
+/* Writes the message, all of it copied but for records in an out. Asserts what the type system cannot
+ * say: the version exists, no null where null may not be, no string past 32,767 bytes. Fields that the
+ * version does not carry are left out, whatever they hold. */
 void kp_write(const struct kp_desc *, int16_t version, const void *msg, struct rk_out *);
 
-/* Fills in every default; what kp_read does for absent fields. Start every message you build so. */
+/* Fills in every default, as kp_read does for absent fields. Start every message you build so. Single
+ * structs that may be null become NULL; the one whose default on the wire is not null (the classic
+ * member of kp_consumer_group_member_metadata_value) is then written as null, as Kafka does. */
 void kp_defaults(const struct kp_desc *, void *msg);
 
 const char *kp_desc_name(const struct kp_desc *);
