@@ -1,0 +1,17 @@
+/* mlog_sim.h - the metadata log's body of the simulator: a disk in memory that outlives its node.
+ *
+ * The disk holds what has been committed. It is given to one log at a time; closing the log without a
+ * flush is a crash. A commit is carried out when the world runs the job: in or out as a whole. */
+#ifndef SIM_MLOG_SIM_H
+#define SIM_MLOG_SIM_H
+#include "storage/mlog.h"
+
+struct sim_mdisk;
+struct sim_mdisk *sim_mdisk_new(void);
+void sim_mdisk_free(struct sim_mdisk *);
+/* The commit that comes after so many good ones fails with err, and so do all later ones of this log. */
+void sim_mdisk_fail(struct sim_mdisk *, uint32_t good, enum rk_err err);
+uint64_t sim_mdisk_commits(const struct sim_mdisk *);
+/* What st_mlog_open is for LMDB. */
+rk_must_use enum rk_err sim_mlog_open(struct rk_env *, struct sim_mdisk *, uint32_t lane, struct st_mlog **);
+#endif
