@@ -1,0 +1,11 @@
+/* create_topics.c - key 19: new topics, each checked, placed and configured on its own (KIP-4, KIP-464 defaults, KIP-525 answers). */
+#include "protocol/gen/create_topics.h"
+#include "src/api/handlers.h"
+
+enum api_fate
+api_create_topics(struct api_call *c, const struct kp_create_topics_req *q, struct kp_create_topics_res *a)
+{
+	rk_assert(c->plan != NULL);
+	meta_create_topics(c->plan, c->head.version, q, a);
+	return API_NOW;
+}

@@ -1,0 +1,122 @@
+/* control.c - the active controller's desk: requests are planned in batches, a batch is one append.
+ *
+ * What waits is planned together: one top transaction on the image, a child for each request, one record
+ * batch for the log. Nothing is planned while a batch is under way: readers keep seeing the image as of
+ * the last commit, and a lost leadership only has to abort the transaction. The answer leaves when the
+ * quorum has the batch on stable storage and this node has taken it in. */
+#include "protocol/batch.h"
+#include "src/node/inside.h"
+
+void
+node_control_init(struct node *n)
+{
+	struct node_control *c = &n->control;
+
+	rk_list_init(&c->waiting);
+	rk_list_init(&c->planned);
+	rk_arena_init(&c->arena, 1u << 30);
+	c->batch = RK_STR_NULL;
+}
+
+void
+node_errand_add(struct node *n, struct node_errand *e)
+{
+	rk_assert(e->plan != NULL && e->done != NULL);
+	rk_list_add(&n->control.waiting, &e->link);
+}
+
+/* Everybody in the batch hears how it ended. Their done may add new errands. */
+static void
+answer(struct node *n, enum rk_err err)
+{
+	struct rk_list mine;
+
+	rk_list_init(&mine);
+	while (!rk_list_empty(&n->control.planned)) {
+		struct rk_list *m = n->control.planned.next;
+		rk_list_del(m);
+		rk_list_add(&mine, m);
+	}
+	while (!rk_list_empty(&mine)) {
+		struct node_errand *e = rk_of(mine.next, struct node_errand, link);
+		rk_list_del(&e->link);
+		e->done(e, err);
+	}
+}
+
+void
+node_control_run(struct node *n)
+{
+	struct node_control *c = &n->control;
+
+	if (c->batch.len >= 0 || rk_list_empty(&c->waiting) || !node_quorum_leads(n))
+		return;
+	meta_plan_begin(&c->plan, n->image, n->env, n->conf, &c->arena, node_quorum_end(n));
+	while (!rk_list_empty(&c->waiting)) {
+		struct node_errand *e = rk_of(c->waiting.next, struct node_errand, link);
+		rk_list_del(&e->link);
+		rk_list_add(&c->planned, &e->link);
+		meta_plan_enter(&c->plan);
+		e->plan(e, &c->plan);
+		meta_plan_leave(&c->plan, true);
+	}
+	c->batch = meta_plan_batch(&c->plan, node_quorum_epoch(n), rk_wall(n->env));
+	if (c->batch.len < 0) { /* nothing to change: the answers say why */
+		meta_plan_abort(&c->plan);
+		rk_arena_free(&c->arena);
+		answer(n, RK_OK);
+		return;
+	}
+	c->end_offset = kp_batch_last(c->batch.at) + 1;
+	rk_assert(kp_batch_base(c->batch.at) == node_quorum_end(n));
+	node_quorum_append(n, c->batch);
+}
+
+bool
+node_control_owns(const struct node *n, int64_t offset)
+{
+	return n->control.batch.len >= 0 && offset == kp_batch_base(n->control.batch.at);
+}
+
+void
+node_control_committed(struct node *n, int64_t high)
+{
+	struct node_control *c = &n->control;
+	struct rk_arena arena;
+
+	if (c->batch.len < 0 || high < c->end_offset)
+		return;
+	if (meta_plan_commit(&c->plan, c->end_offset, kp_batch_epoch(c->batch.at)) != RK_OK) {
+		node_fail(n, "the metadata image cannot be written (look at the disk of metadata.log.dir)");
+		return;
+	}
+	rk_arena_init(&arena, SIZE_MAX);
+	if (meta_each((const uint8_t *)c->batch.at, (uint32_t)c->batch.len, &arena, node_heard, n) != RK_OK)
+		rk_die(__FILE__, __LINE__, "a batch this node planned can be read by it");
+	rk_arena_free(&arena);
+	c->batch = RK_STR_NULL;
+	rk_arena_free(&c->arena);
+	answer(n, RK_OK);
+}
+
+void
+node_control_lost(struct node *n)
+{
+	struct node_control *c = &n->control;
+
+	if (c->batch.len >= 0) {
+		meta_plan_abort(&c->plan);
+		c->batch = RK_STR_NULL;
+		rk_arena_free(&c->arena);
+	}
+	answer(n, RK_NOT_CONTROLLER);
+}
+
+void
+node_control_free(struct node *n)
+{
+	if (n->control.batch.len >= 0)
+		meta_plan_abort(&n->control.plan);
+	n->control.batch = RK_STR_NULL;
+	rk_arena_free(&n->control.arena);
+}

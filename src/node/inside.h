@@ -1,0 +1,123 @@
+/* inside.h - what the files of src/node share: the node, its connections, its controller's queue. */
+#ifndef NODE_INSIDE_H
+#define NODE_INSIDE_H
+#include "base/list.h"
+#include "src/api/api.h"
+#include "src/config.h"
+#include "src/core/core.h"
+#include "src/node/node.h"
+#include "storage/dir.h"
+
+/* Requests of one connection that may be under way at once: only Produce goes ahead of an answer, so
+ * that one sync serves several of them. */
+enum { NODE_CALLS_MAX = 8 };
+
+struct node_conn {
+	struct rk_list link; /* in node->conns */
+	struct node *node;
+	struct rk_conn *conn;
+	uint32_t listener;
+	struct rk_list calls;   /* under way, in order of arrival */
+	struct rk_list sending; /* answered, not yet gone */
+	uint32_t count;         /* of both */
+	struct node_call *held; /* waits its turn: behind Produce, or for the node to be ready */
+	bool reading;           /* the host may give us a frame */
+	bool closing;
+};
+
+/* Something for the active controller to plan; its done comes when the records are committed. */
+struct node_errand {
+	struct rk_list link;
+	void (*plan)(struct node_errand *, struct meta_plan *);
+	/* RK_OK: committed and applied here. RK_NOT_CONTROLLER: leadership was lost, nothing happened. */
+	void (*done)(struct node_errand *, enum rk_err);
+};
+
+struct node_call {
+	struct api_call api;
+	const struct api_row *row;
+	struct node_errand errand; /* CONTROL rows */
+	struct node_conn *conn;    /* NULL once it is gone */
+	struct node *node;
+	struct rk_list link;       /* in conn->calls or conn->sending */
+	void *frame;
+	struct rk_out out;
+	bool done;
+};
+
+struct node_control {
+	struct rk_list waiting;   /* errands not yet planned */
+	struct rk_list planned;   /* in the batch under way */
+	struct meta_plan plan;
+	struct rk_arena arena;    /* the batch's */
+	struct rk_str batch;      /* its bytes; len -1: no batch under way */
+	int64_t end_offset;       /* the batch is committed when the high watermark reaches it */
+};
+
+struct node_broker;
+struct node_quorum;
+
+struct node {
+	struct rk_env *env;
+	struct conf *conf;
+	struct rk_timers timers;
+	struct meta_image *image;
+	struct core *core;
+	struct api_shared shared;
+	struct node_quorum *quorum;
+	struct node_control control;
+	struct node_broker *broker;
+	struct st_dir **dir;
+	uint32_t dirs;
+	char cluster_id[64];
+	struct rk_list conns;
+	uint64_t connections;     /* open */
+	uint64_t requests;
+	struct rk_say_limit odd_frames;
+	struct node_call *spare;  /* calls kept for reuse */
+	uint32_t spares;
+	bool ready, stopping, failed;
+	int64_t started_ms;
+	rk_done *stopped;
+	void *stopped_arg;
+	struct rk_timer stop_timer;
+};
+
+/* --- serve.c */
+void node_serve_answer(struct node_call *, enum api_fate);
+void node_serve_finish(struct api_call *); /* api_on_finish */
+void node_serve_ready(struct node *);      /* lets in what came before the node was ready */
+void node_serve_free(struct node *);
+
+/* --- control.c */
+void node_control_init(struct node *);
+void node_errand_add(struct node *, struct node_errand *);
+void node_control_run(struct node *);                         /* plans what waits, when it may */
+void node_control_committed(struct node *, int64_t high);     /* the quorum's high watermark moved */
+void node_control_lost(struct node *);                        /* this node no longer leads */
+bool node_control_owns(const struct node *, int64_t offset);  /* the batch under way begins there */
+void node_control_free(struct node *);
+
+/* --- quorum.c: raft and the metadata log, driven */
+rk_must_use enum rk_err node_quorum_open(struct node *, const char *folder);
+bool node_quorum_leads(const struct node *);
+int32_t node_quorum_epoch(const struct node *);
+int64_t node_quorum_end(const struct node *);
+void node_quorum_append(struct node *, struct rk_str batch);  /* as the leader */
+void node_quorum_tick(struct node *, int64_t now_ms);
+void node_quorum_flush(struct node *);                        /* starts what was staged */
+void node_quorum_stop(struct node *);
+void node_quorum_free(struct node *);
+
+/* --- broker.c: this node's broker in the cluster: registration, unfencing, producer ids, new topics */
+rk_must_use enum rk_err node_broker_open(struct node *, int64_t previous_epoch);
+void node_broker_lead(struct node *);                          /* a controller is active: go on */
+void node_broker_free(struct node *);
+
+/* Every committed record passes here, after the image has it. */
+void node_heard(void *node, int16_t type, int16_t version, const void *record, int64_t offset);
+/* The earliest of the node's timers goes to the world. */
+void node_rearm(struct node *);
+/* Cannot go on: says why and asks the world to end the process by stopping. */
+void node_fail(struct node *, const char *why);
+#endif

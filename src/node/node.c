@@ -1,0 +1,278 @@
+/* node.c - start, the beat, stop.
+ *
+ * Start: the directories, the metadata log and image, the quorum. A sole voter leads at once; when its first
+ * records are committed the broker half loads the logs, registers and serves (broker.c). Stop: no
+ * new frames, the logs synced, the checkpoints, the image, and last the clean-shutdown marker. */
+#include "base/mem.h"
+#include "base/say.h"
+#include "src/node/inside.h"
+
+enum { STOP_WITHIN_MS = 30000 };
+
+void
+node_fail(struct node *n, const char *why)
+{
+	if (!n->failed)
+		rk_say(RK_FATAL, "This node cannot go on: %s.", why);
+	n->failed = true;
+}
+
+bool
+node_ready(const struct node *n)
+{
+	return n->ready && !n->stopping && !n->failed;
+}
+
+bool
+node_failed(const struct node *n)
+{
+	return n->failed;
+}
+
+void
+node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t offset)
+{
+	struct node *n = arg;
+	struct meta_view v;
+
+	(void)offset;
+	(void)version;
+	if (n->broker == NULL || !node_broker_loaded(n))
+		return; /* core_load will see the image whole */
+	meta_view_begin(n->image, &v);
+	core_heard(n->core, &v, type, record);
+	meta_view_end(&v);
+}
+
+/* One directory of log.dirs; false: it cannot be used, which has been said. */
+static bool
+open_dir(struct node *n, const char *path, struct st_dir_opened *how)
+{
+	struct st_meta m;
+	char why[256];
+	enum rk_err err = st_meta_read(n->env, path, &m, why);
+
+	if (err == RK_NOT_FOUND) {
+		rk_say(RK_FATAL, "The directory %s is not formatted. Run: rookery-storage format -t $(rookery-storage "
+		    "random-uuid) -c server.properties", path);
+		return false;
+	}
+	if (err != RK_OK) {
+		rk_say(RK_FATAL, "%s/meta.properties cannot be used: %s.", path, why);
+		return false;
+	}
+	if (m.node_id != n->conf->node_id) {
+		rk_say(RK_FATAL, "%s belongs to node %d, but node.id is %d: correct log.dirs or node.id.", path,
+		    m.node_id, n->conf->node_id);
+		return false;
+	}
+	if (n->cluster_id[0] != '\0' && strcmp(n->cluster_id, m.cluster_id) != 0) {
+		rk_say(RK_FATAL, "%s belongs to cluster %s, the directory before it to cluster %s.", path, m.cluster_id,
+		    n->cluster_id);
+		return false;
+	}
+	snprintf(n->cluster_id, sizeof n->cluster_id, "%s", m.cluster_id);
+	err = st_dir_open(n->env, path, &m, &n->dir[n->dirs], how);
+	if (err != RK_OK) {
+		rk_say(RK_FATAL, "The directory %s cannot be opened (%s).", path, rk_err_name(err));
+		return false;
+	}
+	n->dirs++;
+	return true;
+}
+
+/* All of log.dirs; clean only when every one of them carries the same marker. */
+static bool
+open_dirs(struct node *n, int64_t *previous_epoch)
+{
+	bool clean = true;
+
+	n->dir = rk_mem_get(n->conf->dirs.count * sizeof *n->dir);
+	*previous_epoch = -1;
+	for (uint32_t i = 0; i < n->conf->dirs.count; i++) {
+		struct st_dir_opened how;
+		if (!open_dir(n, n->conf->dirs.at[i], &how))
+			return false;
+		if (!how.clean || (i > 0 && how.broker_epoch != *previous_epoch))
+			clean = false;
+		*previous_epoch = how.broker_epoch;
+	}
+	if (!clean)
+		*previous_epoch = -1;
+	return true;
+}
+
+static bool
+open_metadata(struct node *n)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	const char *root = n->conf->metadata_dir;
+	bool fresh;
+
+	if ((size_t)snprintf(folder, sizeof folder, "%s/__cluster_metadata-0", root) >= sizeof folder - 8) {
+		rk_say(RK_FATAL, "The path %s is too long.", root);
+		return false;
+	}
+	snprintf(path, sizeof path, "%.*s/image", PATH_MAX - 8, folder);
+	if (rk_dir_make(n->env, folder) != RK_OK || rk_dir_make(n->env, path) != RK_OK) {
+		rk_say(RK_FATAL, "%s cannot be made: look at the permissions of %s.", path, root);
+		return false;
+	}
+	if (meta_open(path, &n->image, &fresh) != RK_OK)
+		return false;
+	n->shared.image = n->image;
+	return node_quorum_open(n, folder) == RK_OK;
+}
+
+static void
+share(struct node *n)
+{
+	n->shared.env = n->env;
+	n->shared.conf = n->conf;
+	n->shared.timers = &n->timers;
+	n->shared.cluster_id = n->cluster_id;
+	n->shared.node_id = n->conf->node_id;
+	n->shared.broker_epoch = -1;
+	n->shared.leader_id = -1;
+}
+
+enum rk_err
+node_start(struct rk_env *env, struct conf *conf, struct node **out)
+{
+	struct node *n = rk_new(struct node);
+	int64_t previous_epoch;
+
+	*out = NULL;
+	n->env = env;
+	n->conf = conf;
+	n->started_ms = rk_now(env);
+	rk_list_init(&n->conns);
+	share(n);
+	node_control_init(n);
+	api_on_finish = node_serve_finish;
+	if (!open_dirs(n, &previous_epoch)
+	    || core_new(env, conf, &n->timers, n->dir, n->dirs, previous_epoch != -1, &n->core) != RK_OK) {
+		node_free(n);
+		return RK_KAFKA_STORAGE_ERROR;
+	}
+	n->shared.core = n->core;
+	if (node_broker_open(n, previous_epoch) != RK_OK || !open_metadata(n)) {
+		node_free(n);
+		return RK_KAFKA_STORAGE_ERROR;
+	}
+	node_flush(n);
+	*out = n;
+	return RK_OK;
+}
+
+void
+node_rearm(struct node *n)
+{
+	int64_t at = rk_timers_next(&n->timers);
+
+	if (at != INT64_MAX)
+		n->env->world->wake(n->env, at);
+}
+
+void
+node_tick(struct node *n, int64_t now_ms)
+{
+	rk_timers_run(&n->timers, now_ms);
+}
+
+void
+node_flush(struct node *n)
+{
+	if (!n->failed) {
+		core_flush(n->core);
+		node_control_run(n);
+		node_quorum_flush(n);
+	}
+	node_rearm(n);
+}
+
+static void
+finish_stop(struct node *n, enum rk_err err)
+{
+	rk_done *done = n->stopped;
+
+	n->stopped = NULL;
+	rk_timer_stop(&n->timers, &n->stop_timer);
+	if (err == RK_OK && !n->failed && meta_close(n->image) == RK_OK) {
+		n->image = NULL;
+		n->shared.image = NULL;
+	}
+	if (done != NULL)
+		done(n->stopped_arg, n->failed ? RK_KAFKA_STORAGE_ERROR : err);
+}
+
+static void
+core_stopped(void *arg, enum rk_err err)
+{
+	finish_stop(arg, err);
+}
+
+static void
+stop_late(struct rk_timer *t, int64_t now_ms)
+{
+	struct node *n = rk_of(t, struct node, stop_timer);
+
+	(void)now_ms;
+	rk_say(RK_ERROR, "The logs were not on stable storage within %d s; stopping without the clean-shutdown mark: "
+	    "the next start will check them.", STOP_WITHIN_MS / 1000);
+	finish_stop(n, RK_REQUEST_TIMED_OUT);
+}
+
+void
+node_stop(struct node *n, rk_done *done, void *arg)
+{
+	rk_assert(n->stopped == NULL);
+	n->stopping = true;
+	n->stopped = done;
+	n->stopped_arg = arg;
+	n->stop_timer.fire = stop_late;
+	rk_timer_set(&n->timers, &n->stop_timer, rk_now(n->env) + STOP_WITHIN_MS);
+	node_quorum_stop(n);
+	core_stop(n->core, n->shared.broker_epoch, core_stopped, n);
+	node_rearm(n);
+}
+
+void
+node_free(struct node *n)
+{
+	node_control_free(n);
+	while (!rk_list_empty(&n->conns))
+		node_gone(n, rk_of(n->conns.next, struct node_conn, link)->conn);
+	node_serve_free(n);
+	node_quorum_free(n);
+	node_broker_free(n);
+	if (n->core != NULL)
+		core_free(n->core);
+	for (uint32_t i = 0; i < n->dirs; i++)
+		st_dir_close(n->dir[i]);
+	rk_mem_put(n->dir);
+	if (n->image != NULL)
+		meta_free(n->image);
+	rk_timers_free(&n->timers);
+	rk_mem_put(n);
+}
+
+struct rk_str
+node_metrics(struct node *n, struct rk_arena *a)
+{
+	struct meta_view v;
+
+	meta_view_begin(n->image, &v);
+	struct core_gauges g = {
+		.active_controller = node_quorum_leads(n),
+		.connections = n->connections,
+		.requests = n->requests,
+		.quorum_high = n->shared.quorum_high,
+		.quorum_epoch = n->shared.leader_epoch,
+		.topics = meta_topics_count(&v),
+		.ready = n->ready,
+	};
+	struct rk_str text = core_metrics(n->core, &g, a);
+	meta_view_end(&v);
+	return text;
+}
