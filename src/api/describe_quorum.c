@@ -21,6 +21,7 @@ fill(struct api_call *c, partition *p)
 
 	if (v == NULL)
 		return;
+	p->error_message = RK_STR_NULL;
 	p->leader_id = s->leader_id;
 	p->leader_epoch = s->leader_epoch;
 	p->high_watermark = s->quorum_high;
@@ -66,7 +67,7 @@ api_describe_quorum(struct api_call *c, const struct kp_describe_quorum_req *q, 
 	if (t == NULL)
 		return API_CLOSE;
 	a->topics.at = t;
-	a->topics.len = rk_max(q->topics.len, 0) > INT32_MAX ? 0 : q->topics.len;
+	a->topics.len = q->topics.len;
 	for (int32_t i = 0; i < q->topics.len; i++) {
 		int32_t n = q->topics.at[i].partitions.len;
 		t[i].topic_name = q->topics.at[i].topic_name;

@@ -75,6 +75,16 @@ int64_t meta_next_producer_id(const struct meta_view *);
 /* Up to where the log is applied (end-exclusive), and the epoch of the last record. */
 int64_t meta_applied(const struct meta_view *, int32_t *epoch);
 
+/* --- what this release knows */
+struct meta_supported {
+	const char *name;
+	int16_t min, max;
+};
+extern const struct meta_supported meta_supported[]; /* features, as brokers and controllers register them */
+extern const uint32_t meta_supported_count;
+/* May a topic be called so? false: *why is Kafka's message, in the arena. */
+bool meta_topic_name_check(struct rk_str name, struct rk_arena *, struct rk_str *why);
+
 /* --- from the log */
 /* One metadata record out of a batch: its type id, version, and struct. */
 typedef void meta_heard(void *arg, int16_t type, int16_t version, const void *record,

@@ -172,7 +172,6 @@ entered(struct node_errand *e, enum rk_err err)
 		return; /* a new leadership tries again */
 	b->entered = true;
 	n->ready = true;
-	core_serve(n->core, n->shared.broker_epoch);
 	node_serve_ready(n);
 }
 
@@ -272,7 +271,7 @@ plan_create(struct node_errand *e, struct meta_plan *p)
 
 	kp_defaults(&kp_create_topics_req_d, &q);
 	kp_defaults(&kp_create_topics_res_d, &a);
-	kp_defaults(&kp_create_topics_req_topics_d, &t);
+	t = (struct kp_create_topics_req_topics){ 0 };
 	t.name = rk_str_of(c->name);
 	t.num_partitions = -1;
 	t.replication_factor = -1;
@@ -324,6 +323,12 @@ node_broker_open(struct node *n, int64_t previous_epoch)
 	n->shared.producer_id = producer_id;
 	n->shared.auto_create = auto_create;
 	return RK_OK;
+}
+
+bool
+node_broker_loaded(const struct node *n)
+{
+	return n->broker->loaded;
 }
 
 void

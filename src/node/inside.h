@@ -68,6 +68,7 @@ struct node {
 	struct node_control control;
 	struct node_broker *broker;
 	struct st_dir **dir;
+	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
 	char cluster_id[64];
 	struct rk_list conns;
@@ -112,6 +113,7 @@ void node_quorum_free(struct node *);
 /* --- broker.c: this node's broker in the cluster: registration, unfencing, producer ids, new topics */
 rk_must_use enum rk_err node_broker_open(struct node *, int64_t previous_epoch);
 void node_broker_lead(struct node *);                          /* a controller is active: go on */
+bool node_broker_loaded(const struct node *);                  /* core_load has been */
 void node_broker_free(struct node *);
 
 /* Every committed record passes here, after the image has it. */

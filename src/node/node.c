@@ -88,14 +88,15 @@ open_dirs(struct node *n, int64_t *previous_epoch)
 	bool clean = true;
 
 	n->dir = rk_mem_get(n->conf->dirs.count * sizeof *n->dir);
+	n->dir_opened = rk_mem_get(n->conf->dirs.count * sizeof *n->dir_opened);
 	*previous_epoch = -1;
 	for (uint32_t i = 0; i < n->conf->dirs.count; i++) {
-		struct st_dir_opened how;
-		if (!open_dir(n, n->conf->dirs.at[i], &how))
+		struct st_dir_opened *how = &n->dir_opened[i];
+		if (!open_dir(n, n->conf->dirs.at[i], how))
 			return false;
-		if (!how.clean || (i > 0 && how.broker_epoch != *previous_epoch))
+		if (!how->clean || (i > 0 && how->broker_epoch != *previous_epoch))
 			clean = false;
-		*previous_epoch = how.broker_epoch;
+		*previous_epoch = how->broker_epoch;
 	}
 	if (!clean)
 		*previous_epoch = -1;
@@ -150,11 +151,11 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	share(n);
 	node_control_init(n);
 	api_on_finish = node_serve_finish;
-	if (!open_dirs(n, &previous_epoch)
-	    || core_new(env, conf, &n->timers, n->dir, n->dirs, previous_epoch != -1, &n->core) != RK_OK) {
+	if (!open_dirs(n, &previous_epoch)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
 	}
+	n->core = core_new(env, conf, &n->timers, conf->node_id, n->dir, n->dir_opened, n->dirs);
 	n->shared.core = n->core;
 	if (node_broker_open(n, previous_epoch) != RK_OK || !open_metadata(n)) {
 		node_free(n);
@@ -251,28 +252,69 @@ node_free(struct node *n)
 	for (uint32_t i = 0; i < n->dirs; i++)
 		st_dir_close(n->dir[i]);
 	rk_mem_put(n->dir);
+	rk_mem_put(n->dir_opened);
 	if (n->image != NULL)
 		meta_free(n->image);
 	rk_timers_free(&n->timers);
 	rk_mem_put(n);
 }
 
+static void
+gauge(struct rk_out *o, struct rk_arena *a, const char *name, const char *help, double value)
+{
+	struct rk_str s = rk_arena_print(a, "# HELP %s %s\n# TYPE %s gauge\n%s %.17g\n", name, help, name, name, value);
+
+	if (s.len > 0)
+		rk_out_mem(o, s.at, (uint32_t)s.len);
+}
+
 struct rk_str
 node_metrics(struct node *n, struct rk_arena *a)
 {
 	struct meta_view v;
+	struct rk_out o;
 
+	rk_out_init(&o, a);
 	meta_view_begin(n->image, &v);
-	struct core_gauges g = {
-		.active_controller = node_quorum_leads(n),
-		.connections = n->connections,
-		.requests = n->requests,
-		.quorum_high = n->shared.quorum_high,
-		.quorum_epoch = n->shared.leader_epoch,
-		.topics = meta_topics_count(&v),
-		.ready = n->ready,
-	};
-	struct rk_str text = core_metrics(n->core, &g, a);
+	gauge(&o, a, "kafka_controller_kafkacontroller_activecontrollercount", "1 on the active controller.",
+	    node_quorum_leads(n));
+	gauge(&o, a, "kafka_controller_kafkacontroller_globaltopiccount", "Topics of the cluster.",
+	    (double)meta_topics_count(&v));
+	gauge(&o, a, "kafka_server_kafkaserver_brokerstate", "3 when the broker serves (Kafka's BrokerState).",
+	    n->stopping ? 6 : n->ready ? 3 : 1);
+	gauge(&o, a, "kafka_server_raft_metrics_high_watermark", "High watermark of the metadata log.",
+	    (double)n->shared.quorum_high);
+	gauge(&o, a, "kafka_server_raft_metrics_current_epoch", "Epoch of the metadata quorum.",
+	    n->shared.leader_epoch);
+	gauge(&o, a, "kafka_server_raft_metrics_current_leader", "Node that leads the metadata quorum.",
+	    n->shared.leader_id);
+	gauge(&o, a, "kafka_server_socket_server_metrics_connection_count", "Open connections.",
+	    (double)n->connections);
 	meta_view_end(&v);
-	return text;
+	core_metrics(n->core, &o);
+	char *text = o.over ? NULL : rk_arena_raw(a, o.bytes + 1);
+	size_t at = 0;
+	for (uint32_t i = 0; text != NULL && i < o.count; at += o.piece[i].len, i++)
+		memcpy(text + at, o.piece[i].u.mem, o.piece[i].len);
+	return text == NULL ? RK_STR_NULL : (struct rk_str){ text, (int32_t)at };
+}
+
+void
+node_reload(struct node *n, const struct conf *fresh)
+{
+	struct rk_arena a;
+	struct meta_view v;
+
+	rk_arena_init(&a, 1u << 20);
+	struct conf_notes notes = { .arena = &a };
+	uint32_t changed = conf_reload(n->conf, fresh, &notes);
+	for (uint32_t i = 0; i < notes.count; i++)
+		rk_say(notes.at[i].level, "%.*s", (int)notes.at[i].text.len, notes.at[i].text.at);
+	rk_say(RK_INFO, "The configuration was read again: %" PRIu32 " keys changed.", changed);
+	if (node_broker_loaded(n)) {
+		meta_view_begin(n->image, &v);
+		core_reconfigure(n->core, &v);
+		meta_view_end(&v);
+	}
+	rk_arena_free(&a);
 }

@@ -15,6 +15,8 @@ struct node;
 rk_must_use enum rk_err node_start(struct rk_env *, struct conf *, struct node **out);
 /* True once clients may be served: a leader is known, this broker is registered and unfenced. */
 bool node_ready(const struct node *);
+/* True when it cannot go on (said in the log): the world stops it and ends with an error. */
+bool node_failed(const struct node *);
 
 /* A connection was accepted on this listener (index in conf's listeners): answers by rk_conn_*. */
 void node_opened(struct node *, struct rk_conn *, uint32_t listener);
