@@ -12,6 +12,24 @@
 
 struct conf;
 struct meta_image;
+struct kp_create_topics_req;
+struct kp_create_topics_res;
+struct kp_delete_topics_req;
+struct kp_delete_topics_res;
+struct kp_create_partitions_req;
+struct kp_create_partitions_res;
+struct kp_alter_configs_req;
+struct kp_alter_configs_res;
+struct kp_incremental_alter_configs_req;
+struct kp_incremental_alter_configs_res;
+struct kp_allocate_producer_ids_req;
+struct kp_allocate_producer_ids_res;
+struct kp_broker_registration_req;
+struct kp_broker_registration_res;
+struct kp_broker_heartbeat_req;
+struct kp_broker_heartbeat_res;
+struct kp_controller_registration_req;
+struct kp_controller_registration_res;
 
 /* --- the image */
 /* Opens path (a folder of its own). fresh: it is empty and must be fed from a snapshot and the log. */
