@@ -1,0 +1,127 @@
+/* http.c - /metrics, /health/live and /health/ready for machines that watch us. */
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include "src/host/world.h"
+
+enum { METRICS_MAX = 64 * 1024 * 1024 };
+
+static void
+answer(struct evhttp_request *q, int status, const char *type, const void *text, size_t len)
+{
+	struct evbuffer *b = evbuffer_new();
+
+	if (b == NULL) {
+		evhttp_send_error(q, 500, NULL);
+		return;
+	}
+	evhttp_add_header(evhttp_request_get_output_headers(q), "Content-Type", type);
+	evbuffer_add(b, text, len);
+	evhttp_send_reply(q, status, status == 200 ? "OK" : status == 404 ? "Not Found" : "Service Unavailable", b);
+	evbuffer_free(b);
+}
+
+static void
+plain(struct evhttp_request *q, int status, const char *line)
+{
+	answer(q, status, "text/plain; charset=utf-8", line, strlen(line));
+}
+
+struct number {
+	const char *name, *type, *help;
+	uint64_t value;
+};
+
+/* What the host itself counts. */
+static void
+own(struct host_world *w, struct evbuffer *to)
+{
+	const struct number list[] = {
+		{ "rookery_host_connections", "gauge", "Connections open now.", w->conns },
+		{ "rookery_host_accepted_total", "counter", "Connections accepted.", w->accepted },
+		{ "rookery_host_requests_total", "counter", "Whole requests received.", w->frames },
+		{ "rookery_host_received_bytes_total", "counter", "Bytes received from clients.", w->bytes_in },
+		{ "rookery_host_sent_bytes_total", "counter", "Bytes sent to clients.", w->bytes_out },
+		{ "rookery_host_cold_reads_total", "counter", "Answers that waited for a worker to read the disk.", w->warmups },
+		{ "rookery_host_syncs_total", "counter", "Files synced by workers.", w->syncs },
+		{ "rookery_host_files", "gauge", "Files in use, open or not.", w->files.all },
+		{ "rookery_host_open_files", "gauge", "Files with an open descriptor.", w->files.open },
+		{ "rookery_host_open_files_limit", "gauge", "Descriptors files may have.", w->files.max },
+		{ "rookery_host_jobs", "gauge", "Jobs that wait for or run on a worker.", w->pool.queued },
+	};
+
+	for (uint32_t i = 0; i < rk_countof(list); i++)
+		evbuffer_add_printf(to, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", list[i].name, list[i].help,
+		    list[i].name, list[i].type, list[i].name, list[i].value);
+}
+
+static void
+metrics(struct host_world *w, struct evhttp_request *q)
+{
+	struct rk_arena a;
+	struct evbuffer *b = evbuffer_new();
+
+	if (b == NULL) {
+		evhttp_send_error(q, 500, NULL);
+		return;
+	}
+	rk_arena_init(&a, METRICS_MAX);
+	struct rk_str s = node_metrics(w->node, &a);
+	if (s.len > 0 && !a.over)
+		evbuffer_add(b, s.at, (size_t)s.len);
+	own(w, b);
+	evhttp_add_header(evhttp_request_get_output_headers(q), "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+	evhttp_send_reply(q, 200, "OK", b);
+	evbuffer_free(b);
+	rk_arena_free(&a);
+}
+
+static void
+on_request(struct evhttp_request *q, void *arg)
+{
+	struct host_world *w = arg;
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(q));
+
+	if (path == NULL)
+		path = "";
+	w->called = true;
+	if (strcmp(path, "/metrics") == 0 && w->node != NULL)
+		metrics(w, q);
+	else if (strcmp(path, "/health/live") == 0)
+		plain(q, 200, "alive\n");
+	else if (strcmp(path, "/health/ready") != 0)
+		plain(q, 404, "try /metrics, /health/live or /health/ready\n");
+	else if (w->stopping)
+		plain(q, 503, "not ready: the server is stopping\n");
+	else if (w->node == NULL || !node_ready(w->node))
+		plain(q, 503, "not ready: this broker is not registered and unfenced, or no leader is known\n");
+	else
+		plain(q, 200, "ready\n");
+}
+
+bool
+host_http_open(struct host_world *w)
+{
+	if (w->opt.http_host == NULL)
+		return true;
+	w->http = evhttp_new(w->base);
+	if (w->http != NULL) {
+		evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+		evhttp_set_max_headers_size(w->http, 8192);
+		evhttp_set_max_body_size(w->http, 0);
+		evhttp_set_timeout(w->http, 30);
+		evhttp_set_gencb(w->http, on_request, w);
+		if (evhttp_bind_socket_with_handle(w->http, w->opt.http_host, w->opt.http_port) != NULL)
+			return true;
+	}
+	rk_say(RK_ERROR, "cannot serve metrics on %s:%u: %s; change that address, or stop what listens there (see `ss -ltnp`)",
+	    w->opt.http_host, w->opt.http_port, strerror(errno));
+	return false;
+}
+
+void
+host_http_close(struct host_world *w)
+{
+	if (w->http != NULL)
+		evhttp_free(w->http);
+	w->http = NULL;
+}
