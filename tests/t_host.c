@@ -556,7 +556,8 @@ strangers(void)
 	static const struct {
 		const char *bytes, *says;
 	} kind[] = { { "\x16\x03\x01\x02\x00\x01\x00\x01", "TLS" }, { "GET / HTTP/1.1\r\n\r\n", "HTTP" },
-		{ "SSH-2.0-x\r\n", "SSH" }, { "\xff\xff\xff\xff\x01", "-1 bytes" }, { "\x7f\x00\x00\x00\x01", "socket.request.max" } };
+		{ "SSH-2.0-x\r\n", "SSH" }, { "\xff\xff\xff\xff\x01", "-1 bytes" },
+		{ "\x7f\x00\x00\x00\x01", "socket.request.max" } };
 
 	for (uint32_t i = 0; i < rk_countof(kind); i++) {
 		int fd = dial(port);

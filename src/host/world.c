@@ -111,7 +111,8 @@ divide_descriptors(struct host_options *o)
 {
 	uint64_t all = descriptors();
 	uint32_t files = (uint32_t)rk_min((int64_t)(all / 2), INT32_MAX);
-	uint32_t rest = all > files + RESERVED_FDS + 16 ? (uint32_t)rk_min((int64_t)(all - files - RESERVED_FDS), INT32_MAX) : 16;
+	uint64_t left = all - files;
+	uint32_t rest = left > RESERVED_FDS + 16 ? (uint32_t)rk_min((int64_t)left - RESERVED_FDS, INT32_MAX) : 16;
 
 	if (o->files_max == 0 || o->files_max > files)
 		o->files_max = (uint32_t)rk_max(files, 16);
