@@ -1,0 +1,63 @@
+# lib.sh - what the end-to-end and interop scripts share. Source it; set NAME and PORT first.
+#
+# B: the build folder with the program; W: a scratch folder of this run, removed at the end when all passed.
+root=$(cd "$(dirname "$0")" && while [ ! -e configure.ac ] && [ "$PWD" != / ]; do cd ..; done; pwd)
+B=${ROOKERY_BUILD:-$root/build}
+rookery=$B/rookery
+W=$(mktemp -d "${TMPDIR:-/tmp}/rookery-$NAME.XXXXXX")
+passed=0 failed=0 skipped=0 server=
+
+ok() { passed=$((passed + 1)); echo "ok   $NAME: $1"; }
+no() { failed=$((failed + 1)); echo "FAIL $NAME: $1"; }
+skip() { skipped=$((skipped + 1)); echo "skip $NAME: $1 ($2)"; }
+# same WHAT A B: the two files are equal
+same() { if cmp -s "$2" "$3"; then ok "$1"; else no "$1"; diff "$2" "$3" | head -n 10; fi; }
+# is WHAT WANT GOT
+is() { if [ "$2" = "$3" ]; then ok "$1"; else no "$1: wanted '$2', got '$3'"; fi; }
+
+finish() {
+	stop_server > /dev/null 2>&1 || true
+	echo "$passed passed, $failed failed, $skipped skipped"
+	if [ "$failed" -eq 0 ]; then rm -rf "$W"; else echo "left for you: $W"; fi
+	[ "$failed" -eq 0 ]
+}
+trap 'stop_server > /dev/null 2>&1 || true' EXIT
+
+# format_dir: a one-node directory W/data and its W/server.properties; more lines from $1
+format_dir() {
+	cat > "$W/server.properties" <<P
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$((PORT + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$PORT
+controller.listener.names=CONTROLLER
+log.dirs=$W/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+${1:-}
+P
+	"$rookery" storage format --standalone -t AAAAAAAAAAAAAAAAAAAAAQ -c "$W/server.properties" > "$W/format.log" 2>&1
+}
+
+# start_server: runs it in the background and waits until it answers
+start_server() {
+	"$rookery" server "$W/server.properties" >> "$W/server.log" 2>&1 &
+	server=$!
+	for _ in $(seq 300); do
+		if "$rookery" broker-api-versions --bootstrap-server "127.0.0.1:$PORT" > /dev/null 2>&1; then return 0; fi
+		kill -0 "$server" 2> /dev/null || { echo "the server ended:"; tail -n 5 "$W/server.log"; return 1; }
+		sleep 0.1
+	done
+	return 1
+}
+stop_server() {
+	[ -n "$server" ] || return 0
+	kill "$server" 2> /dev/null
+	wait "$server"
+	code=$?
+	server=
+	return $code
+}
+kill_server() { kill -9 "$server"; wait "$server" 2> /dev/null || true; server=; }
+kafka() { "$root/tests/interop/kafka/kafka" "$@"; }
