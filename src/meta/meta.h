@@ -61,6 +61,7 @@ bool meta_topics_begin(struct meta_topics *, const struct meta_view *, struct rk
 bool meta_topics_next(struct meta_topics *);
 void meta_topics_end(struct meta_topics *);
 uint64_t meta_topics_count(const struct meta_view *);
+uint64_t meta_partitions_count(const struct meta_view *);
 
 bool meta_partition(const struct meta_view *, struct rk_uuid topic, int32_t partition, struct rk_arena *,
     struct kp_partition_record *);
@@ -69,6 +70,8 @@ bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *,
 /* The first broker with an id >= from, ascending; false: none. */
 bool meta_broker_next(const struct meta_view *, int32_t from, struct rk_arena *,
     struct kp_register_broker_record *);
+/* The offset of the broker's RegisterBroker record, which a broker must have applied to be caught up; -1: none. */
+int64_t meta_broker_offset(const struct meta_view *, int32_t id);
 bool meta_controller_next(const struct meta_view *, int32_t from, struct rk_arena *,
     struct kp_register_controller_record *);
 /* Configs of one resource (type as in ConfigRecord: 2 topic, 4 broker, 16 client-metrics, 32 group). */

@@ -1,0 +1,96 @@
+/* image.h - the image's tables and rows; for src/meta alone.
+ *
+ *	table        key                                        value
+ *	NODE         a word                                     see below
+ *	NAME         topic name                                 id, partitions i32
+ *	TOPIC        topic id                                   name
+ *	PARTITION    topic id, partition i32                    PartitionRecord
+ *	MEMBER       broker i32, topic id, partition i32        bits: ISR, ELR, LEADER
+ *	BROKER       broker i32                                 offset i64 of its record, RegisterBrokerRecord
+ *	CONTROLLER   controller i32                             RegisterControllerRecord
+ *	CONFIG       type i8, resource, 0, name                 ConfigRecord
+ *	FEATURE      name                                       level i16
+ *	ACL          id                                         AccessControlEntryRecord
+ *	SCRAM        mechanism i8, user                         UserScramCredentialRecord
+ *	TOKEN        token id                                   DelegationTokenRecord
+ *	QUOTA        entity, 0, key                             ClientQuotaRecord
+ *	HELD         offset i64                                 a framed record of an open metadata transaction
+ *
+ * Numbers are big-endian, so that keys are in the order of numbers. Records are in their highest version.
+ * A leaderless partition is listed in MEMBER under broker -1 (which sorts last), so that an unfenced
+ * broker finds what it may lead. A part of a key that is too long for LMDB, or holds a zero byte, is cut
+ * and ends in its hash; the value has it whole.
+ * NODE's words: "applied" (offset i64, epoch i32), "producer" (next id i64), "open" (there is a metadata
+ * transaction open), "topics" and so on are not kept: LMDB counts. */
+#ifndef META_IMAGE_H
+#define META_IMAGE_H
+#include "src/meta/meta.h"
+
+enum meta_table {
+	META_NODE, META_NAME, META_TOPIC, META_PARTITION, META_MEMBER, META_BROKER, META_CONTROLLER,
+	META_CONFIG, META_FEATURE, META_ACL, META_SCRAM, META_TOKEN, META_QUOTA, META_HELD,
+	META_TABLES
+};
+enum { META_ISR = 1, META_ELR = 2, META_LEADER = 4 };
+enum { META_TOPIC_NAME_MAX = 249, META_NO_LEADER = -1, META_NO_CHANGE = -2 };
+/* ConfigRecord's types of resources. */
+enum { META_OF_TOPIC = 2, META_OF_BROKER = 4, META_OF_LOGGER = 8, META_OF_METRICS = 16, META_OF_GROUP = 32 };
+
+struct meta_image {
+	uint32_t magic;
+	struct st_tables *tables;
+	struct rk_arena scratch; /* one record's, while it is applied */
+	bool planning;           /* a plan holds the write transaction */
+};
+enum { META_IMAGE_MAGIC = 0x3e7a1ca6 };
+
+/* Keys are built in place; len is right for any key LMDB takes. */
+struct meta_key {
+	int32_t len;
+	uint8_t at[512];
+};
+void meta_key_raw(struct meta_key *, const void *, uint32_t len);
+void meta_key_i32(struct meta_key *, int32_t);
+void meta_key_part(struct meta_key *, struct rk_str, uint32_t max); /* cut and hashed when it must be */
+struct rk_str meta_key_str(const struct meta_key *);
+struct meta_key meta_partition_key(struct rk_uuid topic, int32_t partition);
+struct meta_key meta_config_prefix(int8_t type, struct rk_str resource);
+
+/* A record out of its frame. */
+struct meta_record {
+	int16_t type, version;
+	const struct kp_desc *desc;
+	void *msg; /* in the arena; strings borrowed from the value */
+};
+/* RK_CORRUPT_MESSAGE, RK_UNSUPPORTED_VERSION (an unknown type or version), RK_NO_MEMORY. It has been said. */
+rk_must_use enum rk_err meta_unframe(struct rk_str value, struct rk_arena *, struct meta_record *);
+/* The framed bytes, in arena to; scratch is used and not reset. */
+struct rk_str meta_frame(int16_t type, int16_t version, const void *msg, struct rk_arena *scratch, struct rk_arena *to);
+/* A message without a frame, contiguous in the arena; the null string when it is over. */
+struct rk_str meta_bytes(const struct kp_desc *, int16_t version, const void *msg, struct rk_arena *);
+const struct kp_desc *meta_record_desc(int16_t type); /* NULL: no such record */
+
+/* What records are applied to. */
+struct meta_apply {
+	struct meta_image *image;
+	struct st_txn *txn;
+	struct rk_arena *scratch; /* reset after each record */
+	int64_t offset;           /* of the record */
+	bool now;                 /* not held back, even in an open metadata transaction */
+};
+/* Applies one record; value is its frame when the caller has it (it may have to be held back), or null.
+ * RK_CORRUPT_MESSAGE: it speaks of what is not there, or breaks a rule; it has been said. */
+rk_must_use enum rk_err meta_apply_record(struct meta_apply *, const struct meta_record *, struct rk_str value);
+void meta_set_applied(struct st_txn *, int64_t offset, int32_t epoch);
+
+/* Row access used by apply and plans. Reads answer false when there is none. */
+bool meta_row_read(const struct kp_desc *, struct rk_str row, struct rk_arena *, void *out);
+bool meta_partition_get(struct st_txn *, struct rk_uuid topic, int32_t partition, struct rk_arena *,
+    struct kp_partition_record *);
+bool meta_topic_id(struct st_txn *, struct rk_str name, struct rk_uuid *, int32_t *partitions);
+bool meta_has(const int32_t *at, int32_t len, int32_t id);
+bool meta_transaction_open(struct st_txn *);
+
+/* The version in which a metadata.version writes this record (facts: a writer must use exactly it). */
+int16_t meta_record_version(int16_t type, int16_t metadata_version);
+#endif
