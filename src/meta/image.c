@@ -2,6 +2,7 @@
 #include "src/meta/image.h"
 #include "base/mem.h"
 #include "base/say.h"
+#include "protocol/desc.h"
 
 enum rk_err
 meta_open(const char *path, struct meta_image **out, bool *fresh)
@@ -306,8 +307,8 @@ config_of(struct rk_str row)
 	struct rk_arena none;
 
 	rk_arena_init(&none, 0); /* the record has no arrays, so it needs no memory */
-	bool read = meta_row_read(&kp_config_record_d, row, &none, &r);
-	rk_assert(read);
+	bool whole = meta_row_read(&kp_config_record_d, row, &none, &r);
+	rk_assert(whole);
 	return r;
 }
 
