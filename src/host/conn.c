@@ -364,9 +364,9 @@ bury(struct host_conn *c)
 	struct host_world *w = world_of(c);
 
 	rk_list_del(&c->lru);
+	host_conn_drop_sends(c); /* first: the pieces are in the node's memory */
 	w->called = true;
 	node_gone(w->node, &c->conn);
-	host_conn_drop_sends(c);
 	event_del(&c->io);
 	close(c->fd);
 	if (w->opt.conns_per_ip_max > 0)

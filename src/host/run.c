@@ -74,6 +74,8 @@ signals(struct host_world *w)
 static bool
 start(struct host_world *w)
 {
+	rk_say(RK_INFO, "descriptors that may be open: %" PRIu32 " for files, %" PRIu32 " for connections",
+	    w->opt.files_max, w->opt.conns_max);
 	signals(w);
 	if (!host_listen_bind(w))
 		return false;
@@ -88,6 +90,16 @@ start(struct host_world *w)
 	return true;
 }
 
+/* A node that cannot go on has said why; it is stopped like any other, for what can be saved. */
+static void
+give_up(struct host_world *w)
+{
+	if (w->stopping || !node_failed(w->node))
+		return;
+	w->status = 1;
+	host_quit(w);
+}
+
 int
 host_run(const struct host_options *o)
 {
@@ -96,8 +108,10 @@ host_run(const struct host_options *o)
 	if (w == NULL)
 		return 1;
 	if (start(w))
-		while (!w->stopped)
+		while (!w->stopped) {
 			host_round(w, -1);
+			give_up(w);
+		}
 	else
 		w->status = 1;
 	host_listen_close(w);

@@ -118,8 +118,6 @@ divide_descriptors(struct host_options *o)
 		o->files_max = (uint32_t)rk_max(files, 16);
 	if (o->conns_max == 0 || o->conns_max > rest)
 		o->conns_max = rest;
-	rk_say(RK_INFO, "%" PRIu64 " descriptors may be open: at most %" PRIu32 " for files and %" PRIu32 " for connections",
-	    all, o->files_max, o->conns_max);
 }
 
 /* Blocks up to the threshold are reused from the heap, so that a stream of produce requests causes no
