@@ -79,7 +79,7 @@ node_control_owns(const struct node *n, int64_t offset)
 }
 
 void
-node_control_committed(struct node *n, int64_t high)
+node_control_committed(struct node *n, int64_t high, int64_t *applied)
 {
 	struct node_control *c = &n->control;
 	struct rk_arena arena;
@@ -90,6 +90,7 @@ node_control_committed(struct node *n, int64_t high)
 		node_fail(n, "the metadata image cannot be written (look at the disk of metadata.log.dir)");
 		return;
 	}
+	*applied = c->end_offset;
 	rk_arena_init(&arena, SIZE_MAX);
 	if (meta_each((const uint8_t *)c->batch.at, (uint32_t)c->batch.len, &arena, node_heard, n) != RK_OK)
 		rk_die(__FILE__, __LINE__, "a batch this node planned can be read by it");

@@ -94,20 +94,20 @@ void node_serve_free(struct node *);
 void node_control_init(struct node *);
 void node_errand_add(struct node *, struct node_errand *);
 void node_control_run(struct node *);                         /* plans what waits, when it may */
-void node_control_committed(struct node *, int64_t high);     /* the quorum's high watermark moved */
+/* The high watermark reached high: when it covers the batch under way it is taken in, and *applied moves. */
+void node_control_committed(struct node *, int64_t high, int64_t *applied);
 void node_control_lost(struct node *);                        /* this node no longer leads */
 bool node_control_owns(const struct node *, int64_t offset);  /* the batch under way begins there */
 void node_control_free(struct node *);
 
 /* --- quorum.c: raft and the metadata log, driven */
 rk_must_use enum rk_err node_quorum_open(struct node *, const char *folder);
-bool node_quorum_leads(const struct node *);
+bool node_quorum_leads(const struct node *);                  /* leads, and the image has all of the log */
 int32_t node_quorum_epoch(const struct node *);
 int64_t node_quorum_end(const struct node *);
 void node_quorum_append(struct node *, struct rk_str batch);  /* as the leader */
-void node_quorum_tick(struct node *, int64_t now_ms);
 void node_quorum_flush(struct node *);                        /* starts what was staged */
-void node_quorum_stop(struct node *);
+void node_quorum_stop(struct node *, rk_done *done, void *arg); /* done: all staged is durable */
 void node_quorum_free(struct node *);
 
 /* --- broker.c: this node's broker in the cluster: registration, unfencing, producer ids, new topics */

@@ -208,9 +208,25 @@ finish_stop(struct node *n, enum rk_err err)
 }
 
 static void
+quorum_stopped(void *arg, enum rk_err err)
+{
+	struct node *n = arg;
+
+	if (n->stopped != NULL) /* not given up meanwhile */
+		finish_stop(n, err);
+}
+
+static void
 core_stopped(void *arg, enum rk_err err)
 {
-	finish_stop(arg, err);
+	struct node *n = arg;
+
+	if (n->stopped == NULL)
+		return;
+	if (err == RK_OK)
+		node_quorum_stop(n, quorum_stopped, n);
+	else
+		finish_stop(n, err);
 }
 
 static void
@@ -233,7 +249,6 @@ node_stop(struct node *n, rk_done *done, void *arg)
 	n->stopped_arg = arg;
 	n->stop_timer.fire = stop_late;
 	rk_timer_set(&n->timers, &n->stop_timer, rk_now(n->env) + STOP_WITHIN_MS);
-	node_quorum_stop(n);
 	core_stop(n->core, n->shared.broker_epoch, core_stopped, n);
 	node_rearm(n);
 }
