@@ -1,4 +1,4 @@
-/* create_topics.c - key 19: new topics, each checked, placed and configured on its own (KIP-4, KIP-464 defaults, KIP-525 answers). */
+/* create_topics.c - key 19: new topics (KIP-4; defaults KIP-464; answers with configs KIP-525). */
 #include "protocol/gen/create_topics.h"
 #include "src/api/handlers.h"
 

@@ -46,7 +46,8 @@ api_describe_client_quotas(struct api_call *c, const struct kp_describe_client_q
 	}
 	if (ip && other) {
 		a->error_code = rk_err_wire(RK_INVALID_REQUEST);
-		a->error_message = rk_lit("Invalid entity filter component: IP filter component should not be used with user or client-id.");
+		a->error_message = rk_lit("Invalid entity filter component: IP filter component should not be used with "
+		    "user or client-id.");
 		a->entries.len = -1;
 		return API_NOW;
 	}

@@ -3,7 +3,8 @@
 #include "src/api/handlers.h"
 
 enum api_fate
-api_incremental_alter_configs(struct api_call *c, const struct kp_incremental_alter_configs_req *q, struct kp_incremental_alter_configs_res *a)
+api_incremental_alter_configs(struct api_call *c, const struct kp_incremental_alter_configs_req *q,
+    struct kp_incremental_alter_configs_res *a)
 {
 	rk_assert(c->plan != NULL);
 	meta_incremental_alter_configs(c->plan, c->head.version, q, a);

@@ -313,7 +313,8 @@ feed_image(struct node *n)
 	meta_view_end(&v);
 	if (q->applied > info->end) {
 		rk_say(RK_FATAL, "The metadata image is at offset %" PRId64 ", but the log in %s ends at %" PRId64 ": the log was "
-		    "replaced or lost. Remove %s/image to have it rebuilt from the log.", q->applied, q->folder, info->end, q->folder);
+		    "replaced or lost. Remove %s/image to have it rebuilt from the log.", q->applied, q->folder, info->end,
+		    q->folder);
 		return false;
 	}
 	if (q->applied >= info->start || snap.end == 0)
@@ -339,7 +340,7 @@ feed_image(struct node *n)
 static bool
 only_voter(struct node *n, const struct raft_start *s)
 {
-	const struct raft_voters *v = s->change[s->changes - 1].voters;
+	const struct raft_voters *v = NULL;
 
 	for (uint32_t i = s->changes; v == NULL && i > 0; i--)
 		v = s->change[i - 1].voters;

@@ -270,7 +270,5 @@ node_voters_find(struct rk_env *env, const struct conf *c, struct st_mlog *log, 
 		rk_say(RK_FATAL, "A control record of the metadata log in %s cannot be read.", folder);
 	s->change = f.at;
 	s->changes = f.count;
-	if (f.count == 0)
-		s->change = &f.at[0]; /* the caller says that there are no voters */
-	return !f.bad && f.count > 0;
+	return !f.bad;
 }
