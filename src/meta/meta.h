@@ -159,8 +159,8 @@ void meta_create_partitions(struct meta_plan *, int16_t version, const struct kp
     struct kp_create_partitions_res *);
 void meta_alter_configs(struct meta_plan *, int16_t version,
     const struct kp_alter_configs_req *, struct kp_alter_configs_res *);
-void meta_incremental_alter_configs(struct meta_plan *, int16_t version, const struct kp_incremental_alter_configs_req *,
-    struct kp_incremental_alter_configs_res *);
+void meta_incremental_alter_configs(struct meta_plan *, int16_t version,
+    const struct kp_incremental_alter_configs_req *, struct kp_incremental_alter_configs_res *);
 void meta_allocate_producer_ids(struct meta_plan *, const struct kp_allocate_producer_ids_req *,
     struct kp_allocate_producer_ids_res *);
 void meta_register_broker(struct meta_plan *, int16_t version, const struct kp_broker_registration_req *,
@@ -175,8 +175,8 @@ rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkp
 /* --- snapshots and formatting (facts/kraft.md 6, 7) */
 /* Kafka's checkpoint file of the view, to path, durably (path.part, sync, rename). voters: the encoded
  * VotersRecord and kraft.version, or null. Waits: it is called rarely. */
-rk_must_use enum rk_err meta_snapshot_write(struct rk_env *, const struct meta_view *, const char *path, int64_t last_ms,
-    int16_t kraft_version, struct rk_str voters);
+rk_must_use enum rk_err meta_snapshot_write(struct rk_env *, const struct meta_view *, const char *path,
+    int64_t last_ms, int16_t kraft_version, struct rk_str voters);
 /* Empties the image and fills it from a checkpoint's bytes. */
 rk_must_use enum rk_err meta_snapshot_load(struct meta_image *, const uint8_t *, uint32_t len,
     int64_t end_offset, int32_t epoch);
