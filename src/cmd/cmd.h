@@ -17,6 +17,11 @@
 /* One line on stderr: "rookery topics: ..."; returns 1, the exit status. */
 int cmd_fail(const struct cmd_args *, const char *fmt, ...) rk_format(2, 3);
 
+/* How Java spells an error: "org.apache.kafka.common.errors.TimeoutException"; returns to. */
+const char *cmd_java_error(enum rk_err, char *to, size_t size);
+/* A number as Java prints a double: "2097152.0", "1.0E8"; returns to. */
+const char *cmd_double(double, char to[40]);
+
 /* The version of Kafka's tools these are compatible with; what --version prints. */
 #define CMD_KAFKA_VERSION "4.3.0"
 

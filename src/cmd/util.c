@@ -278,3 +278,64 @@ cmd_split(struct rk_arena *a, const char *text, char at, char ***pieces)
 	}
 	return count;
 }
+
+const char *
+cmd_java_error(enum rk_err e, char *to, size_t size)
+{
+	static const struct {
+		enum rk_err err;
+		const char *name;
+	} odd[] = {
+	    {RK_REQUEST_TIMED_OUT, "Timeout"},
+	    {RK_CORRUPT_MESSAGE, "CorruptRecord"},
+	    {RK_MESSAGE_TOO_LARGE, "RecordTooLarge"},
+	    {RK_RECORD_LIST_TOO_LARGE, "RecordBatchTooLarge"},
+	    {RK_INVALID_CONFIG, "InvalidConfiguration"},
+	    {RK_TOPIC_ALREADY_EXISTS, "TopicExists"},
+	    {RK_INVALID_TOPIC_EXCEPTION, "InvalidTopic"},
+	    {RK_KAFKA_STORAGE_ERROR, "KafkaStorage"},
+	    {RK_NETWORK_EXCEPTION, "Network"},
+	    {RK_UNKNOWN_SERVER_ERROR, "UnknownServer"},
+	};
+	const char *name = rk_err_name(e);
+	size_t n = (size_t)snprintf(to, size, "org.apache.kafka.common.errors.");
+	bool up = true;
+
+	for (uint32_t i = 0; i < rk_countof(odd); i++)
+		if (odd[i].err == e) {
+			snprintf(to + n, size - n, "%sException", odd[i].name);
+			return to;
+		}
+	for (; *name != 0 && n + 10 < size; name++) {
+		if (*name != '_')
+			to[n++] = up ? *name : (char)tolower((unsigned char)*name);
+		up = *name == '_';
+	}
+	snprintf(to + n, size - n, "Exception");
+	return to;
+}
+
+const char *
+cmd_double(double d, char to[40])
+{
+	char digits[40], *e;
+	int precision = 1, exponent;
+	double size = d < 0 ? -d : d;
+
+	if (d != d || size > 1.7976931348623157e308)
+		return d != d ? "NaN" : d > 0 ? "Infinity" : "-Infinity";
+	do {
+		snprintf(digits, sizeof digits, "%.*e", precision - 1, d);
+	} while (strtod(digits, NULL) != d && precision++ < 17);
+	if (size == 0 || (size >= 1e-3 && size < 1e7)) {
+		e = strchr(digits, 'e');
+		exponent = (int)strtol(e + 1, NULL, 10);
+		snprintf(to, 40, "%.*f", (int)rk_max(precision - 1 - exponent, 1), d);
+		return to;
+	}
+	e = strchr(digits, 'e');
+	exponent = (int)strtol(e + 1, NULL, 10);
+	*e = 0;
+	snprintf(to, 40, "%.26s%sE%d", digits, strchr(digits, '.') == NULL ? ".0" : "", exponent);
+	return to;
+}

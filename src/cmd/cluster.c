@@ -1,0 +1,146 @@
+/* cluster.c - rookery cluster: the cluster's id and endpoints; unregistering a broker. */
+#include "protocol/gen/describe_cluster.h"
+#include "protocol/gen/unregister_broker.h"
+#include "src/cmd/client.h"
+
+enum { ACT_ID, ACT_UNREGISTER, ACT_ENDPOINTS };
+static const struct cmd_act acts[] = {
+    {"cluster-id", "Print the cluster's id."},
+    {"unregister", "Make the cluster forget a broker that will not come back."},
+    {"list-endpoints", "List where brokers or controllers are reached."},
+    {NULL, NULL},
+};
+static const struct cmd_opt opts[] = {
+    {"bootstrap-server", CMD_TEXT, 0, 'b', 0, "BOOTSTRAP_SERVER", NULL,
+	"Brokers to ask: host:port,..."},
+    {"bootstrap-controller", CMD_TEXT, 0, 'C', 0, "BOOTSTRAP_CONTROLLER", NULL,
+	"Controllers to ask, instead of brokers."},
+    {"config", CMD_TEXT, CMD_OLD, 0, 0, "CONFIG", NULL, "As --command-config."},
+    {"command-config", CMD_TEXT, 0, 'c', 0, "COMMAND_CONFIG", NULL,
+	"A properties file with client settings."},
+    {"id", CMD_INT, 0, 'i', 1 << ACT_UNREGISTER, "ID", NULL, "The broker to unregister."},
+    {"include-fenced-brokers", CMD_FLAG, 0, 0, 1 << ACT_ENDPOINTS, NULL, NULL,
+	"Brokers that are fenced, too."},
+};
+
+static int
+describe(const struct cmd_args *a, struct cmd_client *c, bool fenced,
+    struct kp_describe_cluster_res *res)
+{
+	struct kp_describe_cluster_req req;
+
+	kp_defaults(kp_api(KP_DESCRIBE_CLUSTER)->req, &req);
+	req.endpoint_type = c->controllers ? 2 : 1;
+	req.include_fenced_brokers = fenced;
+	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, res))
+		return cmd_fail(a, "%s", c->why);
+	if (res->error_code != 0)
+		return cmd_fail(a, "%s", cmd_client_says(c, res->error_code, res->error_message));
+	return 0;
+}
+
+static int
+cluster_id(const struct cmd_args *a, struct cmd_client *c)
+{
+	struct kp_describe_cluster_res res;
+	int rc = describe(a, c, false, &res);
+
+	if (rc == 0)
+		printf("Cluster ID: %.*s\n", res.cluster_id.len, res.cluster_id.at);
+	return rc;
+}
+
+static int
+unregister(const struct cmd_args *a, struct cmd_client *c)
+{
+	struct kp_unregister_broker_req req = {.broker_id = (int32_t)cmd_number(a, "id", -1)};
+	struct kp_unregister_broker_res res;
+
+	do {
+		if (!cmd_client_call(c, CMD_ANY, KP_UNREGISTER_BROKER, &req, &res)) {
+			if (c->err != RK_UNSUPPORTED_VERSION)
+				return cmd_fail(a, "%s", c->why);
+			printf(
+			    "The target cluster does not support the broker unregistration API.\n");
+			return 1;
+		}
+	} while (cmd_client_again(c, rk_err_of_wire(res.error_code)));
+	if (res.error_code != 0)
+		return cmd_fail(a, "%s", cmd_client_says(c, res.error_code, res.error_message));
+	printf("Broker %d is no longer registered.\n", req.broker_id);
+	return 0;
+}
+
+static int
+endpoints(const struct cmd_args *a, struct cmd_client *c)
+{
+	struct kp_describe_cluster_res res;
+	int host = 0, rack = 0;
+	int rc = describe(a, c, cmd_given(a, "include-fenced-brokers"), &res);
+
+	if (rc != 0)
+		return rc;
+	for (int32_t i = 0; i < res.brokers.len; i++) {
+		host = (int)rk_max(host, res.brokers.at[i].host.len);
+		rack = (int)rk_max(rack, res.brokers.at[i].rack.len);
+	}
+	host = host == 0 ? 10 : host;
+	rack = rack == 0 ? 10 : rack;
+	printf("%-10s %-*s %-10s %-*s %s%-15s\n", "ID", host, "HOST", "PORT", rack, "RACK",
+	    c->controllers ? "" : "STATE      ", "ENDPOINT_TYPE");
+	for (int32_t i = 0; i < res.brokers.len; i++) {
+		struct kp_describe_cluster_res_brokers *b = &res.brokers.at[i];
+		printf("%-10d %-*.*s %-10d %-*.*s %s%-15s\n", b->broker_id, host, b->host.len,
+		    b->host.at, b->port, rack, b->rack.len < 0 ? 4 : b->rack.len,
+		    b->rack.len < 0 ? "null" : b->rack.at,
+		    c->controllers ? ""
+		    : b->is_fenced ? "fenced     "
+				   : "unfenced   ",
+		    c->controllers ? "controller" : "broker");
+	}
+	return 0;
+}
+
+static int
+run(struct cmd_args *a)
+{
+	struct cmd_client c;
+	bool brokers = cmd_given(a, "bootstrap-server"),
+	     controllers = cmd_given(a, "bootstrap-controller");
+	int rc;
+
+	if (brokers == controllers)
+		return cmd_usage(a, brokers ? "argument --bootstrap-controller/-C: not allowed "
+					      "with argument --bootstrap-server/-b"
+					    : "one of the arguments --bootstrap-server/-b "
+					      "--bootstrap-controller/-C is required");
+	if (a->act == ACT_UNREGISTER && !cmd_given(a, "id"))
+		return cmd_usage(a, "argument --id/-i is required");
+	if (a->act == ACT_ENDPOINTS && controllers && cmd_given(a, "include-fenced-brokers")) {
+		fputs("The option --include-fenced-brokers is only supported with "
+		      "--bootstrap-server option\n",
+		    stderr);
+		return 1;
+	}
+	if (!cmd_client_start(&c, a))
+		return 1;
+	rc = a->act == ACT_ID           ? cluster_id(a, &c)
+	     : a->act == ACT_UNREGISTER ? unregister(a, &c)
+					: endpoints(a, &c);
+	cmd_client_close(&c);
+	return rc;
+}
+
+const struct cmd_spec cmd_cluster_spec = {
+    .name = "cluster",
+    .peer = "kafka-cluster",
+    .style = CMD_ARGPARSE,
+    .opt = opts,
+    .count = rk_countof(opts),
+    .act = acts,
+    .summary = "Shows the cluster's id and endpoints, and unregisters brokers.",
+    .about = "Asks brokers (--bootstrap-server) or controllers (--bootstrap-controller).",
+    .help_exit = 1,
+    .bare_exit = 1,
+    .run = run,
+};

@@ -1,0 +1,431 @@
+/* metadata_quorum.c - rookery metadata-quorum: shows the metadata quorum, adds and removes
+ * controllers. */
+#include "protocol/gen/add_raft_voter.h"
+#include "protocol/gen/describe_quorum.h"
+#include "protocol/gen/remove_raft_voter.h"
+#include "src/cmd/client.h"
+
+enum { ACT_DESCRIBE, ACT_ADD, ACT_REMOVE };
+static const struct cmd_act acts[] = {
+    {"describe", "Show the state of the quorum."},
+    {"add-controller", "Make the controller that --command-config configures a voter."},
+    {"remove-controller", "Take a controller out of the voters."},
+    {NULL, NULL},
+};
+static const struct cmd_opt opts[] = {
+    {"bootstrap-server", CMD_TEXT, 0, 0, 0, "BOOTSTRAP_SERVER", NULL,
+	"Brokers to ask: host:port,..."},
+    {"bootstrap-controller", CMD_TEXT, 0, 0, 0, "BOOTSTRAP_CONTROLLER", NULL,
+	"Controllers to ask, instead of brokers."},
+    {"command-config", CMD_TEXT, 0, 0, 0, "COMMAND_CONFIG", NULL,
+	"A properties file with client settings; with add-controller the new controller's "
+	"server.properties."},
+    {"status", CMD_FLAG, 0, 0, 1 << ACT_DESCRIBE, NULL, NULL,
+	"A summary: leader, epoch, lag, voters, observers."},
+    {"replication", CMD_FLAG, 0, 0, 1 << ACT_DESCRIBE, NULL, NULL,
+	"A line for each voter and observer."},
+    {"human-readable", CMD_FLAG, 0, 0, 1 << ACT_DESCRIBE, NULL, NULL,
+	"With --replication: how long ago, not when."},
+    {"controller-id", CMD_INT, 0, 'i', 1 << ACT_REMOVE, "CONTROLLER_ID", NULL,
+	"The controller to remove."},
+    {"controller-directory-id", CMD_TEXT, 0, 'd', 1 << ACT_REMOVE, "CONTROLLER_DIRECTORY_ID", NULL,
+	"The directory id of the controller to remove."},
+    {"dry-run", CMD_FLAG, 0, 0, 1 << ACT_ADD | 1 << ACT_REMOVE, NULL, NULL,
+	"Say what would be done, and do nothing."},
+};
+
+typedef struct kp_describe_quorum_res_topics_partitions quorum;
+enum { COLUMNS = 7, CELL = 40 };
+typedef char row[COLUMNS][CELL];
+struct state { /* one replica; voters and observers are two types with the same fields */
+	int32_t id;
+	struct rk_uuid directory;
+	int64_t end, fetched_ms, caught_up_ms;
+};
+
+/* Kafka's command reports what went wrong as its exception. */
+static int
+wrong(const struct cmd_args *a, enum rk_err e, const char *why)
+{
+	char name[100];
+
+	fprintf(stderr, "%s: %s\n", cmd_java_error(e, name, sizeof name), why);
+	return e == RK_UNSUPPORTED_VERSION
+		   ? cmd_fail(a, "the cluster cannot do this; nothing was changed")
+		   : 1;
+}
+
+static int
+ask(const struct cmd_args *a, struct cmd_client *c, struct kp_describe_quorum_res *res, quorum **q)
+{
+	struct kp_describe_quorum_req_topics_partitions p = {.partition_index = 0};
+	struct kp_describe_quorum_req_topics t = {.topic_name = rk_lit("__cluster_metadata")};
+	struct kp_describe_quorum_req req;
+
+	kp_defaults(kp_api(KP_DESCRIBE_QUORUM)->req, &req);
+	req.topics.at = &t;
+	req.topics.len = 1;
+	t.partitions.at = &p;
+	t.partitions.len = 1;
+	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_QUORUM, &req, res))
+		return wrong(a, c->err, c->why);
+	if (res->error_code != 0)
+		return wrong(a, rk_err_of_wire(res->error_code),
+		    cmd_client_says(c, res->error_code, res->error_message));
+	if (res->topics.len != 1 || res->topics.at[0].partitions.len != 1)
+		return wrong(a, RK_UNKNOWN_SERVER_ERROR,
+		    "the answer does not speak of the metadata partition");
+	*q = &res->topics.at[0].partitions.at[0];
+	if ((*q)->error_code != 0)
+		return wrong(a, rk_err_of_wire((*q)->error_code),
+		    cmd_client_says(c, (*q)->error_code, (*q)->error_message));
+	return 0;
+}
+
+#define STATE(r)                                                                      \
+	((struct state){(r).replica_id, (r).replica_directory_id, (r).log_end_offset, \
+	    (r).last_fetch_timestamp, (r).last_caught_up_timestamp})
+
+static struct state
+leader_of(const quorum *q)
+{
+	struct state none = {.id = -1, .fetched_ms = -1, .caught_up_ms = -1};
+
+	for (int32_t i = 0; i < q->current_voters.len; i++)
+		if (q->current_voters.at[i].replica_id == q->leader_id)
+			return STATE(q->current_voters.at[i]);
+	return none;
+}
+
+static void
+print_node(
+    const struct kp_describe_quorum_res *res, int32_t id, struct rk_uuid directory, bool first)
+{
+	char text[RK_UUID_TEXT];
+
+	printf("%s{\"id\": %d", first ? "" : ", ", id);
+	if (!rk_uuid_zero(directory))
+		printf(", \"directoryId\": \"%s\"", rk_uuid_text(directory, text));
+	for (int32_t i = 0; i < res->nodes.len; i++) {
+		struct kp_describe_quorum_res_nodes *n = &res->nodes.at[i];
+		if (n->node_id != id || n->listeners.len <= 0)
+			continue;
+		fputs(", \"endpoints\": [", stdout);
+		for (int32_t k = 0; k < n->listeners.len; k++) {
+			bool six = memchr(n->listeners.at[k].host.at, ':',
+				       (size_t)n->listeners.at[k].host.len)
+				   != NULL;
+			printf(six ? "%s\"%.*s://[%.*s]:%u\"" : "%s\"%.*s://%.*s:%u\"",
+			    k == 0 ? "" : ", ", n->listeners.at[k].name.len,
+			    n->listeners.at[k].name.at, n->listeners.at[k].host.len,
+			    n->listeners.at[k].host.at, n->listeners.at[k].port);
+		}
+		putchar(']');
+	}
+	putchar('}');
+}
+
+static int
+status(const struct cmd_args *a, struct cmd_client *c)
+{
+	struct kp_describe_quorum_res res;
+	quorum *q;
+	int64_t lag = 0, late = 0;
+	int rc = ask(a, c, &res, &q);
+
+	if (rc != 0)
+		return rc;
+	if (!cmd_client_brokers(c))
+		return wrong(a, c->err, c->why);
+	struct state leader = leader_of(q);
+	for (int32_t i = 0; i < q->current_voters.len; i++) {
+		struct state v = STATE(q->current_voters.at[i]);
+		lag = rk_max(lag, leader.end - v.end);
+		if (v.id != leader.id && late >= 0)
+			late = v.caught_up_ms < 0
+				   ? -1
+				   : rk_max(late, leader.caught_up_ms - v.caught_up_ms);
+	}
+	printf(
+	    "ClusterId:              %.*s\nLeaderId:               %d\nLeaderEpoch:            %d\n"
+	    "HighWatermark:          %" PRId64 "\nMaxFollowerLag:         %" PRId64
+	    "\nMaxFollowerLagTimeMs:   %" PRId64 "\n",
+	    c->cluster_id.len, c->cluster_id.at, q->leader_id, q->leader_epoch, q->high_watermark,
+	    lag, late);
+	fputs("CurrentVoters:          [", stdout);
+	for (int32_t i = 0; i < q->current_voters.len; i++)
+		print_node(&res, q->current_voters.at[i].replica_id,
+		    q->current_voters.at[i].replica_directory_id, i == 0);
+	fputs("]\nCurrentObservers:       [", stdout);
+	for (int32_t i = 0; i < q->observers.len; i++)
+		print_node(&res, q->observers.at[i].replica_id,
+		    q->observers.at[i].replica_directory_id, i == 0);
+	puts("]");
+	return 0;
+}
+
+static void
+at_cell(char to[CELL], int64_t ms, bool human)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (human && ms >= 0)
+		snprintf(to, CELL, "%" PRId64 " ms ago",
+		    (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 - ms);
+	else
+		snprintf(to, CELL, "%" PRId64, ms);
+}
+
+static void
+fill(row r, struct state s, int64_t end, const char *kind, bool human)
+{
+	char text[RK_UUID_TEXT];
+
+	snprintf(r[0], CELL, "%d", s.id);
+	snprintf(r[1], CELL, "%s", rk_uuid_text(s.directory, text));
+	snprintf(r[2], CELL, "%" PRId64, s.end);
+	snprintf(r[3], CELL, "%" PRId64, end - s.end);
+	at_cell(r[4], s.fetched_ms, human);
+	at_cell(r[5], s.caught_up_ms, human);
+	snprintf(r[6], CELL, "%s", kind);
+}
+
+static void
+print_table(row *rows, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		for (uint32_t k = 0; k < COLUMNS; k++) {
+			size_t width = 0;
+			for (uint32_t n = 0; n < count; n++)
+				width = (size_t)rk_max((int64_t)width, (int64_t)strlen(rows[n][k]));
+			printf("%-*s\t", (int)width, rows[i][k]);
+		}
+		putchar('\n');
+	}
+}
+
+static int
+replication(const struct cmd_args *a, struct cmd_client *c)
+{
+	static const char *const names[COLUMNS] = {"NodeId", "DirectoryId", "LogEndOffset", "Lag",
+	    "LastFetchTimestamp", "LastCaughtUpTimestamp", "Status"};
+	bool human = cmd_given(a, "human-readable");
+	struct kp_describe_quorum_res res;
+	uint32_t n = 1;
+	quorum *q;
+	int rc = ask(a, c, &res, &q);
+
+	if (rc != 0)
+		return rc;
+	row *rows = rk_arena_get(
+	    &c->arena, (size_t)(q->current_voters.len + q->observers.len + 2), sizeof *rows);
+	struct state leader = leader_of(q);
+	for (uint32_t i = 0; i < COLUMNS; i++)
+		snprintf(rows[0][i], CELL, "%s", names[i]);
+	if (leader.id >= 0)
+		fill(rows[n++], leader, leader.end, "Leader", human);
+	for (int32_t i = 0; i < q->current_voters.len; i++)
+		if (q->current_voters.at[i].replica_id != leader.id)
+			fill(rows[n++], STATE(q->current_voters.at[i]), leader.end, "Follower",
+			    human);
+	for (int32_t i = 0; i < q->observers.len; i++)
+		fill(rows[n++], STATE(q->observers.at[i]), leader.end, "Observer", human);
+	print_table(rows, n);
+	return 0;
+}
+
+static int
+describe(const struct cmd_args *a, struct cmd_client *c)
+{
+	return cmd_given(a, "status") ? status(a, c) : replication(a, c);
+}
+
+static int
+remove_one(const struct cmd_args *a, struct cmd_client *c)
+{
+	struct kp_remove_raft_voter_req req;
+	struct kp_remove_raft_voter_res res;
+	const char *directory = cmd_text(a, "controller-directory-id");
+
+	kp_defaults(kp_api(KP_REMOVE_RAFT_VOTER)->req, &req);
+	req.cluster_id = RK_STR_NULL;
+	req.voter_id = (int32_t)cmd_number(a, "controller-id", -1);
+	if (!rk_uuid_parse(rk_str_of(directory), &req.voter_directory_id)) {
+		fprintf(stderr,
+		    "Failed to parse --controller-directory-id: %s is not 22 characters of "
+		    "base64\n",
+		    directory);
+		return 1;
+	}
+	if (cmd_given(a, "dry-run")) {
+		printf("DRY RUN of removing  KRaft controller %d with directory id %s\n",
+		    req.voter_id, directory);
+		return 0;
+	}
+	if (!cmd_client_call(c, CMD_ANY, KP_REMOVE_RAFT_VOTER, &req, &res))
+		return wrong(a, c->err, c->why);
+	if (res.error_code != 0)
+		return wrong(a, rk_err_of_wire(res.error_code),
+		    cmd_client_says(c, res.error_code, res.error_message));
+	printf("Removed KRaft controller %d with directory id %s\n", req.voter_id, directory);
+	return 0;
+}
+
+/* The listeners of the new controller: those that controller.listener.names names. */
+static bool
+own_listeners(struct cmd_client *c, struct kp_add_raft_voter_req *req)
+{
+	const char *names = cmd_props_get(&c->props, "controller.listener.names");
+	const char *lists[2] = {cmd_props_get(&c->props, "advertised.listeners"),
+	    cmd_props_get(&c->props, "listeners")};
+	char **name, **at;
+	uint32_t n = names == NULL ? 0 : cmd_split(&c->arena, names, ',', &name);
+
+	req->listeners.at = rk_arena_get(&c->arena, n, sizeof *req->listeners.at);
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t l = 0; l < 2; l++) {
+			uint32_t m =
+			    lists[l] == NULL ? 0 : cmd_split(&c->arena, lists[l], ',', &at);
+			bool found = false;
+			for (uint32_t k = 0; k < m && !found; k++) {
+				char *slash = strstr(at[k], "://"), *colon = strrchr(at[k], ':');
+				if (slash == NULL || colon == slash
+				    || strlen(name[i]) != (size_t)(slash - at[k])
+				    || strncmp(at[k], name[i], strlen(name[i])) != 0)
+					continue;
+				req->listeners.at[req->listeners.len].name = rk_str_of(name[i]);
+				req->listeners.at[req->listeners.len].host =
+				    (struct rk_str){slash + 3, (int32_t)(colon - slash - 3)};
+				req->listeners.at[req->listeners.len++].port =
+				    (uint16_t)strtol(colon + 1, NULL, 10);
+				found = true;
+			}
+			if (found)
+				break;
+		}
+	return req->listeners.len > 0;
+}
+
+static bool
+own_directory(struct cmd_client *c, struct rk_uuid *id)
+{
+	const char *dir = cmd_props_get(&c->props, "metadata.log.dir");
+	struct cmd_props meta = {0};
+	char **dirs;
+	bool ok = false;
+
+	if (dir == NULL)
+		dir = cmd_props_get(&c->props, "log.dirs");
+	if (dir == NULL)
+		dir = cmd_props_get(&c->props, "log.dir");
+	if (dir == NULL || cmd_split(&c->arena, dir, ',', &dirs) == 0)
+		return false;
+	if (cmd_props_read(&meta, rk_arena_print(&c->arena, "%s/meta.properties", dirs[0]).at))
+		ok = rk_uuid_parse(rk_str_of(cmd_props_get(&meta, "directory.id")), id);
+	cmd_props_free(&meta);
+	return ok;
+}
+
+static int
+add_one(const struct cmd_args *a, struct cmd_client *c)
+{
+	const char *node = cmd_props_get(&c->props, "node.id");
+	struct kp_add_raft_voter_req req;
+	struct kp_add_raft_voter_res res;
+	char id[RK_UUID_TEXT];
+	int64_t n;
+
+	kp_defaults(kp_api(KP_ADD_RAFT_VOTER)->req, &req);
+	req.cluster_id = RK_STR_NULL;
+	req.timeout_ms = 60000;
+	if (node == NULL || !rk_str_int(rk_str_of(node), &n))
+		return cmd_fail(
+		    a, "the configuration file has no node.id, so it is not a controller's");
+	req.voter_id = (int32_t)n;
+	if (!own_directory(c, &req.voter_directory_id))
+		return cmd_fail(a, "the first log directory has no meta.properties with a "
+				   "directory.id: format it first");
+	if (!own_listeners(c, &req))
+		return cmd_fail(a, "none of controller.listener.names has an address in listeners "
+				   "or advertised.listeners");
+	if (!cmd_given(a, "dry-run")) {
+		if (!cmd_client_call(c, CMD_ANY, KP_ADD_RAFT_VOTER, &req, &res))
+			return wrong(a, c->err, c->why);
+		if (res.error_code != 0)
+			return wrong(a, rk_err_of_wire(res.error_code),
+			    cmd_client_says(c, res.error_code, res.error_message));
+	}
+	printf(cmd_given(a, "dry-run")
+		   ? "DRY RUN of adding controller %d with directory id %s and endpoints: "
+		   : "Added controller %d with directory id %s and endpoints: ",
+	    req.voter_id, rk_uuid_text(req.voter_directory_id, id));
+	for (int32_t i = 0; i < req.listeners.len; i++)
+		printf("%s%.*s://%.*s:%u", i == 0 ? "" : ", ", req.listeners.at[i].name.len,
+		    req.listeners.at[i].name.at, req.listeners.at[i].host.len,
+		    req.listeners.at[i].host.at, req.listeners.at[i].port);
+	putchar('\n');
+	return 0;
+}
+
+static int
+check(const struct cmd_args *a)
+{
+	bool brokers = cmd_given(a, "bootstrap-server"),
+	     controllers = cmd_given(a, "bootstrap-controller");
+
+	if (brokers == controllers)
+		return cmd_usage(a, brokers ? "argument --bootstrap-controller: not allowed with "
+					      "argument --bootstrap-server"
+					    : "one of the arguments --bootstrap-server "
+					      "--bootstrap-controller is required");
+	if (a->act == ACT_REMOVE && !cmd_given(a, "controller-id"))
+		return cmd_usage(a, "argument --controller-id/-i is required");
+	if (a->act == ACT_REMOVE && !cmd_given(a, "controller-directory-id"))
+		return cmd_usage(a, "argument --controller-directory-id/-d is required");
+	const char *why = NULL;
+	if (a->act == ACT_ADD && !cmd_given(a, "command-config"))
+		why = "You must supply the configuration file of the controller you are adding "
+		      "when using add-controller.";
+	else if (a->act == ACT_DESCRIBE && cmd_given(a, "status") == cmd_given(a, "replication"))
+		why = cmd_given(a, "status") ? "Only one of --status or --replication should be "
+					       "specified with describe sub-command"
+					     : "One of --status or --replication must be specified "
+					       "with describe sub-command";
+	else if (a->act == ACT_DESCRIBE && cmd_given(a, "status") && cmd_given(a, "human-readable"))
+		why = "The option --human-readable is only supported along with --replication";
+	if (why != NULL)
+		fprintf(stderr, "%s\n", why);
+	return why != NULL;
+}
+
+static int
+run(struct cmd_args *a)
+{
+	struct cmd_client c;
+	int rc = check(a);
+
+	if (rc != 0)
+		return rc;
+	if (!cmd_client_start(&c, a))
+		return 1;
+	rc = a->act == ACT_DESCRIBE ? describe(a, &c)
+	     : a->act == ACT_ADD    ? add_one(a, &c)
+				    : remove_one(a, &c);
+	cmd_client_close(&c);
+	return rc;
+}
+
+const struct cmd_spec cmd_metadata_quorum_spec = {
+    .name = "metadata-quorum",
+    .peer = "kafka-metadata-quorum",
+    .style = CMD_ARGPARSE,
+    .opt = opts,
+    .count = rk_countof(opts),
+    .act = acts,
+    .summary = "Shows and changes the quorum that keeps the cluster's metadata.",
+    .about = "Asks brokers (--bootstrap-server) or controllers (--bootstrap-controller).",
+    .help_exit = 0,
+    .bare_exit = 1,
+    .run = run,
+};
