@@ -42,6 +42,9 @@ bytes(struct fill *f, bool printable)
 	rk_assert(at != NULL);
 	for (uint32_t i = 0; i < n; i++)
 		at[i] = printable ? letters[fill_chance(f, sizeof letters - 1)] : (char)draw(f);
+	for (uint32_t i = 0; printable && i + 2 < n; i += 1 + fill_chance(f, 20))
+		if (fill_chance(f, 4) == 0)
+			memcpy(at + i, "\xe2\x82\xac", 3), i += 2; /* a euro sign: three bytes of UTF-8 */
 	return (struct rk_str){ at, (int32_t)n };
 }
 

@@ -308,6 +308,31 @@ START_TEST(the_table_of_apis_is_in_order_and_whole)
 }
 END_TEST
 
+/* An element that took no bytes could be claimed again and again against the same bytes left. */
+static void
+takes_bytes(const struct kp_desc *d, int16_t version, bool flex)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		const struct kp_field *f = &d->field[i];
+		uint32_t carried = 0;
+		if (version < f->from || version > f->to || f->type != KP_T_STRUCT)
+			continue;
+		for (uint32_t k = 0; k < f->sub->plain; k++)
+			carried += version >= f->sub->field[k].from && version <= f->sub->field[k].to;
+		ck_assert_msg(flex || carried > 0, "%s v%d", f->sub->name, version);
+		takes_bytes(f->sub, version, flex);
+	}
+}
+
+START_TEST(no_struct_is_without_bytes)
+{
+	const struct kp_desc *d = kp_messages[_i];
+
+	for (int16_t v = d->min; v <= d->max; v++)
+		takes_bytes(d, v, v >= d->flex);
+}
+END_TEST
+
 START_TEST(varints_round_trip_at_their_ends)
 {
 	static const int64_t ends[] = { 0, 1, -1, 63, 64, -64, -65, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN };
@@ -350,6 +375,7 @@ main(void)
 	tcase_add_loop_test(t, every_message_of_every_version_survives_the_wire, 0, n);
 	tcase_add_loop_test(t, every_truncation_of_every_message_is_refused, 0, n);
 	tcase_add_loop_test(t, defaults_read_back_as_defaults, 0, n);
+	tcase_add_loop_test(t, no_struct_is_without_bytes, 0, n);
 	tcase_add_test(t, what_a_version_does_not_carry_reads_as_default);
 	tcase_add_test(t, a_huge_claimed_array_takes_no_memory);
 	tcase_add_test(t, bytes_left_over_are_refused_unless_asked_for);

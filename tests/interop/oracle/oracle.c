@@ -309,7 +309,7 @@ check(void)
 		int16_t version = (int16_t)rk_get16(b);
 		struct rk_str bytes = take(), expected = take();
 		snprintf(now, sizeof now, "%s %d", name, version);
-		versions += strcmp(now, last) != 0;
+		versions += strncmp(name, "kp_", 3) == 0 && strcmp(now, last) != 0;
 		memcpy(last, now, sizeof last);
 		messages++;
 		bad += !same(name, version, bytes, expected);
