@@ -69,6 +69,9 @@ struct rk_world {
 	enum rk_err (*path_rename)(struct rk_env *, const char *from, const char *to);
 	enum rk_err (*path_remove)(struct rk_env *, const char *path); /* a file or an empty folder */
 	enum rk_err (*space)(struct rk_env *, const char *path, struct rk_space *);
+	/* Locks the file (made when absent) against every other process until this world ends, as Kafka's
+	 * .lock is. RK_EXISTS: another process holds it. NULL in a world of one process. */
+	enum rk_err (*path_lock)(struct rk_env *, const char *path);
 
 	/* --- work off the core: fn on some worker thread (it may touch only arg), then done here.
 	 * Jobs of one lane run one after the other; lane 0 has no order. */

@@ -92,6 +92,27 @@ host_path_remove(struct rk_env *e, const char *path)
 	return RK_OK;
 }
 
+/* The lock is the kind Java's FileChannel takes, so that Apache Kafka and rookery keep each other out. Closing
+ * any descriptor of the file would give it up: this one stays open, outside the budget, to the end. */
+enum rk_err
+host_path_lock(struct rk_env *e, const char *path)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct host_world *w = host_of(e);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return host_fail(errno, "open", path);
+	if (fcntl(fd, F_SETLK, &l) != 0) {
+		int error = errno;
+		close(fd);
+		return error == EACCES || error == EAGAIN ? RK_EXISTS : host_fail(error, "lock", path);
+	}
+	*(int *)rk_mem_room((void **)&w->lock, w->locks, &w->lock_cap, sizeof *w->lock) = fd;
+	w->locks++;
+	return RK_OK;
+}
+
 enum rk_err
 host_space(struct rk_env *e, const char *path, struct rk_space *out)
 {

@@ -82,6 +82,7 @@ const struct rk_world host_world_calls = {
 	.path_rename = host_path_rename,
 	.path_remove = host_path_remove,
 	.space = host_space,
+	.path_lock = host_path_lock,
 	.work = host_work,
 	.conn_send = host_conn_send,
 	.conn_resume = host_conn_resume,
@@ -234,6 +235,9 @@ host_stop_workers(struct host_world *w)
 void
 host_close(struct host_world *w)
 {
+	for (uint32_t i = 0; i < w->locks; i++)
+		close(w->lock[i]);
+	rk_mem_put(w->lock);
 	host_stop_workers(w);
 	event_del(&w->tick);
 	event_base_free(w->base);

@@ -130,6 +130,7 @@ enum rk_err host_dir_list(struct rk_env *, const char *, rk_entry *, void *arg);
 enum rk_err host_dir_sync(struct rk_env *, const char *);
 enum rk_err host_path_rename(struct rk_env *, const char *from, const char *to);
 enum rk_err host_path_remove(struct rk_env *, const char *);
+enum rk_err host_path_lock(struct rk_env *, const char *path);
 enum rk_err host_space(struct rk_env *, const char *, struct rk_space *);
 
 /* --- faults on purpose (fault.c) */
@@ -200,6 +201,8 @@ struct host_world {
 	uint32_t conns;
 	struct host_listener *listener;
 	uint32_t listeners;
+	int *lock;             /* descriptors that hold a lock, open to the end */
+	uint32_t locks, lock_cap;
 	int spare_fd; /* given up for a moment when the process has no descriptor left */
 	int64_t accept_ms; /* accepting rests until then; 0: it does not */
 	bool called; /* the node was called since its last flush */

@@ -44,6 +44,22 @@ node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t
 	meta_view_end(&v);
 }
 
+static bool
+lock_dir(struct node *n, const char *dir)
+{
+	char path[PATH_MAX];
+
+	if (n->env->world->path_lock == NULL)
+		return true;
+	snprintf(path, sizeof path, "%.*s/.lock", PATH_MAX - 8, dir);
+	enum rk_err err = n->env->world->path_lock(n->env, path);
+	if (err == RK_EXISTS)
+		rk_say(RK_FATAL, "%s is in use by another process (rookery or Kafka): stop that one first.", dir);
+	else if (err != RK_OK)
+		rk_say(RK_FATAL, "%s cannot be locked (%s).", path, rk_err_name(err));
+	return err == RK_OK;
+}
+
 /* One directory of log.dirs; false: it cannot be used, which has been said. */
 static bool
 open_dir(struct node *n, const char *path, struct st_dir_opened *how)
@@ -72,6 +88,8 @@ open_dir(struct node *n, const char *path, struct st_dir_opened *how)
 		return false;
 	}
 	snprintf(n->cluster_id, sizeof n->cluster_id, "%s", m.cluster_id);
+	if (!lock_dir(n, path))
+		return false;
 	err = st_dir_open(n->env, path, &m, &n->dir[n->dirs], how);
 	if (err != RK_OK) {
 		rk_say(RK_FATAL, "The directory %s cannot be opened (%s).", path, rk_err_name(err));
