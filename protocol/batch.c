@@ -146,7 +146,7 @@ void
 kp_build_start(struct kp_build *b, struct rk_arena *a, int64_t base_offset, int16_t attr, int64_t base_ms)
 {
 	*b = (struct kp_build){ .arena = a, .base_offset = base_offset, .attr = attr, .base_ms = base_ms,
-		.max_ms = -1, .len = KP_BATCH_HEAD, .cap = 512 };
+		.max_ms = -1, .len = KP_BATCH_HEAD, .cap = 512, .last_delta = -1, .level = INT_MIN };
 	b->at = rk_arena_raw(a, b->cap);
 }
 
@@ -188,35 +188,60 @@ str_len(struct rk_str s)
 	return varint_len(s.len) + (uint64_t)(s.len < 0 ? 0 : s.len);
 }
 
+/* A record up to its headers, of which there are count in header_bytes; false when the arena is over. */
+static bool
+begin(struct kp_build *b, int64_t ms, struct rk_str key, struct rk_str value, int32_t count, uint64_t header_bytes)
+{
+	int64_t delta = (int64_t)((uint64_t)ms - (uint64_t)b->base_ms);
+	uint64_t n = 1 + varint_len(delta) + varint_len(b->next_delta) + str_len(key) + str_len(value)
+	    + varint_len(count) + header_bytes;
+
+	rk_assert(n <= INT32_MAX && b->next_delta < INT32_MAX);
+	if (!more(b, n + 5))
+		return false;
+	b->len += kp_put_varint(b->at + b->len, (int32_t)n);
+	b->at[b->len++] = 0;
+	b->len += kp_put_varlong(b->at + b->len, delta);
+	b->len += kp_put_varint(b->at + b->len, b->next_delta);
+	put(b, key);
+	put(b, value);
+	b->len += kp_put_varint(b->at + b->len, count);
+	b->count++;
+	b->next_delta++;
+	b->max_ms = rk_max(b->max_ms, ms);
+	return true;
+}
+
 void
 kp_build_add_with(struct kp_build *b, int64_t ms, struct rk_str key, struct rk_str value,
     const struct kp_pair *headers, int32_t count)
 {
-	int64_t delta = (int64_t)((uint64_t)ms - (uint64_t)b->base_ms);
-	uint64_t n = 1 + varint_len(delta) + varint_len(b->count) + str_len(key) + str_len(value)
-	    + varint_len(count);
+	uint64_t n = 0;
 
 	for (int32_t i = 0; i < count; i++)
 		n += str_len(headers[i].key) + str_len(headers[i].value);
-	rk_assert(n <= INT32_MAX);
-	if (!more(b, n + 5))
+	if (!begin(b, ms, key, value, count, n))
 		return;
-	b->len += kp_put_varint(b->at + b->len, (int32_t)n);
 	size_t from = b->len;
-	b->at[b->len++] = 0;
-	b->len += kp_put_varlong(b->at + b->len, delta);
-	b->len += kp_put_varint(b->at + b->len, b->count);
-	put(b, key);
-	put(b, value);
-	b->len += kp_put_varint(b->at + b->len, count);
 	for (int32_t i = 0; i < count; i++) {
 		rk_assert(headers[i].key.len >= 0);
 		put(b, headers[i].key);
 		put(b, headers[i].value);
 	}
 	rk_assert(b->len - from == n);
-	b->count++;
-	b->max_ms = rk_max(b->max_ms, ms);
+}
+
+void
+kp_build_keep(struct kp_build *b, const struct kp_record *r)
+{
+	size_t n = (size_t)(r->end - r->header_at);
+
+	rk_assert(r->offset >= b->base_offset + b->next_delta && r->offset - b->base_offset < INT32_MAX);
+	b->next_delta = (int32_t)(r->offset - b->base_offset);
+	if (!begin(b, r->ms, r->key, r->value, r->headers, n))
+		return;
+	memcpy(b->at + b->len, r->header_at, n);
+	b->len += n;
 }
 
 void
@@ -231,7 +256,7 @@ compress(struct kp_build *b, enum kp_codec codec)
 {
 	if (b->at == NULL)
 		return;
-	struct rk_str z = kp_deflate(codec, INT_MIN, b->at + KP_BATCH_HEAD, b->len - KP_BATCH_HEAD, b->arena);
+	struct rk_str z = kp_deflate(codec, b->level, b->at + KP_BATCH_HEAD, b->len - KP_BATCH_HEAD, b->arena);
 	b->len = KP_BATCH_HEAD;
 	if (z.len < 0 || !more(b, (size_t)z.len)) {
 		b->at = NULL;
@@ -254,7 +279,7 @@ kp_build_end(struct kp_build *b, int32_t leader_epoch, int64_t producer, int16_t
 	kp_batch_set_epoch(at, leader_epoch);
 	at[16] = 2;
 	rk_put16(at + 21, (uint16_t)b->attr);
-	rk_put32(at + 23, b->count > 0 ? (uint32_t)b->count - 1 : 0);
+	rk_put32(at + 23, (uint32_t)rk_max(0, rk_max(b->last_delta, b->next_delta - 1)));
 	rk_put64(at + 27, (uint64_t)b->base_ms);
 	rk_put64(at + 35, (uint64_t)b->max_ms);
 	rk_put64(at + 43, (uint64_t)producer);

@@ -70,7 +70,9 @@ struct kp_build {
 	uint8_t *at;
 	size_t len, cap;
 	int64_t base_offset, base_ms, max_ms;
-	int32_t count;
+	int32_t count, next_delta; /* records; the offset delta of the next one */
+	int32_t last_delta;        /* may be set past the last record's (compaction keeps a batch's end); -1 */
+	int level;                 /* of compression; may be set; INT_MIN: the codec's default */
 	int16_t attr;
 };
 void kp_build_start(struct kp_build *, struct rk_arena *, int64_t base_offset, int16_t attr, int64_t base_ms);
@@ -80,6 +82,9 @@ struct kp_pair {
 };
 void kp_build_add_with(struct kp_build *, int64_t ms, struct rk_str key, struct rk_str value,
     const struct kp_pair *headers, int32_t count);
+/* Adds a record of another batch with its own offset, time and headers (which were not read yet): for
+ * compaction. Offsets must rise, from base_offset on. */
+void kp_build_keep(struct kp_build *, const struct kp_record *);
 /* Finishes: header, compression by attr's codec, CRC. NULL bytes when the arena is over. leader_epoch
  * goes into the header; producer -1 means none. */
 struct rk_str kp_build_end(struct kp_build *, int32_t leader_epoch, int64_t producer, int16_t producer_epoch,

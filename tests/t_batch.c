@@ -247,6 +247,33 @@ START_TEST(a_large_batch_grows_in_the_arena)
 }
 END_TEST
 
+START_TEST(compaction_keeps_offsets_times_headers_and_the_end)
+{
+	struct rk_str b = hex(seen[0]), key, value;
+	struct kp_records_iter it;
+	struct kp_record r;
+	struct kp_build k;
+
+	kp_build_start(&k, &arena, 5, KP_GZIP, 777);
+	k.last_delta = 2;
+	k.level = 9;
+	kp_records_start(&it, b.at, NULL, 0);
+	while (kp_records_next(&it, &r))
+		if (r.offset == 6)
+			kp_build_keep(&k, &r);
+	struct rk_str got = kp_build_end(&k, 4, 9, 3, 77), plain;
+	ck_assert_int_eq(kp_batch_check(got.at, (size_t)got.len), RK_OK);
+	ck_assert(kp_batch_base(got.at) == 5 && kp_batch_last(got.at) == 7 && kp_batch_count(got.at) == 1);
+	ck_assert_int_eq(kp_inflate_all(KP_GZIP, got.at + KP_BATCH_HEAD, (size_t)got.len - KP_BATCH_HEAD, 1000,
+	    &arena, &plain), RK_OK);
+	kp_records_start(&it, got.at, (const uint8_t *)plain.at, (size_t)plain.len);
+	ck_assert(kp_records_next(&it, &r));
+	ck_assert(r.offset == 6 && r.ms == 1003 && rk_str_is(r.value, "w") && r.headers == 2);
+	ck_assert(kp_record_header(&r, &key, &value) && rk_str_is(key, "h") && rk_str_is(value, "x"));
+	ck_assert(!kp_records_next(&it, &r) && !it.bad);
+}
+END_TEST
+
 START_TEST(a_batch_that_does_not_fit_is_null)
 {
 	static char value[1000];
@@ -280,6 +307,7 @@ main(void)
 	tcase_add_test(t, a_senseless_head_is_refused);
 	tcase_add_test(t, records_that_do_not_add_up_are_bad);
 	tcase_add_test(t, a_large_batch_grows_in_the_arena);
+	tcase_add_test(t, compaction_keeps_offsets_times_headers_and_the_end);
 	tcase_add_test(t, a_batch_that_does_not_fit_is_null);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
