@@ -533,3 +533,456 @@ static const struct {
 	    "listener must have a different name, listeners: [PLAINTEXT://h:1, "
 	    "PLAINTEXT://h:2]" },
 };
+
+/* CreateTopics with these configs; every refusal was INVALID_CONFIG. */
+static const struct {
+	const char *configs, *message;
+} topic_cases[] = {
+	{ "retention.ms=soon",
+	    "Invalid value soon for configuration retention.ms: Not a number of type LONG" },
+	{ "no.such.config=1", "Unknown topic config name: no.such.config" },
+	{ "cleanup.policy=5",
+	    "Invalid value 5 for configuration cleanup.policy: String must be one of: "
+	    "compact, delete" },
+	{ "cleanup.policy=", NULL },
+	{ "cleanup.policy=delete,delete", NULL },
+	{ "cleanup.policy=delete,compact", NULL },
+	{ "cleanup.policy=compact,,delete",
+	    "Configuration 'cleanup.policy' values must not be empty." },
+	{ "retention.ms=-2",
+	    "Invalid value -2 for configuration retention.ms: Value must be at least -1" },
+	{ "retention.ms=",
+	    "Invalid value  for configuration retention.ms: Not a number of type LONG" },
+	{ "retention.ms=9223372036854775808",
+	    "Invalid value 9223372036854775808 for configuration retention.ms: Not a "
+	    "number of type LONG" },
+	{ "segment.bytes=5",
+	    "Invalid value 5 for configuration segment.bytes: Value must be at least 1048576" },
+	{ "segment.bytes=1048577", NULL },
+	{ "compression.type=foo",
+	    "Invalid value foo for configuration compression.type: String must be one of: "
+	    "uncompressed, zstd, lz4, snappy, gzip, producer" },
+	{ "compression.type=none",
+	    "Invalid value none for configuration compression.type: String must be one of: "
+	    "uncompressed, zstd, lz4, snappy, gzip, producer" },
+	{ "compression.gzip.level=0",
+	    "Invalid value 0 for configuration compression.gzip.level: Value must be "
+	    "between 1 and 9 or equal to -1" },
+	{ "compression.zstd.level=23",
+	    "Invalid value 23 for configuration compression.zstd.level: Value must be no "
+	    "more than 22" },
+	{ "compression.lz4.level=0",
+	    "Invalid value 0 for configuration compression.lz4.level: Value must be at least 1" },
+	{ "min.cleanable.dirty.ratio=1.5",
+	    "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be "
+	    "no more than 1" },
+	{ "min.cleanable.dirty.ratio=abc",
+	    "Invalid value abc for configuration min.cleanable.dirty.ratio: Not a number "
+	    "of type DOUBLE" },
+	{ "preallocate=maybe",
+	    "Invalid value maybe for configuration preallocate: Expected value to be "
+	    "either true or false" },
+	{ "preallocate=TRUE", NULL },
+	{ "message.timestamp.type=foo",
+	    "Invalid value foo for configuration message.timestamp.type: String must be "
+	    "one of: CreateTime, LogAppendTime" },
+	{ "min.insync.replicas=0",
+	    "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1" },
+	{ "min.insync.replicas=7", NULL },
+	{ "min.compaction.lag.ms=10;max.compaction.lag.ms=5",
+	    "conflict topic config setting min.compaction.lag.ms (10) > "
+	    "max.compaction.lag.ms (5)" },
+	{ "local.retention.ms=10;retention.ms=5", NULL },
+	{ "remote.storage.enable=true;local.retention.ms=10;retention.ms=5",
+	    "Tiered Storage functionality is disabled in the broker. Topic cannot be "
+	    "configured with remote log storage." },
+	{ "local.retention.bytes=10;retention.bytes=5", NULL },
+	{ "remote.storage.enable=true",
+	    "Tiered Storage functionality is disabled in the broker. Topic cannot be "
+	    "configured with remote log storage." },
+	{ "remote.storage.enable=true;cleanup.policy=compact",
+	    "Tiered Storage functionality is disabled in the broker. Topic cannot be "
+	    "configured with remote log storage." },
+	{ "remote.log.copy.disable=true", NULL },
+	{ "remote.log.delete.on.disable=true", NULL },
+	{ "leader.replication.throttled.replicas=foo",
+	    "Invalid value [foo] for configuration leader.replication.throttled.replicas: "
+	    "leader.replication.throttled.replicas must be the literal '*' or a list of "
+	    "replicas in the following format: [partitionId]:[brokerId],"
+	    "[partitionId]:[brokerId],..." },
+	{ "leader.replication.throttled.replicas=*", NULL },
+	{ "leader.replication.throttled.replicas=0:1,1:2", NULL },
+	{ "leader.replication.throttled.replicas=", NULL },
+	{ "leader.replication.throttled.replicas=0:1,0:1", NULL },
+	{ "follower.replication.throttled.replicas=0:1,,", NULL },
+	{ "internal.segment.bytes=100", NULL },
+	{ "max.message.bytes=-1",
+	    "Invalid value -1 for configuration max.message.bytes: Value must be at least 0" },
+	{ "flush.messages=0",
+	    "Invalid value 0 for configuration flush.messages: Value must be at least 1" },
+	{ "flush.ms=-1",
+	    "Invalid value -1 for configuration flush.ms: Value must be at least 0" },
+	{ "segment.ms=0",
+	    "Invalid value 0 for configuration segment.ms: Value must be at least 1" },
+	{ "segment.jitter.ms=-1",
+	    "Invalid value -1 for configuration segment.jitter.ms: Value must be at least 0" },
+	{ "segment.index.bytes=3",
+	    "Invalid value 3 for configuration segment.index.bytes: Value must be at least 4" },
+	{ "unclean.leader.election.enable=1",
+	    "Invalid value 1 for configuration unclean.leader.election.enable: Expected "
+	    "value to be either true or false" },
+	{ "message.format.version=2.0", "Unknown topic config name: message.format.version" },
+	{ "message.downconversion.enable=true",
+	    "Unknown topic config name: message.downconversion.enable" },
+	{ "message.timestamp.difference.max.ms=5",
+	    "Unknown topic config name: message.timestamp.difference.max.ms" },
+	{ "retention.bytes=-2", NULL },
+	{ "retention.bytes=x",
+	    "Invalid value x for configuration retention.bytes: Not a number of type LONG" },
+	{ "retention.ms=soon;no.such.config=1", "Unknown topic config name: no.such.config" },
+	{ "no.such.config=1;retention.ms=soon", "Unknown topic config name: no.such.config" },
+	{ "segment.bytes=5;retention.ms=soon",
+	    "Invalid value 5 for configuration segment.bytes: Value must be at least 1048576" },
+	{ "min.insync.replicas=1.5",
+	    "Invalid value 1.5 for configuration min.insync.replicas: Not a number of type INT" },
+	{ "local.retention.ms=-2;local.retention.bytes=-2", NULL },
+	{ "delete.retention.ms=-1",
+	    "Invalid value -1 for configuration delete.retention.ms: Value must be at least 0" },
+	{ "file.delete.delay.ms=-1",
+	    "Invalid value -1 for configuration file.delete.delay.ms: Value must be at least 0" },
+	{ "index.interval.bytes=-1",
+	    "Invalid value -1 for configuration index.interval.bytes: Value must be at least 0" },
+	{ "min.compaction.lag.ms=-1",
+	    "Invalid value -1 for configuration min.compaction.lag.ms: Value must be at "
+	    "least 0" },
+	{ "max.compaction.lag.ms=0",
+	    "Invalid value 0 for configuration max.compaction.lag.ms: Value must be at least 1" },
+	{ "retention.ms= 5 ", NULL },
+	{ "segment.bytes=2147483648",
+	    "Invalid value 2147483648 for configuration segment.bytes: Not a number of "
+	    "type INT" },
+	{ "cleanup.policy=Compact",
+	    "Invalid value Compact for configuration cleanup.policy: String must be one "
+	    "of: compact, delete" },
+	{ "segment.bytes=2097152;max.message.bytes=3097152", NULL },
+	{ "retention.ms=77", NULL },
+};
+
+/* IncrementalAlterConfigs of a group; the bounds are those of t_config.c. INVALID_CONFIG. */
+static const struct {
+	const char *configs, *message;
+} group_cases[] = {
+	{ "consumer.session.timeout.ms=1",
+	    "consumer.session.timeout.ms must be greater than or equal to "
+	    "group.consumer.min.session.timeout.ms" },
+	{ "consumer.session.timeout.ms=50000", NULL },
+	{ "consumer.heartbeat.interval.ms=5",
+	    "consumer.heartbeat.interval.ms must be greater than or equal to "
+	    "group.consumer.min.heartbeat.interval.ms" },
+	{ "consumer.heartbeat.interval.ms=20000",
+	    "consumer.heartbeat.interval.ms must be less than or equal to "
+	    "group.consumer.max.heartbeat.interval.ms" },
+	{ "consumer.heartbeat.interval.ms=x",
+	    "Invalid value x for configuration consumer.heartbeat.interval.ms: Not a "
+	    "number of type INT" },
+	{ "no.such=x", "Unknown group config name: no.such" },
+	{ "share.auto.offset.reset=foo",
+	    "Invalid value foo for configuration share.auto.offset.reset: Invalid value "
+	    "`foo` for configuration share.auto.offset.reset. The value must be either "
+	    "'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'." },
+	{ "share.auto.offset.reset=by_duration:PT1H", NULL },
+	{ "share.auto.offset.reset=by_duration:xx",
+	    "Invalid value by_duration:xx for configuration share.auto.offset.reset: "
+	    "Invalid value `by_duration:xx` for configuration share.auto.offset.reset. The "
+	    "value must be either 'earliest', 'latest' or of the format "
+	    "'by_duration:<PnDTnHnMn.nS>'." },
+	{ "share.auto.offset.reset=by_duration:-PT1H",
+	    "Invalid value by_duration:-PT1H for configuration share.auto.offset.reset: "
+	    "Invalid value `by_duration:-PT1H` for configuration share.auto.offset.reset. "
+	    "The value must be either 'earliest', 'latest' or of the format "
+	    "'by_duration:<PnDTnHnMn.nS>'." },
+	{ "share.isolation.level=foo",
+	    "Invalid value foo for configuration share.isolation.level: String must be one "
+	    "of: read_committed, read_uncommitted" },
+	{ "share.record.lock.duration.ms=1",
+	    "Invalid value 1 for configuration share.record.lock.duration.ms: Value must "
+	    "be at least 1000" },
+	{ "share.record.lock.duration.ms=5000", NULL },
+	{ "share.record.lock.duration.ms=90000",
+	    "share.record.lock.duration.ms must be less than or equal to "
+	    "group.share.max.record.lock.duration.ms" },
+	{ "share.delivery.count.limit=1",
+	    "Invalid value 1 for configuration share.delivery.count.limit: Value must be "
+	    "at least 2" },
+	{ "share.delivery.count.limit=11",
+	    "share.delivery.count.limit must be less than or equal to "
+	    "group.share.max.delivery.count.limit" },
+	{ "share.partition.max.record.locks=99",
+	    "Invalid value 99 for configuration share.partition.max.record.locks: Value "
+	    "must be at least 100" },
+	{ "share.partition.max.record.locks=10001",
+	    "share.partition.max.record.locks must be less than or equal to "
+	    "group.share.max.partition.max.record.locks" },
+	{ "streams.num.standby.replicas=3",
+	    "streams.num.standby.replicas must be less than or equal to "
+	    "group.streams.max.standby.replicas" },
+	{ "streams.num.standby.replicas=-1",
+	    "Invalid value -1 for configuration streams.num.standby.replicas: Value must "
+	    "be at least 0" },
+	{ "streams.initial.rebalance.delay.ms=-1",
+	    "Invalid value -1 for configuration streams.initial.rebalance.delay.ms: Value "
+	    "must be at least 0" },
+	{ "streams.session.timeout.ms=1",
+	    "streams.session.timeout.ms must be greater than or equal to "
+	    "group.streams.min.session.timeout.ms" },
+	{ "streams.heartbeat.interval.ms=1",
+	    "streams.heartbeat.interval.ms must be greater than or equal to "
+	    "group.streams.min.heartbeat.interval.ms" },
+	{ "streams.heartbeat.interval.ms=44000",
+	    "streams.heartbeat.interval.ms must be less than or equal to "
+	    "group.streams.max.heartbeat.interval.ms" },
+	{ "consumer.assignment.interval.ms=20000",
+	    "consumer.assignment.interval.ms must be less than or equal to "
+	    "group.consumer.max.assignment.interval.ms" },
+	{ "share.assignment.interval.ms=20000",
+	    "share.assignment.interval.ms must be less than or equal to "
+	    "group.share.max.assignment.interval.ms" },
+	{ "streams.assignment.interval.ms=20000",
+	    "streams.assignment.interval.ms must be less than or equal to "
+	    "group.streams.max.assignment.interval.ms" },
+	{ "share.heartbeat.interval.ms=20000",
+	    "share.heartbeat.interval.ms must be less than or equal to "
+	    "group.share.max.heartbeat.interval.ms" },
+	{ "share.session.timeout.ms=99999",
+	    "share.session.timeout.ms must be less than or equal to "
+	    "group.share.max.session.timeout.ms" },
+	{ "share.session.timeout.ms=1",
+	    "share.session.timeout.ms must be greater than or equal to "
+	    "group.share.min.session.timeout.ms" },
+	{ "share.renew.acknowledge.enable=maybe",
+	    "Invalid value maybe for configuration share.renew.acknowledge.enable: "
+	    "Expected value to be either true or false" },
+};
+
+/* IncrementalAlterConfigs of a client-metrics subscription, with the error code. */
+static const struct {
+	const char *configs;
+	int16_t error;
+	const char *message;
+} metrics_cases[] = {
+	{ "interval.ms=5", 42,
+	    "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 "
+	    "hour)" },
+	{ "interval.ms=50", 42,
+	    "Invalid value 50 for interval.ms, interval must be between 100 and 3600000 (1 "
+	    "hour)" },
+	{ "interval.ms=100", 0, NULL },
+	{ "interval.ms=3600001", 42,
+	    "Invalid value 3600001 for interval.ms, interval must be between 100 and "
+	    "3600000 (1 hour)" },
+	{ "interval.ms=x", 40,
+	    "Invalid value x for configuration interval.ms: Not a number of type INT" },
+	{ "match=foo", 40, "Illegal client matching pattern: foo" },
+	{ "match=client_id=.*", 0, NULL },
+	{ "match=client_id=[", 40, "Illegal client matching pattern: client_id=[" },
+	{ "match=foo=bar", 40, "Illegal client matching pattern: foo=bar" },
+	{ "match=client_id=a,client_id=b", 0, NULL },
+	{ "metrics=", 0, NULL },
+	{ "metrics=*", 0, NULL },
+	{ "metrics=a,b", 0, NULL },
+	{ "metrics=a,a", 0, NULL },
+	{ "no.such=x", 42, "Unknown client metrics configuration: no.such" },
+};
+
+/* IncrementalAlterConfigs of broker 1, or of all brokers; every refusal was INVALID_REQUEST. */
+static const struct {
+	bool this_broker;
+	const char *configs, *message;
+} broker_cases[] = {
+	{ true, "no.such=5", NULL },
+	{ true, "log.retention.ms=5", NULL },
+	{ true, "log.retention.hours=5",
+	    "Cannot update these configs dynamically: [log.retention.hours]" },
+	{ false, "log.retention.hours=5",
+	    "Cannot update these configs dynamically: [log.retention.hours]" },
+	{ false, "node.id=5", "Cannot update these configs dynamically: [node.id]" },
+	{ true, "listeners=PLAINTEXT://:5",
+	    "requirement failed: controller.listener.names must contain at least one value "
+	    "appearing in the 'listeners' configuration when running the KRaft controller "
+	    "role" },
+	{ false, "listeners=PLAINTEXT://127.0.0.1:21101",
+	    "Cannot update these configs at default cluster level, broker id must be "
+	    "specified: [listeners]" },
+	{ false, "ssl.keystore.type=PEM",
+	    "These security configs can be dynamically updated only per-listener using the "
+	    "listener prefix: [ssl.keystore.type]" },
+	{ true, "ssl.keystore.type=PEM",
+	    "These security configs can be dynamically updated only per-listener using the "
+	    "listener prefix: [ssl.keystore.type]" },
+	{ true, "listener.name.plaintext.ssl.keystore.type=PEM", NULL },
+	{ true, "log.retention.ms=soon",
+	    "Invalid value soon for configuration log.retention.ms: Not a number of type LONG" },
+	{ true, "log.retention.ms=0",
+	    "requirement failed: log.retention.ms must be unlimited (-1) or, greater than "
+	    "or equal to 1" },
+	{ true, "log.cleaner.threads=100",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner "
+	    "threads cannot be increased to more than double the current value 1 for "
+	    "configuration Invalid dynamic configuration" },
+	{ true, "num.io.threads=100",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for num.io.threads=100, value should not be "
+	    "greater than double the current value 8 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "num.io.threads=1",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for num.io.threads=1, value should be at least "
+	    "half the current value 8 for configuration Invalid dynamic configuration" },
+	{ true, "num.io.threads=16", NULL },
+	{ false, "num.io.threads=16", NULL },
+	{ true, "num.io.threads=0",
+	    "Invalid value 0 for configuration num.io.threads: Value must be at least 1" },
+	{ true, "num.replica.fetchers=5",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for num.replica.fetchers=5, value should not "
+	    "be greater than double the current value 1 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "background.threads=1",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for background.threads=1, value should be at "
+	    "least half the current value 10 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "log.segment.bytes=5",
+	    "Invalid value 5 for configuration log.segment.bytes: Value must be at least "
+	    "1048576" },
+	{ true, "leader.replication.throttled.rate=1000", NULL },
+	{ true, "leader.replication.throttled.rate=-1",
+	    "Invalid value -1 for configuration leader.replication.throttled.rate: Value "
+	    "must be at least 0" },
+	{ true, "leader.replication.throttled.rate=x",
+	    "Invalid value x for configuration leader.replication.throttled.rate: Not a "
+	    "number of type LONG" },
+	{ true, "follower.replication.throttled.rate=1000", NULL },
+	{ false, "leader.replication.throttled.rate=1000", NULL },
+	{ true, "log.retention.ms=-1", NULL },
+	{ true, "max.connections.per.ip.overrides=foo",
+	    "Error parsing configuration property 'max.connections.per.ip.overrides': "
+	    "begin 0, end -1, length 3" },
+	{ true, "max.connections.per.ip.overrides=127.0.0.1:4", NULL },
+	{ true, "max.connections=5;no.such=4", NULL },
+	{ true, "message.max.bytes=x",
+	    "Invalid value x for configuration message.max.bytes: Not a number of type INT" },
+	{ true, "unclean.leader.election.enable=maybe",
+	    "Invalid value maybe for configuration unclean.leader.election.enable: "
+	    "Expected value to be either true or false" },
+	{ true, "ssl.client.auth=none", NULL },
+	{ true, "sasl.enabled.mechanisms=PLAIN", NULL },
+	{ true, "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT", NULL },
+	{ true, "log.local.retention.ms=999999999999",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value "
+	    "999999999999 for configuration log.local.retention.ms: Value must not be more "
+	    "than log.retention.ms property value: 604800000 for configuration Invalid "
+	    "dynamic configuration" },
+	{ true, "log.cleaner.io.buffer.size=1;log.cleaner.dedupe.buffer.size=5",
+	    "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per "
+	    "cleaner thread." },
+	{ true, "log.cleaner.dedupe.buffer.size=5",
+	    "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per "
+	    "cleaner thread." },
+	{ true, "transaction.partition.verification.enable=false", NULL },
+	{ true, "producer.id.expiration.ms=0",
+	    "Invalid value 0 for configuration producer.id.expiration.ms: Value must be at "
+	    "least 1" },
+	{ true, "remote.log.manager.copy.max.bytes.per.second=0",
+	    "Invalid value 0 for configuration "
+	    "remote.log.manager.copy.max.bytes.per.second: Value must be at least 1" },
+	{ true, "log.roll.ms=0",
+	    "requirement failed: log.roll.ms must be greater than or equal to 1" },
+	{ true, "log.write.caching=true", NULL },
+	{ false, "log.retention.ms=99;num.io.threads=9", NULL },
+	{ true, "num.io.threads=10", NULL },
+	{ true, "ssl.keystore.type=PEM;node.id=4",
+	    "Cannot update these configs dynamically: [node.id]" },
+	{ true, "ssl.keystore.type=PEM;ssl.keystore.location=x;log.retention.ms=soon",
+	    "These security configs can be dynamically updated only per-listener using the "
+	    "listener prefix: [ssl.keystore.type, ssl.keystore.location]" },
+	{ true,
+	    "listener.name.plaintext.ssl.keystore.type=PEM;"
+	    "listener.name.plaintext.ssl.keystore.password=x", NULL },
+	{ false, "listener.name.plaintext.ssl.keystore.type=PEM",
+	    "Cannot update these configs at default cluster level, broker id must be "
+	    "specified: [listener.name.plaintext.ssl.keystore.type]" },
+	{ true, "listener.name.plaintext.max.connections=5", NULL },
+	{ true, "listener.name.plaintext.max.connection.creation.rate=x",
+	    "Invalid value x for configuration max.connection.creation.rate: Not a number "
+	    "of type INT" },
+	{ true, "listener.name.plaintext.log.segment.bytes=5",
+	    "Invalid value 5 for configuration log.segment.bytes: Value must be at least "
+	    "1048576" },
+	{ true, "listener.name.plaintext.node.id=5", NULL },
+	{ true, "num.network.threads=100",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for num.network.threads=100, value should not "
+	    "be greater than double the current value 3 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "log.retention.ms=-5", NULL },
+	{ true, "log.cleaner.io.max.bytes.per.second=1e6", NULL },
+	{ true, "log.local.retention.bytes=5", NULL },
+	{ true, "log.retention.bytes=3;log.local.retention.bytes=5",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value 5 "
+	    "for configuration log.local.retention.bytes: Value must not be more than "
+	    "log.retention.bytes property value: 3 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "num.recovery.threads.per.data.dir=9",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for num.recovery.threads.per.data.dir=9, value "
+	    "should not be greater than double the current value 2 for configuration "
+	    "Invalid dynamic configuration" },
+	{ true, "remote.log.reader.threads=1",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for remote.log.reader.threads=1, value should "
+	    "be at least half the current value 10 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "remote.log.manager.copier.thread.pool.size=100",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for "
+	    "remote.log.manager.copier.thread.pool.size=100, value should not be greater "
+	    "than double the current value 10 for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "remote.log.manager.copier.thread.pool.size=1",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread "
+	    "count update validation failed for "
+	    "remote.log.manager.copier.thread.pool.size=1, value should be at least half "
+	    "the current value 10 for configuration Invalid dynamic configuration" },
+	{ true, "message.max.bytes=5", NULL },
+	{ true, "remote.log.index.file.cache.total.size.bytes=5", NULL },
+	{ true, "listeners=PLAINTEXT://127.0.0.1:21101,CONTROLLER://127.0.0.1:21151", NULL },
+	{ true, "listeners=FOO://127.0.0.1:21101,CONTROLLER://127.0.0.1:21151",
+	    "Error creating broker listeners from '[FOO://127.0.0.1:21101, "
+	    "CONTROLLER://127.0.0.1:21151]': No security protocol defined for listener FOO" },
+	{ true, "listeners=PLAINTEXT://127.0.0.1:21102,CONTROLLER://127.0.0.1:21151",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Configs cannot "
+	    "be updated dynamically for existing listener ListenerName(PLAINTEXT), restart "
+	    "broker or create a new listener for update for configuration Invalid dynamic "
+	    "configuration" },
+	{ true, "group.consumer.assignment.interval.ms=20000",
+	    "group.consumer.assignment.interval.ms must be less than or equal to "
+	    "group.consumer.max.assignment.interval.ms" },
+	{ true, "group.share.assignment.interval.ms=20000",
+	    "group.share.assignment.interval.ms must be less than or equal to "
+	    "group.share.max.assignment.interval.ms" },
+	{ true, "producer.id.expiration.ms=5", NULL },
+	{ true, "max.connections.per.ip=0",
+	    "requirement failed: max.connections.per.ip can be set to zero only if "
+	    "max.connections.per.ip.overrides property is set." },
+	{ true, "max.connection.creation.rate=0",
+	    "Invalid value org.apache.kafka.common.config.ConfigException: Invalid "
+	    "max.connection.creation.rate 0 for configuration Invalid dynamic configuration" },
+	{ true, "config.providers=x", NULL },
+	{ true, "log.cleaner.max.compaction.lag.ms=5;log.cleaner.min.compaction.lag.ms=9", NULL },
+	{ true, "remote.fetch.max.wait.ms=0",
+	    "Invalid value 0 for configuration remote.fetch.max.wait.ms: Value must be at "
+	    "least 1" },
+	{ true, "advertised.listeners=PLAINTEXT://h:1",
+	    "Cannot update these configs dynamically: [advertised.listeners]" },
+};
