@@ -190,6 +190,9 @@ apply_topic(struct meta_apply *ap, const struct kp_topic_record *r)
 	if (st_get(ap->txn, META_TOPIC, meta_key_str(&k), &old) || st_get(ap->txn, META_NAME, r->name, &old))
 		return bad(ap, "makes a topic that is there already");
 	put_topic(ap, r->name, r->topic_id, 0);
+	struct meta_key alike = meta_alike_key(r->name, true);
+	if (alike.len > 0)
+		st_put(ap->txn, META_ALIKE, meta_key_str(&alike), rk_lit(""));
 	st_put(ap->txn, META_TOPIC, meta_key_str(&k), r->name);
 	return RK_OK;
 }
@@ -379,6 +382,9 @@ apply_remove_topic(struct meta_apply *ap, const struct kp_remove_topic_record *r
 	rk_arena_free(&one);
 	uint64_t gone = st_del_prefix(ap->txn, META_PARTITION, meta_key_str(&k));
 	drop_configs(ap, META_OF_TOPIC, name);
+	struct meta_key alike = meta_alike_key(name, true);
+	if (alike.len > 0)
+		st_del(ap->txn, META_ALIKE, meta_key_str(&alike));
 	st_del(ap->txn, META_TOPIC, meta_key_str(&k));
 	st_del(ap->txn, META_NAME, name);
 	rk_event("topic removed", partitions, (int64_t)gone);

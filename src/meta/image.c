@@ -127,6 +127,27 @@ meta_config_prefix(int8_t type, struct rk_str resource)
 	return k;
 }
 
+struct meta_key
+meta_alike_key(struct rk_str name, bool whole)
+{
+	struct meta_key k = { .len = 0 };
+	bool marked = false;
+
+	rk_assert(name.len >= 0 && name.len <= META_TOPIC_NAME_MAX);
+	meta_key_raw(&k, name.at, (uint32_t)name.len);
+	for (int32_t i = 0; i < name.len; i++) {
+		marked |= name.at[i] == '.' || name.at[i] == '_';
+		if (name.at[i] == '.')
+			k.at[i] = '_';
+	}
+	if (!marked)
+		return (struct meta_key){ .len = 0 };
+	meta_key_raw(&k, "", 1);
+	if (whole)
+		meta_key_raw(&k, name.at, (uint32_t)name.len);
+	return k;
+}
+
 static struct rk_str
 id_key(const struct rk_uuid *id)
 {

@@ -3,6 +3,7 @@
  *	table        key                                        value
  *	NODE         a word                                     see below
  *	NAME         topic name                                 id, partitions i32
+ *	ALIKE        name with '_' for '.', 0, name             nothing; only names that hold one of them
  *	TOPIC        topic id                                   name
  *	PARTITION    topic id, partition i32                    PartitionRecord
  *	MEMBER       broker i32, topic id, partition i32        bits: ISR, ELR, LEADER
@@ -27,7 +28,7 @@
 #include "src/meta/meta.h"
 
 enum meta_table {
-	META_NODE, META_NAME, META_TOPIC, META_PARTITION, META_MEMBER, META_BROKER, META_CONTROLLER,
+	META_NODE, META_NAME, META_ALIKE, META_TOPIC, META_PARTITION, META_MEMBER, META_BROKER, META_CONTROLLER,
 	META_CONFIG, META_FEATURE, META_ACL, META_SCRAM, META_TOKEN, META_QUOTA, META_HELD,
 	META_TABLES
 };
@@ -53,6 +54,9 @@ void meta_key_raw(struct meta_key *, const void *, uint32_t len);
 void meta_key_i32(struct meta_key *, int32_t);
 void meta_key_part(struct meta_key *, struct rk_str, uint32_t max); /* cut and hashed when it must be */
 struct rk_str meta_key_str(const struct meta_key *);
+/* The rows of ALIKE: of a name, or (whole false) the prefix of all that Kafka's metrics could not tell from it.
+ * len 0: the name has neither '.' nor '_'. */
+struct meta_key meta_alike_key(struct rk_str name, bool whole);
 struct meta_key meta_partition_key(struct rk_uuid topic, int32_t partition);
 struct meta_key meta_config_prefix(int8_t type, struct rk_str resource);
 
@@ -90,6 +94,49 @@ bool meta_partition_get(struct st_txn *, struct rk_uuid topic, int32_t partition
 bool meta_topic_id(struct st_txn *, struct rk_str name, struct rk_uuid *, int32_t *partitions);
 bool meta_has(const int32_t *at, int32_t len, int32_t id);
 bool meta_transaction_open(struct st_txn *);
+
+/* --- for plans */
+enum { META_RECORDS_MAX = 10000 }; /* of one request, as Kafka's controller has it */
+/* Kafka iterates some answers over a HashSet of names: puts ascending numbers of places into order. */
+void meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, struct rk_arena *);
+int16_t meta_plan_feature(const struct meta_plan *, const char *name);
+/* Active: registered, unfenced, not shutting down. */
+enum meta_state { META_UNKNOWN, META_FENCED, META_LEAVING, META_ACTIVE };
+struct meta_candidate {
+	int32_t id;
+	enum meta_state state;
+	struct rk_uuid directory; /* where a new replica goes: its only one, or Kafka's UNASSIGNED */
+	struct rk_str rack;
+	bool full; /* every directory is cordoned: no new replica */
+};
+struct meta_candidates {
+	struct meta_candidate *at;
+	uint32_t count;
+};
+/* Every registered broker, ascending, in the plan's arena. */
+struct meta_candidates meta_candidates(const struct meta_plan *);
+const struct meta_candidate *meta_candidate(const struct meta_candidates *, int32_t id);
+/* Replicas for count partitions, factor each, by racks in turn, fenced brokers last and never first. false: *why
+ * says what Kafka's placer says. */
+bool meta_place(struct meta_plan *, const struct meta_candidates *, int32_t count, int32_t factor, int32_t *out,
+    struct rk_str *why);
+
+/* A change of one partition, worked out as facts/broker.md section 2 has it. */
+struct meta_change {
+	const struct meta_candidates *brokers;
+	int32_t gone;      /* this broker may neither lead nor stay in the ISR; -1: none */
+	bool gone_unclean; /* and it may have lost what it had: not even eligible */
+	int32_t back;      /* this broker counts as active although its record says it is fenced; -1: none */
+	bool unclean;      /* any live replica may lead when none other can */
+	bool preferred;    /* the first replica leads when it may */
+};
+/* Adds a PartitionChange when the partition changes; false: it does not. */
+bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *, const struct meta_change *);
+/* Every partition with the broker in its ISR or ELR, changed so; and (leaderless) those without a leader. */
+void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
+
+/* min.insync.replicas of the configuration file, as text in the arena. */
+struct rk_str meta_static_min_isr(const struct meta_plan *);
 
 /* The version in which a metadata.version writes this record (facts: a writer must use exactly it). */
 int16_t meta_record_version(int16_t type, int16_t metadata_version);

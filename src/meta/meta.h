@@ -133,6 +133,10 @@ struct meta_plan {
 	uint32_t count, cap;
 	int64_t base_offset;     /* where the batch will stand in the log: RegisterBroker's epoch */
 	uint32_t mark;           /* count at the child's beginning */
+	uint64_t bytes;          /* of values: a batch must stay below 8 MiB, so begin no request past 4 */
+	const char *cluster_id;  /* what a registering broker must name; NULL: not looked at */
+	struct rk_arena *scratch;
+	int16_t version;         /* the finalised metadata.version */
 	struct st_txn *top;
 };
 /* Begins the batch's top transaction; there can be only one. */
@@ -167,6 +171,8 @@ void meta_register_broker(struct meta_plan *, int16_t version, const struct kp_b
     struct kp_broker_registration_res *);
 void meta_broker_heartbeat(struct meta_plan *, int16_t version, const struct kp_broker_heartbeat_req *,
     struct kp_broker_heartbeat_res *);
+/* The broker's session has run out: leaderships move, it is fenced. Nothing when it is fenced already. */
+void meta_fence_broker(struct meta_plan *, int32_t id);
 void meta_register_controller(struct meta_plan *, const struct kp_controller_registration_req *,
     struct kp_controller_registration_res *);
 /* The first records of an empty log: from bootstrap.checkpoint's batches, in a metadata transaction. */

@@ -1,0 +1,142 @@
+/* place.c - which brokers are there, and which of them a new partition's replicas go to.
+ *
+ * Racks take turns, and inside a rack its brokers do; each partition begins one rack, and each rack one broker,
+ * further than the one before. Where that starts is chance, so that small topics spread over a large cluster.
+ * Brokers that are not active come last and never first. */
+#include "src/meta/image.h"
+
+struct meta_candidates
+meta_candidates(const struct meta_plan *p)
+{
+	struct meta_candidates all = { NULL, 0 };
+	struct kp_register_broker_record b;
+	uint32_t cap = 0;
+
+	for (int32_t from = 0; from >= 0 && meta_broker_next(&p->view, from, p->arena, &b);
+	    from = b.broker_id == INT32_MAX ? -1 : b.broker_id + 1) {
+		if (all.count == cap) {
+			cap = cap == 0 ? 8 : cap * 2;
+			struct meta_candidate *more = rk_arena_get(p->arena, cap, sizeof *more);
+			if (more == NULL)
+				return (struct meta_candidates){ NULL, 0 };
+			if (all.count > 0)
+				memcpy(more, all.at, all.count * sizeof *more);
+			all.at = more;
+		}
+		struct meta_candidate *c = &all.at[all.count++];
+		c->id = b.broker_id;
+		c->state = b.fenced ? META_FENCED : b.in_controlled_shutdown ? META_LEAVING : META_ACTIVE;
+		c->rack = rk_arena_str(p->arena, b.rack);
+		c->directory = b.log_dirs.len == 1 ? b.log_dirs.at[0] : (struct rk_uuid){ { 0 } };
+		if (b.log_dirs.len > 1)
+			c->directory.id[15] = 1; /* Kafka's UNASSIGNED */
+		c->full = b.log_dirs.len > 0 && b.cordoned_log_dirs.len >= b.log_dirs.len;
+	}
+	return all;
+}
+
+const struct meta_candidate *
+meta_candidate(const struct meta_candidates *all, int32_t id)
+{
+	uint32_t low = 0, high = all->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (all->at[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < all->count && all->at[low].id == id ? &all->at[low] : NULL;
+}
+
+struct rack {
+	struct rk_str name;
+	int32_t *live, *rest;     /* ids: unfenced, fenced */
+	uint32_t lives, rests, begin;
+	uint32_t live_used, rest_used; /* by the partition at hand */
+};
+
+static struct rack *
+rack_of(struct rack *rack, uint32_t *racks, struct rk_str name, uint32_t brokers, struct rk_arena *a)
+{
+	for (uint32_t i = 0; i < *racks; i++)
+		if (rk_str_eq(rack[i].name, name))
+			return &rack[i];
+	struct rack *r = &rack[(*racks)++];
+	r->name = name;
+	r->live = rk_arena_get(a, brokers, sizeof *r->live);
+	r->rest = rk_arena_get(a, brokers, sizeof *r->rest);
+	return r->live == NULL || r->rest == NULL ? NULL : r;
+}
+
+/* One partition: first every rack's live brokers in turn, then the others. */
+static void
+one(struct rack *rack, uint32_t racks, uint32_t from, int32_t factor, int32_t *out)
+{
+	int32_t n = 0;
+
+	for (uint32_t i = 0; i < racks; i++)
+		rack[i].live_used = rack[i].rest_used = 0;
+	for (int fenced = 0; fenced < 2; fenced++)
+		for (bool any = true; any && n < factor;) {
+			any = false;
+			for (uint32_t i = 0; i < racks && n < factor; i++) {
+				struct rack *r = &rack[(from + i) % racks];
+				uint32_t have = fenced ? r->rests : r->lives;
+				uint32_t *used = fenced ? &r->rest_used : &r->live_used;
+				if (*used == have)
+					continue;
+				out[n++] = (fenced ? r->rest : r->live)[(r->begin + *used) % have];
+				++*used;
+				any = true;
+			}
+		}
+	rk_assert(n == factor);
+	rack[from % racks].begin++;
+}
+
+bool
+meta_place(struct meta_plan *p, const struct meta_candidates *all, int32_t count, int32_t factor, int32_t *out,
+    struct rk_str *why)
+{
+	uint32_t racks = 0, usable = 0, live = 0;
+	struct rack *rack = rk_arena_get(p->arena, all->count + 1, sizeof *rack);
+
+	*why = RK_STR_NULL;
+	if (rack == NULL)
+		return false;
+	for (uint32_t i = 0; i < all->count; i++) {
+		const struct meta_candidate *c = &all->at[i];
+		if (c->full)
+			continue;
+		struct rack *r = rack_of(rack, &racks, c->rack, all->count, p->arena);
+		if (r == NULL)
+			return false;
+		usable++;
+		if (c->state == META_FENCED) {
+			r->rest[r->rests++] = c->id;
+		} else {
+			r->live[r->lives++] = c->id;
+			live++;
+		}
+	}
+	if (live == 0)
+		*why = rk_lit("All brokers are currently fenced, or have all their log directories cordoned.");
+	else if ((uint32_t)factor > usable)
+		*why = rk_arena_print(p->arena, "The target replication factor of %d cannot be reached because only %u "
+		    "broker(s) are registered or some brokers have all their log directories cordoned.", factor, usable);
+	if (why->len >= 0)
+		return false;
+	uint32_t from = (uint32_t)(rk_chance(p->env) % racks);
+	for (uint32_t i = 0; i < racks; i++)
+		rack[i].begin = (uint32_t)(rk_chance(p->env) % all->count);
+	for (int32_t i = 0; i < count; i++) {
+		/* A rack without a live broker cannot give the first replica, so it is not begun with. */
+		while (rack[from % racks].lives == 0)
+			from++;
+		one(rack, racks, from % racks, factor, out + (size_t)i * (size_t)factor);
+		from++;
+	}
+	return true;
+}
