@@ -131,7 +131,8 @@ struct meta_change {
 	bool preferred;    /* the first replica leads when it may */
 };
 /* Adds a PartitionChange when the partition changes; false: it does not. */
-bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *, const struct meta_change *);
+bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
+    const struct meta_change *);
 /* Every partition with the broker in its ISR or ELR, changed so; and (leaderless) those without a leader. */
 void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
 

@@ -708,7 +708,7 @@ meta_create_partitions(struct meta_plan *p, int16_t version, const struct kp_cre
 	if (!names_of(&names, p->arena, n))
 		return;
 	g.brokers = meta_candidates(p);
-	for (int once = 0; once < 2; once++) { /* first the names that came twice, then the others, both as a HashSet has them */
+	for (int once = 0; once < 2; once++) { /* first the names that came twice, then the others */
 		uint32_t k = 0;
 		for (uint32_t i = 0; i < n; i++)
 			if (once ? names.times[i] == 1 : names.times[i] > 1) {
