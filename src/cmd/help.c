@@ -123,7 +123,7 @@ only_for(const struct cmd_spec *s, const struct cmd_opt *o, char *to, size_t siz
 }
 
 void
-cmd_print_help(const struct cmd_spec *s, FILE *f)
+cmd_print_help(const struct cmd_spec *s, const char *first, FILE *f)
 {
 	int col = column(s);
 
@@ -131,7 +131,7 @@ cmd_print_help(const struct cmd_spec *s, FILE *f)
 		help_actions(s, f);
 		fputs("\noptions:\n", f);
 	} else {
-		fprintf(f, "%s\n", s->summary);
+		fprintf(f, "%s\n", first != NULL ? first : s->summary);
 		fprintf(f, "%-*s%s\n%-*s%s\n", col, "Option", "Description", col, "------",
 		    "-----------");
 	}

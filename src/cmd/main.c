@@ -141,7 +141,7 @@ help(int argc, char **argv)
 
 	if (s == NULL)
 		return list(stdout);
-	cmd_print_help(s, stdout);
+	cmd_print_help(s, NULL, stdout);
 	return 0;
 }
 

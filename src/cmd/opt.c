@@ -67,9 +67,7 @@ int
 cmd_usage(const struct cmd_args *a, const char *message)
 {
 	if (a->spec->style == CMD_JOPT) {
-		if (message != NULL)
-			fprintf(stderr, "%s\n", message);
-		cmd_print_help(a->spec, stderr);
+		cmd_print_help(a->spec, message, stderr);
 		return 1;
 	}
 	usage_line(a, stderr);
@@ -238,7 +236,7 @@ finish(struct cmd_args *a)
 {
 	if (has(a, &help_opt)) {
 		bool out = a->spec->style == CMD_ARGPARSE;
-		cmd_print_help(a->spec, out ? stdout : stderr);
+		cmd_print_help(a->spec, NULL, out ? stdout : stderr);
 		return a->act >= 0 && a->spec->help_exit == 0 ? 0 : a->spec->help_exit;
 	}
 	if (has(a, &version_opt)) {
@@ -259,7 +257,7 @@ cmd_parse(struct cmd_args *a, const struct cmd_spec *s, int argc, char **argv)
 	a->spec = s;
 	a->act = -1;
 	if (argc <= 1 && s->act == NULL && s->bare_exit >= 0) {
-		cmd_print_help(s, s->style == CMD_ARGPARSE ? stdout : stderr);
+		cmd_print_help(s, NULL, s->style == CMD_ARGPARSE ? stdout : stderr);
 		return s->bare_exit;
 	}
 	for (int i = 1; i < argc; i++) {

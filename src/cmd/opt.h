@@ -88,7 +88,8 @@ int cmd_require(const struct cmd_args *, const char *first, ...) __attribute__((
 /* The option, when given, must not stand beside any of the others. */
 int cmd_exclude(const struct cmd_args *, const char *option, ...) __attribute__((sentinel));
 
-/* Help, man page (roff) and bash completion words, from the table. */
-void cmd_print_help(const struct cmd_spec *, FILE *);
+/* Help and man page (roff), from the table. first: what stands above the options instead of the
+ * summary. */
+void cmd_print_help(const struct cmd_spec *, const char *first, FILE *);
 void cmd_print_man(const struct cmd_spec *, FILE *);
 #endif
