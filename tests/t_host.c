@@ -676,6 +676,56 @@ get(const char *path, const char *expect, const char *also)
 }
 
 static void
+many_of_one(void)
+{
+	int fd[4];
+	char c;
+
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial(port);
+	for (int i = 0; i < 3; i++)
+		echo(fd[i], 10, 0);
+	ck_assert(!want(fd[3], &c, 1));
+	close(fd[0]);
+	ck_assert(within(&gone, 1, 2000));
+	fd[0] = dial(port);
+	echo(fd[0], 10, 0);
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+}
+
+START_TEST(one_address_gets_only_so_many)
+{
+	ck_assert_int_eq(serve((struct host_options){ .conns_per_ip_max = 3 }, many_of_one), 0);
+	ck_assert_int_eq(opened, 4);
+}
+END_TEST
+
+static void
+queue_up(void)
+{
+	int a = dial(port), b = dial(port), c = dial(port);
+
+	echo(a, 10, 0);
+	echo(b, 10, 0);
+	give_frame(c, "E", 1); /* waits its turn in the kernel's queue */
+	usleep(300000);
+	ck_assert_int_eq(opened, 2);
+	close(a);
+	uint32_t len;
+	free(want_frame(c, &len));
+	ck_assert_uint_eq(len, 1);
+	close(b);
+	close(c);
+}
+
+START_TEST(connections_past_the_limit_wait)
+{
+	ck_assert_int_eq(serve((struct host_options){ .conns_max = 2 }, queue_up), 0);
+}
+END_TEST
+
+static void
 watches(void)
 {
 	get("/health/live", " 200 ", "alive");
@@ -688,7 +738,8 @@ watches(void)
 START_TEST(machines_can_watch_over_http)
 {
 	http_port = (uint16_t)(21200 + getpid() % 100);
-	struct host_options o = { .http_host = "127.0.0.1", .http_port = http_port };
+	struct host_listen l = { .host = "127.0.0.1", .port = http_port };
+	struct host_options o = { .http = &l, .http_count = 1 };
 	ck_assert_int_eq(serve(o, watches), 0);
 }
 END_TEST
@@ -741,6 +792,8 @@ main(void)
 	tcase_add_test(t, strangers_are_told_apart);
 	tcase_add_test(t, ten_thousand_connections_cost_little);
 	tcase_add_test(t, connections_end_as_they_should);
+	tcase_add_test(t, one_address_gets_only_so_many);
+	tcase_add_test(t, connections_past_the_limit_wait);
 	tcase_add_test(t, machines_can_watch_over_http);
 	tcase_add_test(t, a_failed_node_ends_the_process_with_an_error);
 	tcase_add_test(t, a_taken_port_is_named);

@@ -65,19 +65,50 @@ on_io(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+struct host_ip *
+host_ip_add(struct host_world *w, struct rk_str ip, uint32_t most)
+{
+	uint64_t hash = rk_hash(ip.at, (size_t)ip.len, 0);
+	struct host_ip *a = NULL;
+
+	for (struct rk_node *n = rk_map_first(&w->ips, hash); n != NULL && a == NULL; n = rk_map_next(n))
+		if (rk_str_is(ip, rk_of(n, struct host_ip, node)->text))
+			a = rk_of(n, struct host_ip, node);
+	if (a != NULL ? a->conns >= most : most == 0)
+		return NULL;
+	if (a == NULL) {
+		a = rk_mem_get(sizeof *a + (size_t)ip.len + 1);
+		memcpy(a->text, ip.at, (size_t)ip.len);
+		rk_map_add(&w->ips, &a->node, hash);
+	}
+	a->conns++;
+	return a;
+}
+
 void
-host_conn_new(struct host_world *w, int fd, uint32_t listener, const char *peer, uint32_t ip_len)
+host_ip_sub(struct host_world *w, struct host_ip *a)
+{
+	rk_assert(a->conns > 0);
+	if (--a->conns > 0)
+		return;
+	rk_map_del(&w->ips, &a->node);
+	rk_mem_put(a);
+}
+
+void
+host_conn_new(struct host_world *w, int fd, uint32_t listener, const char *peer, struct host_ip *ip)
 {
 	size_t len = strlen(peer);
 	struct host_conn *c = rk_mem_try(sizeof *c + len + 1);
 
 	if (c == NULL) {
 		close(fd);
+		host_ip_sub(w, ip);
 		return;
 	}
 	memset(c, 0, sizeof *c);
 	memcpy(c->peer, peer, len + 1);
-	c->peer_at = (uint16_t)ip_len;
+	c->ip = ip;
 	c->conn.env = &w->env;
 	c->fd = fd;
 	c->listener = (uint8_t)listener;
@@ -88,12 +119,11 @@ host_conn_new(struct host_world *w, int fd, uint32_t listener, const char *peer,
 	if (event_add(&c->io, NULL) != 0) {
 		rk_say(RK_ERROR, "%s: the kernel will not watch one more connection: %s", peer, strerror(errno));
 		close(fd);
+		host_ip_sub(w, ip);
 		rk_mem_put(c);
 		return;
 	}
 	w->conns++;
-	if (w->opt.conns_per_ip_max > 0)
-		rk_map_add(&w->ips, &c->by_ip, rk_hash(peer, ip_len, 0));
 	c->active_ms = -1;
 	host_conn_touch(c);
 	w->called = true;
@@ -369,8 +399,7 @@ bury(struct host_conn *c)
 	node_gone(w->node, &c->conn);
 	event_del(&c->io);
 	close(c->fd);
-	if (w->opt.conns_per_ip_max > 0)
-		rk_map_del(&w->ips, &c->by_ip);
+	host_ip_sub(w, c->ip);
 	rk_mem_put(c->frame);
 	rk_mem_put(c->stash);
 	rk_mem_put(c);

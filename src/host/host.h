@@ -20,8 +20,8 @@ struct host_options {
 	const struct host_listen *listen;
 	uint32_t listen_count;
 	int backlog;                /* 50, as in Kafka */
-	const char *http_host;      /* metrics and health; NULL: none */
-	uint16_t http_port;
+	const struct host_listen *http; /* metrics and health; index has no meaning */
+	uint32_t http_count;
 	uint32_t workers;           /* 8 */
 	uint32_t files_max;         /* descriptors for files: half of RLIMIT_NOFILE */
 	uint32_t conns_max;         /* connections: what RLIMIT_NOFILE leaves; past it accepting waits */
@@ -29,7 +29,7 @@ struct host_options {
 	uint32_t request_max_bytes; /* 100 MiB, as in Kafka */
 	int64_t idle_ms;            /* 600,000; a connection that is silent so long is closed */
 	int receive_bytes, send_bytes; /* socket buffers; 0: the kernel tunes them, which is faster */
-	struct conf *conf;          /* handed to node_start */
+	struct conf *conf;          /* handed to node_start; what may change while running is read from it */
 	/* Called on SIGHUP, from the loop; it reads the configuration again and calls node_reload. */
 	void (*reload)(void *arg, struct node *);
 	void *reload_arg;
@@ -37,6 +37,15 @@ struct host_options {
 	void (*started)(void *arg, struct host_world *);
 	void *started_arg;
 };
+
+/* The options that a configuration makes, with room for the arrays they point into. */
+struct host_settings {
+	struct host_options options;
+	struct host_listen listen[32], http[8];
+	char http_host[8][256];
+};
+/* False: rookery.http.listeners cannot be understood, which was said. The conf must outlive it. */
+rk_must_use bool host_settings_of(struct host_settings *, struct conf *);
 
 /* Runs one node until SIGTERM or SIGINT (or host_quit): listeners are bound, the node starts, READY=1
  * goes to the service manager, and clients are served. The first signal stops the node cleanly, a second

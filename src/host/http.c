@@ -98,24 +98,37 @@ on_request(struct evhttp_request *q, void *arg)
 		plain(q, 200, "ready\n");
 }
 
+static bool
+bind_http(struct host_world *w, const struct host_listen *l)
+{
+	const char *host = l->host != NULL && l->host[0] != '\0' ? l->host : "0.0.0.0";
+
+	if (evhttp_bind_socket_with_handle(w->http, host, l->port) != NULL)
+		return true;
+	rk_say(RK_ERROR, "cannot serve metrics on %s:%u: %s; change rookery.http.listeners, or stop what listens "
+		"there (see `ss -ltnp`)", host, l->port, strerror(errno));
+	return false;
+}
+
 bool
 host_http_open(struct host_world *w)
 {
-	if (w->opt.http_host == NULL)
+	if (w->opt.http_count == 0)
 		return true;
 	w->http = evhttp_new(w->base);
-	if (w->http != NULL) {
-		evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-		evhttp_set_max_headers_size(w->http, 8192);
-		evhttp_set_max_body_size(w->http, 0);
-		evhttp_set_timeout(w->http, 30);
-		evhttp_set_gencb(w->http, on_request, w);
-		if (evhttp_bind_socket_with_handle(w->http, w->opt.http_host, w->opt.http_port) != NULL)
-			return true;
+	if (w->http == NULL) {
+		rk_say(RK_ERROR, "cannot serve metrics: no memory");
+		return false;
 	}
-	rk_say(RK_ERROR, "cannot serve metrics on %s:%u: %s; change that address, or stop what listens there (see `ss -ltnp`)",
-	    w->opt.http_host, w->opt.http_port, strerror(errno));
-	return false;
+	evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(w->http, 8192);
+	evhttp_set_max_body_size(w->http, 0);
+	evhttp_set_timeout(w->http, 30);
+	evhttp_set_gencb(w->http, on_request, w);
+	for (uint32_t i = 0; i < w->opt.http_count; i++)
+		if (!bind_http(w, &w->opt.http[i]))
+			return false;
+	return true;
 }
 
 void

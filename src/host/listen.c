@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include "src/config.h"
 #include "src/host/world.h"
 
 enum { ACCEPT_BATCH = 64, REST_MS = 200 };
@@ -35,17 +36,19 @@ peer_text(const struct sockaddr_storage *a, char to[64])
 	return (uint32_t)(strrchr(to, ':') - to);
 }
 
-/* How many connections this address has, counted up to most. */
+/* The configured limits may change while running; the kernel's stays. */
 static uint32_t
-count_ip(struct host_world *w, const char *peer, uint32_t ip_len, uint32_t most)
+conns_max(const struct host_world *w)
 {
-	uint32_t n = 0;
+	int64_t most = w->opt.conf != NULL ? w->opt.conf->max_connections : INT32_MAX;
+	return (uint32_t)rk_min(most, w->opt.conns_max);
+}
 
-	for (struct rk_node *k = rk_map_first(&w->ips, rk_hash(peer, ip_len, 0)); k != NULL && n < most; k = rk_map_next(k)) {
-		struct host_conn *c = rk_of(k, struct host_conn, by_ip);
-		n += c->peer_at == ip_len && memcmp(c->peer, peer, ip_len) == 0;
-	}
-	return n;
+static uint32_t
+per_ip_max(const struct host_world *w)
+{
+	int32_t most = w->opt.conf != NULL ? w->opt.conf->max_connections_per_ip : INT32_MAX;
+	return most < INT32_MAX || w->opt.conns_per_ip_max == 0 ? (uint32_t)most : w->opt.conns_per_ip_max;
 }
 
 static void
@@ -55,10 +58,11 @@ welcome(struct host_listener *l, int fd, const struct sockaddr_storage *from)
 	struct host_world *w = l->world;
 	char peer[64];
 	int one = 1;
-	uint32_t ip_len = peer_text(from, peer), most = w->opt.conns_per_ip_max;
+	uint32_t ip_len = peer_text(from, peer), most = per_ip_max(w);
 
 	w->accepted++;
-	if (most > 0 && count_ip(w, peer, ip_len, most) >= most) {
+	struct host_ip *ip = host_ip_add(w, (struct rk_str){ peer, (int32_t)ip_len }, most);
+	if (ip == NULL) {
 		rk_say_limited(&limit, w->now_ms, RK_WARN, "connection of %s refused: it has %" PRIu32
 			" already, which is max.connections.per.ip", peer, most);
 		close(fd);
@@ -68,7 +72,7 @@ welcome(struct host_listener *l, int fd, const struct sockaddr_storage *from)
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 	if (w->opt.send_bytes > 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &w->opt.send_bytes, sizeof w->opt.send_bytes);
-	host_conn_new(w, fd, l->index, peer, ip_len);
+	host_conn_new(w, fd, l->index, peer, ip);
 }
 
 static void
@@ -103,7 +107,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	for (uint32_t i = 0; i < ACCEPT_BATCH && !l->paused; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
-		if (w->conns >= w->opt.conns_max) {
+		if (w->conns >= conns_max(w)) {
 			rk_say_limited(&limit, w->now_ms, RK_WARN, "%" PRIu32 " connections are open, which is all there may "
 				"be (max.connections, or the limit on open files); new ones wait", w->conns);
 			w->accept_ms = w->now_ms + REST_MS;

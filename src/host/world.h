@@ -168,9 +168,14 @@ struct host_conn {
 	uint8_t listener;
 	bool readable : 1, paused : 1, half : 1; /* half: the peer has finished sending */
 	bool blocked : 1, corked : 1, closing : 1, dead : 1;
-	uint16_t peer_at; /* of the address alone, for counting */
-	struct rk_node by_ip;
+	struct host_ip *ip;
 	char peer[];
+};
+
+struct host_ip { /* an address that has connections */
+	struct rk_node node;
+	uint32_t conns;
+	char text[];
 };
 
 struct host_listener {
@@ -197,7 +202,7 @@ struct host_world {
 	uint64_t chance[64];
 	uint32_t chance_left;
 	struct rk_list ready, dirty, idle, closing, dead;
-	struct rk_map ips; /* one entry per connection, by the hash of its address */
+	struct rk_map ips; /* struct host_ip by address */
 	uint32_t conns;
 	struct host_listener *listener;
 	uint32_t listeners;
@@ -227,8 +232,11 @@ host_conn_of(struct rk_conn *c)
 	return rk_of(c, struct host_conn, conn);
 }
 
-/* Takes fd over. peer: text of the address; ip_len: how much of it is the address without port. */
-void host_conn_new(struct host_world *, int fd, uint32_t listener, const char *peer, uint32_t ip_len);
+/* Takes fd over, and one of the address's count. peer: the address with its port, as text. */
+void host_conn_new(struct host_world *, int fd, uint32_t listener, const char *peer, struct host_ip *);
+/* Counts a connection of the address; NULL: it has most already. */
+struct host_ip *host_ip_add(struct host_world *, struct rk_str ip, uint32_t most);
+void host_ip_sub(struct host_world *, struct host_ip *);
 void host_conn_kill(struct host_conn *, enum rk_level, const char *why);
 void host_conn_touch(struct host_conn *);
 void host_conns_read(struct host_world *);    /* at most one frame of each ready connection */
