@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include "base/mem.h"
 #include "base/say.h"
 #include "src/host/world.h"
@@ -153,6 +154,7 @@ node_flush(struct node *n)
 	flushes++;
 }
 
+static bool on_hold; /* a stop takes for ever */
 static rk_done *stop_done;
 static void *stop_arg;
 
@@ -174,6 +176,8 @@ node_stop(struct node *n, rk_done *done, void *arg)
 {
 	stop_done = done;
 	stop_arg = arg;
+	if (on_hold)
+		return;
 	rk_work(n->env, 0, nothing, stopped, NULL);
 }
 
@@ -337,7 +341,7 @@ serve(struct host_options o, void (*fn)(void))
 	o.backlog = 1000;
 	o.started = started;
 	int status = host_run(&o);
-	if (status == 0)
+	if (!failing)
 		pthread_join(client_thread, NULL);
 	char cmd[128];
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
@@ -725,9 +729,25 @@ START_TEST(connections_past_the_limit_wait)
 }
 END_TEST
 
+/* Prometheus' own judge, where it is installed. */
+static void
+judged(void)
+{
+	char cmd[200];
+
+	if (system("command -v promtool >/dev/null") != 0)
+		return;
+	snprintf(cmd, sizeof cmd, "exec 3<>/dev/tcp/127.0.0.1/%u; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; "
+		"sed '1,/^.$/d' <&3 | promtool check metrics", http_port);
+	FILE *f = popen("bash", "w");
+	fprintf(f, "%s\n", cmd);
+	ck_assert_int_eq(pclose(f), 0);
+}
+
 static void
 watches(void)
 {
+	judged();
 	get("/health/live", " 200 ", "alive");
 	get("/health/ready", " 200 ", "ready");
 	get("/metrics", "version=0.0.4", "\nt_one 1\n");
@@ -757,6 +777,95 @@ failure(void)
 START_TEST(a_failed_node_ends_the_process_with_an_error)
 {
 	ck_assert_int_eq(serve((struct host_options){ 0 }, failure), 1);
+}
+END_TEST
+
+/* --- signals and the service manager */
+
+static int manager;
+static atomic_int reloads;
+
+static void
+told(const char *expect)
+{
+	char word[200] = "";
+
+	ck_assert_int_gt(recv(manager, word, sizeof word - 1, 0), 0);
+	ck_assert_msg(strncmp(word, expect, strlen(expect)) == 0, "%s, not %s", word, expect);
+}
+
+static void
+reload(void *arg, struct node *n)
+{
+	ck_assert_ptr_eq(arg, &reloads);
+	ck_assert_ptr_eq(n, &the_node);
+	reloads++;
+}
+
+static void
+managed(void)
+{
+	told("READY=1");
+	kill(getpid(), SIGHUP);
+	ck_assert(within(&reloads, 1, 2000));
+	told("RELOADING=1\nMONOTONIC_USEC=");
+	told("READY=1");
+	kill(getpid(), SIGTERM);
+	told("STOPPING=1");
+}
+
+START_TEST(the_service_manager_is_told)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char name[64];
+
+	/* An abstract name: '@' in the variable, a zero in the address. */
+	snprintf(name, sizeof name, "@t_host.%d", (int)getpid());
+	memcpy(a.sun_path + 1, name + 1, strlen(name) - 1);
+	manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	ck_assert_int_eq(bind(manager, (struct sockaddr *)&a, len), 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	on_hold = true;
+	struct host_options o = { .reload = reload, .reload_arg = &reloads };
+	/* The client's last SIGTERM is the second: an impatient end is an error. */
+	ck_assert_int_eq(serve(o, managed), 1);
+	close(manager);
+}
+END_TEST
+
+static void
+no_descriptors(void)
+{
+	static int mine[4096];
+	int fd[3], n = 0;
+	char c;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	for (int i = 0; i < 3; i++)
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+	while (n < 4096 && (mine[n] = dup(0)) >= 0)
+		n++;
+	ck_assert_int_lt(n, 4096);
+	/* The first may find room where a cold file was closed; the others are let go at once. */
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(connect(fd[i], (struct sockaddr *)&a, sizeof a), 0);
+	ck_assert(!want(fd[2], &c, 1));
+	while (n > 0)
+		close(mine[--n]);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	usleep(300000);
+	fd[0] = dial(port);
+	echo(fd[0], 100, 1);
+	close(fd[0]);
+}
+
+START_TEST(running_out_of_descriptors_is_survived)
+{
+	struct rlimit r = { 300, 300 };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+	ck_assert_int_eq(serve((struct host_options){ 0 }, no_descriptors), 0);
 }
 END_TEST
 
@@ -796,6 +905,8 @@ main(void)
 	tcase_add_test(t, connections_past_the_limit_wait);
 	tcase_add_test(t, machines_can_watch_over_http);
 	tcase_add_test(t, a_failed_node_ends_the_process_with_an_error);
+	tcase_add_test(t, the_service_manager_is_told);
+	tcase_add_test(t, running_out_of_descriptors_is_survived);
 	tcase_add_test(t, a_taken_port_is_named);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
