@@ -1,15 +1,18 @@
 /* load.c - a load for any Kafka-compatible server, light enough not to be what is measured.
  *
- *	load create  HOST:PORT TOPIC PARTITIONS [CONFIG=VALUE]...   until every leader is visible; prints ms
- *	load many    HOST:PORT PREFIX TOPICS                        as many topics in one request, likewise
- *	load produce HOST:PORT TOPIC [key=value]...   conns=1 parts=1 batch=16384 record=1024 acks=-1 seconds=5 bytes=0 rate=0
- *	load fetch   HOST:PORT TOPIC [key=value]...   conns=1 bytes=N tail=0: reads from 0 until N bytes each; tail=1: from the end
- *	load e2e     HOST:PORT TOPIC rate=1000 seconds=5 record=100: one a request, read by a long-polling consumer
- *	load idle    HOST:PORT TOPIC conns=5000 poll=0|1 seconds=10: connections that do nothing, or long polls on TOPIC
- *	load first   HOST:PORT TOPIC: tries until the first acks=all record is acknowledged; prints ms since the start
+ *	load create  HOST:PORT TOPIC PARTITIONS [CONFIG=VALUE]...   until every leader is visible;
+ *prints ms load many    HOST:PORT PREFIX TOPICS                        as many topics in one
+ *request, likewise load produce HOST:PORT TOPIC [key=value]...   conns=1 parts=1 batch=16384
+ *record=1024 acks=-1 seconds=5 bytes=0 rate=0 load fetch   HOST:PORT TOPIC [key=value]...   conns=1
+ *bytes=N tail=0: reads from 0 until N bytes each; tail=1: from the end load e2e     HOST:PORT TOPIC
+ *rate=1000 seconds=5 record=100: one a request, read by a long-polling consumer load idle HOST:PORT
+ *TOPIC conns=5000 poll=0|1 seconds=10: connections that do nothing, or long polls on TOPIC load
+ *first   HOST:PORT TOPIC: tries until the first acks=all record is acknowledged; prints ms since
+ *the start
  *
- * Requests in versions every server since 1.0 speaks: Metadata 4, CreateTopics 4, Produce 7, Fetch 11. Latencies are
- * printed as percentiles in microseconds. One line of key=value pairs on stdout. */
+ * Requests in versions every server since 1.0 speaks: Metadata 4, CreateTopics 4, Produce 7,
+ *Fetch 11. Latencies are printed as percentiles in microseconds. One line of key=value pairs on
+ *stdout. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -22,8 +25,8 @@ static uint32_t *sample, samples;
 
 struct conn {
 	int fd;
-	uint8_t in[64];       /* the head of an answer */
-	uint32_t have, want;  /* of the answer: bytes got, bytes in all (with size) */
+	uint8_t in[64];      /* the head of an answer */
+	uint32_t have, want; /* of the answer: bytes got, bytes in all (with size) */
 	int64_t sent_us, offset, got_bytes;
 	int part;
 };
@@ -62,13 +65,50 @@ dial(bool must)
 /* --- requests, written by hand into one buffer */
 static uint8_t *buf;
 static size_t len;
-static void p8(int v) { buf[len++] = (uint8_t)v; }
-static void p16(int v) { rk_put16(buf + len, (uint16_t)v); len += 2; }
-static void p32(int64_t v) { rk_put32(buf + len, (uint32_t)v); len += 4; }
-static void p64(int64_t v) { rk_put64(buf + len, (uint64_t)v); len += 8; }
-static void ps(const char *s) { p16((int)strlen(s)); memcpy(buf + len, s, strlen(s)); len += strlen(s); }
-static void head(int key, int version) { len = 4; p16(key); p16(version); p32(7); ps("load"); }
-static void end(void) { rk_put32(buf, (uint32_t)(len - 4)); }
+static void
+p8(int v)
+{
+	buf[len++] = (uint8_t)v;
+}
+static void
+p16(int v)
+{
+	rk_put16(buf + len, (uint16_t)v);
+	len += 2;
+}
+static void
+p32(int64_t v)
+{
+	rk_put32(buf + len, (uint32_t)v);
+	len += 4;
+}
+static void
+p64(int64_t v)
+{
+	rk_put64(buf + len, (uint64_t)v);
+	len += 8;
+}
+static void
+ps(const char *s)
+{
+	p16((int)strlen(s));
+	memcpy(buf + len, s, strlen(s));
+	len += strlen(s);
+}
+static void
+head(int key, int version)
+{
+	len = 4;
+	p16(key);
+	p16(version);
+	p32(7);
+	ps("load");
+}
+static void
+end(void)
+{
+	rk_put32(buf, (uint32_t)(len - 4));
+}
 
 static uint32_t
 varint(uint8_t *to, int64_t v)
@@ -220,7 +260,8 @@ leaders(int fd, const char *topic)
 		p += 2 + rk_get16(p) + 4;
 		p += 2 + (rk_get16(p) == 0xffff ? 0 : rk_get16(p));
 	}
-	p += 2 + (rk_get16(p) == 0xffff ? 0 : rk_get16(p)) + 4 + 4; /* cluster id, controller, topic count */
+	p += 2 + (rk_get16(p) == 0xffff ? 0 : rk_get16(p)) + 4
+	     + 4; /* cluster id, controller, topic count */
 	if (rk_get16(p) == 0) {
 		p += 2;
 		p += 2 + rk_get16(p) + 1;
@@ -269,13 +310,14 @@ create(const char *topic, int parts, int topics, char **configs, int count)
 	if (ask(fd, &n) == NULL)
 		fail("create");
 	int64_t answered = now_us();
-	for (int i = 0; i < topics; i += topics > 1 ? topics - 1 : 1) {
+	for (int i = 0; i<topics; i += topics> 1 ? topics - 1 : 1) {
 		snprintf(name, sizeof name, topics > 1 ? "%s-%d" : "%s", topic, i);
 		while (leaders(fd, name) != parts)
 			if (now_us() - start > 120000000)
 				fail("no leader within 120 s");
 	}
-	printf("answered_ms=%.1f visible_ms=%.1f\n", (double)(answered - start) / 1000, (double)(now_us() - start) / 1000);
+	printf("answered_ms=%.1f visible_ms=%.1f\n", (double)(answered - start) / 1000,
+	    (double)(now_us() - start) / 1000);
 	return 0;
 }
 
@@ -306,7 +348,7 @@ opt(int argc, char **argv, const char *name, int64_t or)
 	for (int i = 4; i < argc; i++)
 		if (strncmp(argv[i], name, strlen(name)) == 0 && argv[i][strlen(name)] == '=')
 			return atoll(argv[i] + strlen(name) + 1);
-	return or;
+	return or ;
 }
 
 /* Reads what is there of an answer, throwing away all but its first bytes; true: it is whole. */
@@ -317,10 +359,12 @@ drain(struct conn *c, bool *broken)
 	for (;;) {
 		ssize_t k;
 		if (c->have < sizeof c->in && (c->want == 0 || c->have < c->want)) {
-			size_t room = c->want == 0 ? 4 - c->have : rk_min(c->want, sizeof c->in) - c->have;
+			size_t room =
+			    c->want == 0 ? 4 - c->have : rk_min(c->want, sizeof c->in) - c->have;
 			k = recv(c->fd, c->in + c->have, room, MSG_DONTWAIT);
 		} else {
-			k = recv(c->fd, sink, rk_min((int64_t)sizeof sink, c->want - c->have), MSG_DONTWAIT);
+			k = recv(c->fd, sink, rk_min((int64_t)sizeof sink, c->want - c->have),
+			    MSG_DONTWAIT);
 		}
 		if (k <= 0) {
 			*broken = k == 0 || (errno != EAGAIN && errno != EINTR);
@@ -339,7 +383,7 @@ open_conns(int n, int ep)
 {
 	struct conn *c = calloc((size_t)n, sizeof *c);
 	for (int i = 0; i < n; i++) {
-		struct epoll_event e = { .events = EPOLLIN, .data.ptr = &c[i] };
+		struct epoll_event e = {.events = EPOLLIN, .data.ptr = &c[i]};
 		c[i].fd = dial(true);
 		epoll_ctl(ep, EPOLL_CTL_ADD, c[i].fd, &e);
 	}
@@ -351,7 +395,8 @@ produce(int argc, char **argv)
 {
 	int n = (int)opt(argc, argv, "conns", 1), parts = (int)opt(argc, argv, "parts", 1);
 	int64_t bytes = opt(argc, argv, "bytes", 0), batch = opt(argc, argv, "batch", 16384);
-	int64_t until = now_us() + opt(argc, argv, "seconds", 5) * 1000000, sent = 0, done = 0, errors = 0;
+	int64_t until = now_us() + opt(argc, argv, "seconds", 5) * 1000000, sent = 0, done = 0,
+		errors = 0;
 	int ep = epoll_create1(0);
 	uint8_t *b = malloc((size_t)batch + 65536 + (size_t)opt(argc, argv, "record", 1024));
 	size_t blen = make_batch(b, (size_t)batch, (size_t)opt(argc, argv, "record", 1024));
@@ -360,7 +405,8 @@ produce(int argc, char **argv)
 	struct epoll_event ev[256];
 
 	for (int i = 0; i < parts; i++)
-		req[i] = make_produce(topic_of, i, (int)opt(argc, argv, "acks", -1), b, blen, &size);
+		req[i] =
+		    make_produce(topic_of, i, (int)opt(argc, argv, "acks", -1), b, blen, &size);
 	struct conn *c = open_conns(n, ep);
 	int64_t start = now_us(), open = 0;
 	for (int i = 0; i < n; i++, open++) {
@@ -397,13 +443,15 @@ produce(int argc, char **argv)
 	}
 	double s = (double)(now_us() - start) / 1e6;
 	qsort(sample, samples, sizeof *sample, by_value);
-	printf("requests=%" PRId64 " seconds=%.3f requests_s=%.0f mb_s=%.1f bytes=%" PRId64 " errors=%" PRId64
-	    " p50_us=%u p99_us=%u max_us=%u\n", done, s, (double)done / s, (double)(done * (int64_t)blen) / s / 1e6,
+	printf("requests=%" PRId64 " seconds=%.3f requests_s=%.0f mb_s=%.1f bytes=%" PRId64
+	       " errors=%" PRId64 " p50_us=%u p99_us=%u max_us=%u\n",
+	    done, s, (double)done / s, (double)(done * (int64_t)blen) / s / 1e6,
 	    done * (int64_t)blen, errors, percentile(.5), percentile(.99), percentile(1));
 	return errors != 0;
 }
 
-/* The offset behind the last batch of a Fetch 11 answer is not looked for: the end offset is asked instead. */
+/* The offset behind the last batch of a Fetch 11 answer is not looked for: the end offset is asked
+ * instead. */
 static int64_t
 end_offset(int fd)
 {
@@ -426,9 +474,10 @@ end_offset(int fd)
 static int64_t
 after(const uint8_t *a, uint32_t n, int64_t offset)
 {
-	/* correlation 4, throttle 4, error 2, session 4, topics 4, name, partitions 4, index 4, error 2, hw 8,
-	 * stable 8, start 8, aborted 4 (-1 or 0), preferred 4, records len 4 */
-	uint32_t at = 4 + 4 + 2 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
+	/* correlation 4, throttle 4, error 2, session 4, topics 4, name, partitions 4, index 4,
+	 * error 2, hw 8, stable 8, start 8, aborted 4 (-1 or 0), preferred 4, records len 4 */
+	uint32_t at =
+	    4 + 4 + 2 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
 	while (at + HEAD <= n && at + 12 + rk_get32(a + at + 8) <= n) {
 		offset = (int64_t)rk_get64(a + at) + (int32_t)rk_get32(a + at + 23) + 1;
 		at += 12 + rk_get32(a + at + 8);
@@ -489,18 +538,21 @@ fetch(int argc, char **argv)
 static int
 e2e(int argc, char **argv)
 {
-	int64_t rate = opt(argc, argv, "rate", 1000), seconds = opt(argc, argv, "seconds", 5), record = opt(argc, argv, "record", 100);
+	int64_t rate = opt(argc, argv, "rate", 1000), seconds = opt(argc, argv, "seconds", 5),
+		record = opt(argc, argv, "record", 100);
 	int p = dial(true), f = dial(true), ep = epoll_create1(0);
 	static uint8_t b[65536 + HEAD], got[2 << 20];
 	size_t blen = make_batch(b, 1, (size_t)record), size;
 	uint32_t have = 0, answers = 0;
-	int64_t start = now_us(), next = start, offset, last = start + seconds * 1000000, seen = 0, sent = 0;
+	int64_t start = now_us(), next = start, offset, last = start + seconds * 1000000, seen = 0,
+		sent = 0;
 
-	struct epoll_event e = { .events = EPOLLIN, .data.fd = p }, ev[4];
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = p}, ev[4];
 	epoll_ctl(ep, EPOLL_CTL_ADD, p, &e);
 	e.data.fd = f;
 	epoll_ctl(ep, EPOLL_CTL_ADD, f, &e);
-	uint8_t *req = make_produce(topic_of, 0, (int)opt(argc, argv, "acks", -1), b, blen, &size), *in = req + size - blen;
+	uint8_t *req = make_produce(topic_of, 0, (int)opt(argc, argv, "acks", -1), b, blen, &size),
+		*in = req + size - blen;
 	uint8_t *fbuf = malloc(4096);
 	buf = fbuf;
 	offset = end_offset(f);
@@ -508,7 +560,8 @@ e2e(int argc, char **argv)
 	send_all(f, buf, len);
 	while (seen < sent || now_us() < last) {
 		int64_t now = now_us();
-		if (now >= next && now < last) { /* not later than the plan, whatever the server does */
+		if (now >= next
+		    && now < last) { /* not later than the plan, whatever the server does */
 			rk_put64(in + 72, (uint64_t)next);
 			rk_put32(in + 17, rk_crc32c(0, in + 21, blen - 21));
 			send_all(p, req, size);
@@ -518,7 +571,8 @@ e2e(int argc, char **argv)
 		}
 		if (now > last + 10000000)
 			break;
-		int k = epoll_wait(ep, ev, 4, next > now && now < last ? (int)((next - now) / 1000) : 0);
+		int k = epoll_wait(
+		    ep, ev, 4, next > now && now < last ? (int)((next - now) / 1000) : 0);
 		for (int i = 0; i < k; i++) {
 			if (ev[i].data.fd == p) {
 				answers += recv(p, got + (1 << 20), 1 << 16, MSG_DONTWAIT) > 0;
@@ -530,7 +584,8 @@ e2e(int argc, char **argv)
 			have += (uint32_t)r;
 			if (have < 4 || have < rk_get32(got) + 4)
 				continue;
-			uint32_t at = 4 + 4 + 4 + 2 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
+			uint32_t at = 4 + 4 + 4 + 2 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4
+				      + 2 + 24 + 4 + 4 + 4;
 			for (; at + blen <= have; at += (uint32_t)blen, seen++)
 				took(now_us() - (int64_t)rk_get64(got + at + 72));
 			offset = after(got + 4, have - 4, offset);
@@ -541,8 +596,8 @@ e2e(int argc, char **argv)
 		}
 	}
 	qsort(sample, samples, sizeof *sample, by_value);
-	printf("sent=%" PRId64 " seen=%" PRId64 " p50_us=%u p99_us=%u p999_us=%u max_us=%u\n", sent, seen, percentile(.5),
-	    percentile(.99), percentile(.999), percentile(1));
+	printf("sent=%" PRId64 " seen=%" PRId64 " p50_us=%u p99_us=%u p999_us=%u max_us=%u\n", sent,
+	    seen, percentile(.5), percentile(.99), percentile(.999), percentile(1));
 	return seen != sent;
 }
 
@@ -615,22 +670,27 @@ first(void)
 int
 main(int argc, char **argv)
 {
-	struct rlimit lim = { 65536, 65536 };
+	struct rlimit lim = {65536, 65536};
 	char host[64];
 	int port;
 
 	if (argc < 4 || sscanf(argv[2], "%63[^:]:%d", host, &port) != 2) {
-		fprintf(stderr, "usage: load create|many|produce|fetch|e2e|idle|first HOST:PORT TOPIC [key=value]...\n");
+		fprintf(stderr, "usage: load create|many|produce|fetch|e2e|idle|first HOST:PORT "
+				"TOPIC [key=value]...\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &lim);
-	server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = inet_addr(host) };
+	server = (struct sockaddr_in){.sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = inet_addr(host)};
 	topic_of = argv[3];
 	sample = malloc(SAMPLES * sizeof *sample);
 	if (strcmp(argv[1], "create") == 0)
-		return create(argv[3], argc > 4 ? atoi(argv[4]) : 1, 1, argv + 5, argc > 5 ? argc - 5 : 0);
+		return create(
+		    argv[3], argc > 4 ? atoi(argv[4]) : 1, 1, argv + 5, argc > 5 ? argc - 5 : 0);
 	if (strcmp(argv[1], "many") == 0)
-		return create(argv[3], 1, argc > 4 ? atoi(argv[4]) : 1000, argv + 5, argc > 5 ? argc - 5 : 0);
+		return create(
+		    argv[3], 1, argc > 4 ? atoi(argv[4]) : 1000, argv + 5, argc > 5 ? argc - 5 : 0);
 	if (strcmp(argv[1], "produce") == 0)
 		return produce(argc, argv);
 	if (strcmp(argv[1], "fetch") == 0)
