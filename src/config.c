@@ -59,16 +59,34 @@ conf_rows(enum conf_scope scope, uint32_t *count)
 	return all[scope].at;
 }
 
-/* Half a thousand names at most, and never on a hot path: a walk will do. */
+/* The order of the tables: by bytes, a name before those it begins. */
+static int
+order(struct rk_str a, const char *b)
+{
+	int d = a.len > 0 ? strncmp(a.at, b, (size_t)a.len) : 0;
+
+	return d != 0 ? d : b[rk_max(a.len, 0)] == '\0' ? 0 : -1;
+}
+
 const struct conf_row *
 conf_row_find(enum conf_scope scope, struct rk_str name)
 {
-	uint32_t n;
+	uint32_t n, from = 0;
 	const struct conf_row *r = conf_rows(scope, &n);
 
-	for (uint32_t i = 0; i < n; i++)
-		if (rk_str_is(name, r[i].name))
-			return &r[i];
+	/* A zero byte inside would end the comparison early. */
+	if (name.len <= 0 || memchr(name.at, '\0', (size_t)name.len) != NULL)
+		return NULL;
+	while (from < n) {
+		uint32_t middle = from + (n - from) / 2;
+		int d = order(name, r[middle].name);
+		if (d == 0)
+			return &r[middle];
+		if (d < 0)
+			n = middle;
+		else
+			from = middle + 1;
+	}
 	return NULL;
 }
 

@@ -446,5 +446,7 @@ conf_value_text(const struct conf_row *r, const struct conf_value *v, struct rk_
 		memcpy(to + len, v->word[i].at, (size_t)v->word[i].len);
 		len += v->word[i].len;
 	}
+	if (to != NULL)
+		to[len] = '\0';
 	return to == NULL ? RK_STR_NULL : (struct rk_str){to, len};
 }

@@ -254,6 +254,7 @@ START_TEST(every_row_says_what_it_does)
 		for (uint32_t i = 0; i < n; i++) {
 			ck_assert_msg(strlen(r[i].doc) > 10 && strlen(r[i].doc) <= 100, "%s", r[i].name);
 			ck_assert_msg(r[i].doc[strlen(r[i].doc) - 1] == '.', "%s", r[i].name);
+			ck_assert(i == 0 || strcmp(r[i - 1].name, r[i].name) < 0);
 			ck_assert_ptr_eq(conf_row_find((enum conf_scope)scope, rk_str_of(r[i].name)), &r[i]);
 		}
 	}
