@@ -27,24 +27,32 @@ struct st_dir_opened {
 	bool clean;              /* the marker was there (and has been removed durably) */
 	int64_t broker_epoch;    /* of the marker, -1: none */
 };
-/* Opens a formatted directory: takes over checkpoints and the marker. Removes .deleted leftovers later
- * (st_dir_tick), finishes -delete folders. Does not open logs. Waits. */
+/* Opens a formatted directory: takes over checkpoints and the marker, lists the root once. Removes .deleted
+ * leftovers later (st_dir_tick), finishes -delete folders. Does not open logs. A checkpoint that cannot be
+ * read is said and counts as absent; the directory is then not clean. Waits. */
 rk_must_use enum rk_err st_dir_open(struct rk_env *, const char *path, const struct st_meta *, struct st_dir **,
     struct st_dir_opened *);
 const char *st_dir_path(const struct st_dir *);
 struct rk_uuid st_dir_id(const struct st_dir *);
 bool st_dir_failed(const struct st_dir *);
 void st_dir_fail(struct st_dir *, const char *why); /* says it once */
-/* Every partition folder that is there. After a clean stop this reads the checkpoints and one listing of
- * the root; fn must not open logs of other folders meanwhile. */
+/* Every partition folder that was there at open, in order of names; fn may open its log, or move it away
+ * as a stray. Touches no file. */
 rk_must_use enum rk_err st_dir_each(struct st_dir *, void (*fn)(void *arg, const struct st_found *), void *arg);
-/* What the checkpoints said of one partition at open; false: nothing. */
+/* What the checkpoints say of one partition; false: nothing is known of it. */
 bool st_dir_lookup(const struct st_dir *, struct rk_str topic, int32_t partition, struct st_found *);
 /* A folder that metadata does not know: renamed to <name>.<hex>-stray, said in the log. */
 rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32_t partition);
 
-/* The four checkpoint files: recovery-point, replication (high watermark), log-start, cleaner. The caller
- * adds a line for each partition between begin and end; end replaces the file durably. */
+/* Writes the recovery points and log starts of every log of this directory, each as it stands (of logs not
+ * opened: as it stood), durably, when something changed since the last time. To be called every
+ * log.flush.offset.checkpoint.interval.ms, and in a clean stop after the last sync and before the logs are
+ * closed. It is what bounds the work of a start after a crash: a recovery point is never past what is
+ * stable. Truncation below a written recovery point lowers it here first, by itself. Waits. */
+rk_must_use enum rk_err st_dir_save(struct st_dir *);
+/* The checkpoint files for which the owner knows the numbers: replication (high watermark) and cleaner; the
+ * other two are st_dir_save's, and here for tools. The caller adds a line for each partition between begin
+ * and end; end replaces the file durably. */
 enum st_point { ST_RECOVERY_POINT, ST_HIGH_WATERMARK, ST_LOG_START, ST_CLEANER };
 struct st_points;
 struct st_points *st_points_begin(struct st_dir *, enum st_point);
@@ -55,5 +63,8 @@ rk_must_use enum rk_err st_points_end(struct st_points *); /* frees it, whatever
 rk_must_use enum rk_err st_dir_mark_clean(struct st_dir *, int64_t broker_epoch);
 /* Removes what waited for file.delete.delay.ms; returns when to be called again, INT64_MAX: nothing waits. */
 int64_t st_dir_tick(struct st_dir *, int64_t now_ms);
+/* Frees it, without a write; its logs have been closed or freed. */
 void st_dir_close(struct st_dir *);
+/* The same in a simulated crash: the world will call no sync back, so what waits for that is freed too. */
+void st_dir_free(struct st_dir *);
 #endif

@@ -30,8 +30,10 @@ struct st_rules {
 	bool preallocate, delete_old, compact; /* cleanup.policy */
 };
 
-/* --- opening. A new log's folder, partition.metadata and first segment are on stable storage when
- * this returns RK_OK. RK_EXISTS: the folder is there. Waits. */
+/* --- opening. A new log's folder, partition.metadata and first segment are made, but on stable storage only with
+ * the first round of st_log_sync (so that a thousand partitions can be made without a thousand waits): before it
+ * nothing in the log is promised either, and metadata has the partition made again. RK_EXISTS: the folder is
+ * there. */
 rk_must_use enum rk_err st_log_create(struct st_dir *, struct rk_str topic, int32_t partition, struct rk_uuid topic_id,
     const struct st_rules *, struct st_log **);
 /* One that exists (st_dir_open found it). clean: the marker was there, recovery_point is its end. Not
@@ -39,10 +41,14 @@ rk_must_use enum rk_err st_log_create(struct st_dir *, struct rk_str topic, int3
  * indexes, epochs and producer snapshots are rebuilt; progress goes to the log. Waits. */
 rk_must_use enum rk_err st_log_open(struct st_dir *, struct rk_str topic, int32_t partition, bool clean,
     const struct st_rules *, struct st_log **);
-/* Closes files; writes the producer snapshot and trims the indexes when it was used. Everything below
- * the end must be synced before (st_log_sync). The log is freed. */
+/* Closes files; writes the producer snapshot and completes the indexes when it was used since it was last
+ * cold, and syncs all of that (waits; st_log_cool does the same without waiting, and leaves nothing to do here).
+ * The log is freed. */
 rk_must_use enum rk_err st_log_close(struct st_log *);
 void st_log_free(struct st_log *); /* frees without a write: as a crash would */
+/* Lets go of memory and files of a log not used for a while: true when it is cold. Else false: it asked for a sync
+ * of what has to be written first; try again later. Any use makes it warm again. */
+bool st_log_cool(struct st_log *);
 /* Renames the folder to <topic>-<p>.<32 hex>-delete and frees the log; files go away after
  * file.delete.delay.ms (st_dir_tick). */
 rk_must_use enum rk_err st_log_delete(struct st_log *);
@@ -53,7 +59,10 @@ int64_t st_log_end(const struct st_log *);     /* log end offset: the next to be
 int64_t st_log_stable(const struct st_log *);  /* below it: on stable storage */
 int64_t st_log_bytes(struct st_log *);         /* of all segments; looks at the files when cold */
 bool st_log_broken(const struct st_log *);
+/* Of partition.metadata; zero: the file is missing or unreadable, then give it with st_log_set_topic_id (durable;
+ * waits). Reads one small file the first time; the log stays cold. */
 struct rk_uuid st_log_topic_id(struct st_log *);
+rk_must_use enum rk_err st_log_set_topic_id(struct st_log *, struct rk_uuid);
 const char *st_log_path(const struct st_log *, char to[PATH_MAX]);
 struct st_dir *st_log_dir(const struct st_log *);
 
@@ -77,7 +86,11 @@ rk_must_use enum rk_err st_log_append_as_is(struct st_log *, const uint8_t *batc
 /* Asks for stable storage of all appended so far. One sync runs at a time; calls meanwhile make one
  * more follow it: that is the group commit. on_stable (st_log_watch) tells the new stable end. */
 void st_log_sync(struct st_log *);
-/* Sets the function that hears: the stable end moved, or the log broke (look with st_log_broken). */
+/* flush.ms, for whoever keeps the clock: begins a sync when the oldest append is that old. (flush.messages is seen to
+ * by the appends themselves; both only begin a sync.) */
+void st_log_flush(struct st_log *, int64_t wall_ms);
+/* Sets the function that hears, at the end of each round of sync: the stable end moved, or the log broke (look with
+ * st_log_broken; a broken log, or one of a failed directory, begins no more rounds). It may close the log. */
 void st_log_watch(struct st_log *, void (*on_stable)(void *arg, struct st_log *), void *arg);
 /* Cuts back to offset: end becomes it, epochs and producers follow. Durable before it returns. Waits. */
 rk_must_use enum rk_err st_log_truncate(struct st_log *, int64_t offset);
@@ -86,17 +99,19 @@ rk_must_use enum rk_err st_log_restart(struct st_log *, int64_t offset);
 /* Moves the log start (DeleteRecords, retention on the leader). Whole segments below go away later.
  * RK_OFFSET_OUT_OF_RANGE: past the end. Kept durable by the directory's checkpoint. */
 rk_must_use enum rk_err st_log_set_start(struct st_log *, int64_t offset);
-/* Removes segments that retention by time or size asks for, never at or past limit (the high
- * watermark). Rolls the active segment when its records have all outlived retention, or segment.ms has
- * passed. Returns bytes freed. */
+/* Removes segments that retention by time or size asks for, or that lie below the log start, never past limit
+ * (the high watermark). Rolls the active segment when its records have all outlived retention. (As in Kafka,
+ * segment.ms is seen to by appends only, and an idle segment is not rolled by it.) Segments without any
+ * timestamp are not removed by time. Returns bytes freed. */
 int64_t st_log_clean(struct st_log *, int64_t limit, int64_t now_ms);
 
 /* --- reading */
-/* Adds to out, as file pieces, whole batches from the one that holds offset on: at least one (when
- * at_least_one), then up to max_bytes, never past limit. The pieces keep the file alive; no record byte
- * is read. Batches may begin below offset; the client skips. Without at_least_one a first batch larger
- * than max_bytes is cut at max_bytes exactly as Kafka does (a client that sees a partial batch asks for more).
- * RK_OFFSET_OUT_OF_RANGE: offset < start or > limit; out is untouched. */
+/* Adds to out, as a file piece of one segment, batches from the one that holds offset on, up to max_bytes, never
+ * past limit. As in Kafka, the first batch is whole or not there at all: one larger than max_bytes comes whole
+ * with at_least_one, else nothing does; the last one may be cut by max_bytes (a client ignores a partial batch).
+ * The pieces keep the file alive; no record byte is read. The first batch may begin below offset; the client skips.
+ * RK_OFFSET_OUT_OF_RANGE: offset < start or > limit; out is untouched. RK_KAFKA_STORAGE_ERROR: offset is past
+ * what a broken log still serves, or a file cannot be read. */
 rk_must_use enum rk_err st_log_read(struct st_log *, int64_t offset, int64_t limit, uint32_t max_bytes,
     bool at_least_one, struct rk_out *out);
 /* Bytes from offset to limit without naming pieces: for min_bytes. Cheap, by positions; INT64_MAX at most. */
@@ -134,4 +149,6 @@ rk_must_use enum rk_err st_log_aborted(struct st_log *, int64_t offset, int64_t 
     struct st_aborted **, uint32_t *count);
 /* The first offset of an open transaction, or -1. */
 int64_t st_log_first_open(struct st_log *);
+/* The same, counting those whose marker is at or past the high watermark: what bounds read_committed. */
+int64_t st_log_first_unstable(struct st_log *, int64_t high);
 #endif

@@ -1,14 +1,16 @@
 /* core.h - the broker: which partitions this node holds, what may be appended and read, who waits.
  *
- * The core follows the committed metadata (core_load, core_heard) and owns one struct core_partition for
- * every partition of the cluster that it should hold. A partition that was never written has no folder and no
- * st_log: it is simply an empty log, so that ten thousand new partitions cost neither a file nor an fsync.
- * Its folder is made, durably, by the first append; a Kafka node that takes over makes an empty one just
- * the same. A partition whose log was closed cleanly is opened when it is first touched.
+ * The core follows the committed metadata (core_load, core_heard) and owns one struct
+ * core_partition for every partition of the cluster that it should hold. A partition that was never
+ * written has no folder and no st_log: it is simply an empty log, so that ten thousand new
+ * partitions cost neither a file nor an fsync. Its folder is made, durably, by the first append; a
+ * Kafka node that takes over makes an empty one just the same. A partition whose log was closed
+ * cleanly is opened when it is first touched.
  *
- * Durability. With write.caching=false (a topic's default) the high watermark is what is on stable storage:
- * appends of one round of events share one sync, begun by core_flush. With write.caching=true it is the end
- * of the log at once. The high watermark never moves back while the node runs.
+ * Durability. With write.caching=false (a topic's default) the high watermark is what is on stable
+ * storage: appends of one round of events share one sync, begun by core_flush. With
+ * write.caching=true it is the end of the log at once. The high watermark never moves back while
+ * the node runs.
  *
  * Nothing here waits for the disk but: the first append to a partition (its folder), opening a log,
  * core_load after an unclean stop, the checkpoints, core_stop. One thread: the node's. */
@@ -30,19 +32,13 @@ struct core_counts {
 	uint64_t produce_requests, fetch_requests, failed_produce, failed_fetch;
 };
 
-/* What a topic's configs say; shared by all topics that override nothing. Changed in place. */
-struct core_policy {
-	uint32_t refs;
-	struct conf_topic *conf; /* NULL only before the config is read */
-	struct st_rules rules;
-};
-
 struct core_topic {
 	struct rk_node by_name, by_id;
 	struct core *core;
 	struct rk_uuid id;
-	struct rk_str name; /* zero-terminated, the topic's own */
-	struct core_policy *policy;
+	struct rk_str name;                /* zero-terminated, the topic's own */
+	const struct conf_topic *conf;     /* effective configs, shared by topics that are alike */
+	struct st_rules rules;             /* the same for its logs, which point here */
 	struct core_partition **partition; /* by index; NULL: not known (yet) */
 	uint32_t partitions;
 	struct core_counts counts;
@@ -52,59 +48,78 @@ struct core_topic {
 struct core_wait {
 	struct rk_list link;
 	int64_t need; /* acks: the high watermark that is enough; unused for fetches */
-	/* Called once, after the wait was taken out of its ring: the need is met, or err says why it never will be
-	 * (RK_NOT_LEADER_OR_FOLLOWER, RK_KAFKA_STORAGE_ERROR, RK_UNKNOWN_TOPIC_OR_PARTITION). */
+	/* Called once, after the wait was taken out of its ring: the need is met, or err says why
+	 * it never will be (RK_NOT_LEADER_OR_FOLLOWER, RK_KAFKA_STORAGE_ERROR,
+	 * RK_UNKNOWN_TOPIC_OR_PARTITION). */
 	void (*wake)(struct core_wait *, enum rk_err);
 };
 
 struct core_partition {
 	struct core_topic *topic;
-	struct st_log *log;       /* NULL: never written, or not opened yet (core_open) */
+	struct st_log *log; /* NULL: never written, or not opened yet (core_open) */
 	int32_t index;
-	int32_t leader;           /* node id; -1: none */
+	int32_t leader; /* node id; -1: none */
 	int32_t leader_epoch, partition_epoch;
-	int16_t replicas, isr;    /* counts */
-	uint8_t dir;              /* which of the core's directories holds it, or shall */
-	bool found;               /* its folder was there at start and has not been opened yet */
-	bool mine;                /* this node is a replica */
-	bool leads;               /* this node leads it */
-	bool unsynced;            /* in the core's list of logs whose appends want a sync */
-	int64_t high;             /* high watermark */
-	struct rk_list acks;      /* of core_wait, ascending by need */
-	struct rk_list fetches;   /* of core_wait: woken when the high watermark or the leader changes */
-	struct rk_list touched;   /* in one of the core's lists for core_flush */
+	int16_t replicas, isr; /* counts */
+	uint8_t dir;           /* which of the core's directories holds it, or shall */
+	bool found;            /* its folder was there at start and has not been opened yet */
+	bool mine;             /* this node is a replica */
+	bool leads;            /* this node leads it */
+	bool unsynced;         /* wants a sync at the end of this round */
+	bool moved;            /* readers are to be woken at the end of this round */
+	bool broken;           /* a write failed: no append is taken until the node starts anew */
+	bool last_sync;        /* core_stop waits for its last sync */
+	int64_t high;          /* high watermark */
+	struct rk_list acks;   /* of core_wait, ascending by need */
+	struct rk_list
+	    fetches;      /* of core_wait: woken when the high watermark or the leader changes */
+	int64_t end_seen; /* the log's end when retention last looked */
+	uint32_t mark, mark_at; /* a request handler's: see core_mark */
+	struct rk_list touched; /* in one of the core's lists for core_flush */
 };
 
 /* --- the life of it. dirs stay the caller's until core_free; opened[i] says how dirs[i] was found.
  * timers are the node's: the core's own timers run with them. */
-struct core *core_new(struct rk_env *, struct conf *, struct rk_timers *, int32_t node_id, struct st_dir **dirs,
-    const struct st_dir_opened *opened, uint32_t count);
-/* Once, with an image that has caught up with the quorum (folders it does not know are set aside as strays).
- * Takes over every partition; recovers the logs of a directory that was not closed cleanly, saying how far
- * it is. RK_KAFKA_STORAGE_ERROR: every directory has failed. Waits. */
+struct core *core_new(struct rk_env *, struct conf *, struct rk_timers *, int32_t node_id,
+    struct st_dir **dirs, const struct st_dir_opened *opened, uint32_t count);
+/* Once, with an image that has caught up with the quorum (folders it does not know are set aside as
+ * strays). Takes over every partition; recovers the logs of a directory that was not closed
+ * cleanly, saying how far it is. RK_KAFKA_STORAGE_ERROR: every directory has failed. Waits. */
 rk_must_use enum rk_err core_load(struct core *, const struct meta_view *);
-/* A committed metadata record, after the image has it; view shows the image with it. Before core_load
- * nothing happens. Never fails: what a disk refuses marks the partition or the directory. */
+/* A committed metadata record, after the image has it; view shows the image with it. Before
+ * core_load nothing happens. Never fails: what a disk refuses marks the partition or the directory.
+ */
 void core_heard(struct core *, const struct meta_view *, int16_t type, const void *record);
-/* The node's configuration was read again, or a dynamic broker config changed: policies are made anew. */
+/* The node's configuration was read again, or a dynamic broker config changed: topics' configs are
+ * made anew. */
 void core_reconfigure(struct core *, const struct meta_view *);
 /* The end of one round of events: begins the syncs the round asked for and wakes readers. */
 void core_flush(struct core *);
-/* A clean stop: waiters are answered, all logs synced and closed, checkpoints and the marker written.
- * done comes from a callback of the world, with the first error. No call but core_free after it. */
+/* A clean stop: waiters are answered, all logs synced and closed, checkpoints and the marker
+ * written. done comes from a callback of the world, with the first error. No call but core_free
+ * after it. */
 void core_stop(struct core *, int64_t broker_epoch, rk_done *done, void *arg);
 void core_free(struct core *); /* without a write: after a stop, or as a crash would */
 
 /* --- looking. Pointers are valid until the next event. */
 struct core_topic *core_topic_named(struct core *, struct rk_str name);
 struct core_topic *core_topic_of(struct core *, struct rk_uuid id);
-struct core_partition *core_partition(struct core_topic *, int32_t index); /* NULL: no such, topic may be NULL */
+struct core_partition *core_partition(
+    struct core_topic *, int32_t index); /* NULL: no such, topic may be NULL */
 uint32_t core_dirs(const struct core *);
 struct st_dir *core_dir(const struct core *, uint32_t index);
 uint32_t core_partitions_count(const struct core *); /* held by this node */
 uint32_t core_leaders_count(const struct core *);
 /* Walks the topics this node knows; NULL first, NULL at the end. */
 struct core_topic *core_topics_walk(struct core *, struct core_topic *);
+/* Finds what a request names, by name or (by_id) by id: RK_UNKNOWN_TOPIC_ID,
+ * RK_UNKNOWN_TOPIC_OR_PARTITION, RK_NOT_LEADER_OR_FOLLOWER (it exists, elsewhere); *p is NULL then.
+ */
+rk_must_use enum rk_err core_find(struct core *, bool by_id, struct rk_uuid id, struct rk_str name,
+    int32_t index, struct core_partition **p);
+/* A number no partition carries in its mark yet: a request that marks what it has seen finds
+ * repetitions. */
+uint32_t core_mark(struct core *);
 /* The partition's log, opened when it is cold. A partition never written: RK_OK and *log NULL.
  * RK_KAFKA_STORAGE_ERROR: it cannot be opened. */
 rk_must_use enum rk_err core_open(struct core_partition *, struct st_log **log);
@@ -112,6 +127,11 @@ rk_must_use enum rk_err core_open(struct core_partition *, struct st_log **log);
 int64_t core_start(struct core_partition *);
 int64_t core_end(struct core_partition *);
 int64_t core_stable(struct core_partition *); /* last stable offset: what read_committed may see */
+bool core_stopping(const struct core *);
+/* The end of a leader epoch: the largest one not above the asked one and the offset behind its last
+ * record; -1 and -1 for an epoch that never was. For one before the first known: the asked one, and
+ * where the first began. */
+void core_epoch_end(struct core_partition *, int32_t asked, int32_t *epoch, int64_t *end);
 /* Kafka's check of the leader epoch a client sends: RK_OK, RK_NOT_LEADER_OR_FOLLOWER,
  * RK_FENCED_LEADER_EPOCH, RK_UNKNOWN_LEADER_EPOCH. client_epoch -1: not checked. */
 rk_must_use enum rk_err core_check_leader(const struct core_partition *, int32_t client_epoch);
@@ -123,11 +143,12 @@ struct core_record_error {
 };
 struct core_append {
 	/* in */
-	uint8_t *at;          /* the records as they came; base offsets and epochs are set in place */
+	uint8_t *at; /* the records as they came; base offsets and epochs are set in place */
 	int32_t len;
 	int16_t acks;
-	bool own;             /* the broker's own records: control batches and internal topics allowed */
-	bool transactional;   /* the request named a transactional id */
+	bool own;   /* the broker's own records: control batches and internal topics allowed */
+	bool admin; /* Kafka's admin client: it may write to internal topics */
+	bool transactional; /* the request named a transactional id */
 	struct rk_arena *arena;
 	int64_t wall_ms;
 	/* out */
@@ -136,17 +157,28 @@ struct core_append {
 	struct core_record_error *error;
 	int32_t errors;
 	int64_t base_offset, append_ms, log_start;
-	int64_t need;         /* the high watermark that acknowledges it under acks=all */
+	int64_t need; /* the high watermark that acknowledges it under acks=all */
 };
-/* Checks as Kafka's leader does, then appends. After RK_OK the caller that has acks=all waits, when
- * core_acked is false, with core_wait_acks. */
+/* The first batch of produced bytes, as Kafka's request parser looks at it: RK_OK: it is there
+ * whole; RK_NOT_FOUND: no whole batch; RK_CORRUPT_MESSAGE: size or magic cannot be (message says
+ * which). */
+rk_must_use enum rk_err core_peek(
+    const uint8_t *, int32_t len, struct rk_arena *, struct rk_str *message);
+/* Whether the batch that core_peek found whole says that it is part of a transaction. */
+bool core_transactional(const uint8_t *, int32_t len);
+/* Produce's own rule: exactly one batch of magic 2, no zstd before version 7. Cuts a->len to the
+ * batch. */
+rk_must_use enum rk_err core_only_batch(struct core_append *, int16_t version);
+/* at and len are one whole batch (core_only_batch). Checks as Kafka's leader does, then appends.
+ * After RK_OK the caller that has acks=all waits, when core_acked is false, with core_wait_acks. */
 void core_append(struct core_partition *, struct core_append *);
 bool core_acked(const struct core_partition *, const struct core_append *);
 void core_wait_acks(struct core_partition *, struct core_wait *);  /* need is set */
 void core_wait_fetch(struct core_partition *, struct core_wait *); /* woken once, from core_flush */
 void core_unwait(struct core_wait *);                              /* harmless when not waiting */
 
-/* DeleteRecords: RK_OFFSET_OUT_OF_RANGE, RK_POLICY_VIOLATION, ... ; *low is the log start afterwards. */
+/* DeleteRecords: RK_OFFSET_OUT_OF_RANGE, RK_POLICY_VIOLATION, ... ; *low is the log start
+ * afterwards. */
 rk_must_use enum rk_err core_delete_records(struct core_partition *, int64_t offset, int64_t *low);
 
 /* --- metrics: Prometheus text of everything the core counts, appended to out. */

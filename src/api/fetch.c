@@ -1,0 +1,585 @@
+/* fetch.c - key 1: records from the logs, now or when there are some.
+ *
+ * A request becomes a list of wants (its own partitions, or those of its session). They are looked
+ * at once: an error, enough bytes, or no wish to wait, and the answer is read; else the fetch waits
+ * on every partition and on one timer, and is looked at again when a partition has moved. Records
+ * are never read here: an answer names ranges of files. */
+#include "protocol/gen/fetch.h"
+#include "src/api/handlers.h"
+#include "src/config.h"
+#include "src/core/core.h"
+#include "src/core/session.h"
+
+typedef struct kp_fetch_req_topics_partitions part_in;
+typedef struct kp_fetch_res_responses topic_out;
+typedef struct kp_fetch_res_responses_partitions part_out;
+
+struct fetch;
+struct want { /* one partition that is fetched */
+	struct core_wait wait;
+	struct fetch *fetch;
+	struct core_partition *at; /* NULL: err says why */
+	struct rk_uuid id;
+	struct rk_str name;
+	int64_t offset, have; /* have: bytes that could be read, as last looked at */
+	int32_t index, max_bytes, leader_epoch, last_epoch;
+	enum rk_err err;
+	bool not_led; /* the asker may not read here */
+	struct core_session_part *cached;
+};
+struct fetch {
+	struct api_call *call;
+	struct rk_timer timer;
+	struct want *want;
+	uint32_t wants, cap, mark;
+	int32_t min_bytes, max_bytes;
+	int64_t have; /* sum over the wants */
+	bool committed, incremental;
+	struct core_session *session; /* held; NULL: none */
+};
+
+/* --- what is wanted */
+static bool
+add_want(struct fetch *f, struct rk_uuid id, struct rk_str name, const part_in *in,
+    struct core_session_part *cached)
+{
+	struct api_call *c = f->call;
+	struct core_partition *p;
+	enum rk_err err =
+	    core_find(c->shared->core, c->head.version >= 13, id, name, in->partition, &p);
+	struct want *w;
+
+	if (p != NULL && p->mark == f->mark) { /* named again: the later mention counts */
+		w = &f->want[p->mark_at];
+	} else {
+		if (f->wants == f->cap)
+			return false;
+		w = &f->want[f->wants++];
+		rk_list_init(&w->wait.link);
+	}
+	if (p != NULL) {
+		p->mark = f->mark;
+		p->mark_at = (uint32_t)(w - f->want);
+		p->topic->counts.fetch_requests++;
+	}
+	w->fetch = f;
+	w->at = p;
+	w->id = id;
+	w->name = name;
+	w->index = in->partition;
+	w->offset = in->fetch_offset;
+	w->max_bytes = in->partition_max_bytes;
+	w->leader_epoch = in->current_leader_epoch;
+	w->last_epoch = in->last_fetched_epoch;
+	w->err = err;
+	w->cached = cached;
+	return true;
+}
+
+static bool
+room_for(struct fetch *f, uint32_t cap)
+{
+	f->cap = cap;
+	f->want = rk_arena_get(&f->call->arena, cap > 0 ? cap : 1, sizeof *f->want);
+	return f->want != NULL;
+}
+
+static uint32_t
+named(const struct kp_fetch_req *q)
+{
+	uint32_t n = 0;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		n += (uint32_t)rk_max(q->topics.at[i].partitions.len, 0);
+	return n;
+}
+
+/* The request's own partitions, with or without a new session behind them. */
+static bool
+want_request(struct fetch *f, const struct kp_fetch_req *q, struct core_session *s)
+{
+	struct core *core = f->call->shared->core;
+
+	if (!room_for(f, named(q)))
+		return false;
+	for (int32_t i = 0; i < q->topics.len; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
+			const part_in *in = &q->topics.at[i].partitions.at[k];
+			struct core_session_part *cached =
+			    s == NULL ? NULL
+				      : core_session_put(core, s, q->topics.at[i].topic_id,
+					  q->topics.at[i].topic, in->partition);
+			if (!add_want(
+				f, q->topics.at[i].topic_id, q->topics.at[i].topic, in, cached))
+				return false;
+		}
+	return true;
+}
+
+static void
+note(struct core_session_part *p, const part_in *in)
+{
+	p->fetch_offset = in->fetch_offset;
+	p->max_bytes = in->partition_max_bytes;
+	p->leader_epoch = in->current_leader_epoch;
+	p->last_epoch = in->last_fetched_epoch;
+}
+
+/* Takes the request's changes into its session. */
+static void
+update(struct core *core, struct core_session *s, const struct kp_fetch_req *q)
+{
+	for (int32_t i = 0; i < q->topics.len; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
+			const part_in *in = &q->topics.at[i].partitions.at[k];
+			note(core_session_put(core, s, q->topics.at[i].topic_id,
+				 q->topics.at[i].topic, in->partition),
+			    in);
+		}
+	for (int32_t i = 0; i < q->forgotten_topics_data.len; i++)
+		for (int32_t k = 0; k < q->forgotten_topics_data.at[i].partitions.len; k++) {
+			struct core_session_part *p =
+			    core_session_find(s, q->forgotten_topics_data.at[i].topic_id,
+				q->forgotten_topics_data.at[i].topic,
+				q->forgotten_topics_data.at[i].partitions.at[k]);
+			if (p != NULL)
+				core_session_forget(core, s, p);
+		}
+}
+
+static bool
+want_session(struct fetch *f, struct core_session *s)
+{
+	if (!room_for(f, s->count))
+		return false;
+	rk_list_each(&s->order, m)
+	{
+		struct core_session_part *p = rk_of(m, struct core_session_part, order);
+		part_in in = {.partition = p->index,
+		    .fetch_offset = p->fetch_offset,
+		    .partition_max_bytes = p->max_bytes,
+		    .current_leader_epoch = p->leader_epoch,
+		    .last_fetched_epoch = p->last_epoch};
+		if (!add_want(f, p->id, p->name, &in, p))
+			return false;
+	}
+	return true;
+}
+
+static void
+keep(struct fetch *f, struct core_session *s, struct kp_fetch_res *res)
+{
+	core_session_hold(s);
+	f->session = s;
+	res->session_id = s->id;
+}
+
+/* A full request: the session it names ends, a new one begins when it may and there is room. */
+static bool
+full(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *res)
+{
+	struct api_call *c = f->call;
+	struct core *core = c->shared->core;
+	struct core_session *old =
+	    q->session_id == 0 ? NULL : core_session_get(core, q->session_id);
+
+	if (old != NULL)
+		core_session_remove(core, old);
+	struct core_session *s =
+	    q->session_epoch != 0
+		? NULL
+		: core_session_new(core, c->head.version >= 13, named(q), c->now_ms);
+	if (s != NULL) {
+		keep(f, s, res);
+		update(core, s, q);
+	}
+	return want_request(f, q, s);
+}
+
+/* An increment; an error when there is no such session, or it stands elsewhere. */
+static enum rk_err
+increment(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *res, bool *fits)
+{
+	struct api_call *c = f->call;
+	struct core *core = c->shared->core;
+	struct core_session *s = core_session_get(core, q->session_id);
+
+	if (s == NULL)
+		return RK_FETCH_SESSION_ID_NOT_FOUND;
+	if (s->ids != (c->head.version >= 13))
+		return RK_FETCH_SESSION_TOPIC_ID_ERROR;
+	if (s->epoch != q->session_epoch)
+		return RK_INVALID_FETCH_SESSION_EPOCH;
+	update(core, s, q);
+	if (s->count == 0) { /* nothing left in it: it ends here */
+		core_session_remove(core, s);
+		*fits = want_request(f, q, NULL);
+		return RK_OK;
+	}
+	core_session_touch(core, s, c->now_ms);
+	s->epoch = core_session_next(s->epoch);
+	f->incremental = true;
+	keep(f, s, res);
+	*fits = want_session(f, s);
+	return RK_OK;
+}
+
+/* --- looking: is there something to say? */
+/* Kafka's checks of one want that need no reading. */
+static enum rk_err
+judge(struct want *w, struct st_log **log, bool *diverges, int32_t *epoch, int64_t *end)
+{
+	struct core_partition *p = w->at;
+
+	*diverges = false;
+	*log = NULL;
+	if (p == NULL)
+		return w->err;
+	enum rk_err err =
+	    w->not_led ? RK_NOT_LEADER_OR_FOLLOWER : core_check_leader(p, w->leader_epoch);
+	if (err != RK_OK)
+		return err;
+	if (core_open(p, log) != RK_OK)
+		return RK_KAFKA_STORAGE_ERROR;
+	int64_t start = *log == NULL ? 0 : st_log_start(*log),
+		last = *log == NULL ? 0 : st_log_end(*log);
+	if (w->last_epoch >= 0) {
+		core_epoch_end(p, w->last_epoch, epoch, end);
+		if (*end < 0 || w->offset < start)
+			return RK_OFFSET_OUT_OF_RANGE;
+		*diverges = *epoch < w->last_epoch || *end < w->offset;
+		if (*diverges)
+			return RK_OK;
+	}
+	return w->offset < start || w->offset > last ? RK_OFFSET_OUT_OF_RANGE : RK_OK;
+}
+
+static int64_t
+limit_of(const struct fetch *f, struct core_partition *p)
+{
+	return f->committed ? core_stable(p) : p->high;
+}
+
+/* Looks at one want: true when the answer must leave now because of it; else w->have is what it
+ * could give. */
+static bool
+look(struct fetch *f, struct want *w)
+{
+	struct st_log *log;
+	bool diverges;
+	int32_t epoch;
+	int64_t end;
+
+	f->have -= w->have;
+	w->have = 0;
+	if (judge(w, &log, &diverges, &epoch, &end) != RK_OK || diverges || w->max_bytes < 0)
+		return true;
+	int64_t limit = limit_of(f, w->at);
+	if (log == NULL || w->offset >= limit)
+		return false;
+	w->have = f->min_bytes <= 1
+		      ? 1
+		      : rk_min(st_log_bytes_between(log, w->offset, limit), w->max_bytes);
+	f->have += w->have;
+	return false;
+}
+
+/* --- answering */
+static void
+set_leader(const struct fetch *f, const struct want *w, part_out *o)
+{
+	if (f->call->head.version < 16 || w->at == NULL)
+		return;
+	if (o->error_code == rk_err_wire(RK_NOT_LEADER_OR_FOLLOWER)
+	    || o->error_code == rk_err_wire(RK_FENCED_LEADER_EPOCH)) {
+		o->current_leader.leader_id = w->at->leader;
+		o->current_leader.leader_epoch = w->at->leader_epoch;
+	}
+}
+
+static void
+add_aborted(struct fetch *f, struct want *w, struct st_log *log, int64_t limit, part_out *o)
+{
+	struct st_aborted *at = NULL;
+	uint32_t count = 0;
+
+	o->aborted_transactions.len = 0;
+	if (o->records.out == NULL
+	    || st_log_aborted(log, w->offset, limit, &f->call->arena, &at, &count) != RK_OK
+	    || count == 0)
+		return;
+	o->aborted_transactions.at =
+	    rk_arena_get(&f->call->arena, count, sizeof *o->aborted_transactions.at);
+	o->aborted_transactions.len = o->aborted_transactions.at == NULL ? 0 : (int32_t)count;
+	for (int32_t i = 0; i < o->aborted_transactions.len; i++) {
+		o->aborted_transactions.at[i].producer_id = at[i].producer_id;
+		o->aborted_transactions.at[i].first_offset = at[i].first;
+	}
+}
+
+/* Names the records of one want: at most *budget bytes, but one whole batch when at_least_one. */
+static enum rk_err
+read_records(struct fetch *f, struct want *w, struct st_log *log, int64_t limit, int64_t budget,
+    bool at_least_one, part_out *o)
+{
+	struct rk_out *out = rk_arena_get(&f->call->arena, 1, sizeof *out);
+	int64_t max = rk_min(w->max_bytes, budget);
+
+	if (out == NULL || w->offset >= limit || (max <= 0 && !at_least_one))
+		return RK_OK;
+	rk_out_init(out, &f->call->arena);
+	enum rk_err err = st_log_read(log, w->offset, limit, (uint32_t)max, at_least_one, out);
+	rk_assert(err == RK_OK || out->count == 0);
+	if (out->bytes == 0)
+		return err;
+	o->records.out = out;
+	return RK_OK;
+}
+
+static void
+answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one, part_out *o)
+{
+	struct st_log *log;
+	bool diverges;
+	int32_t epoch = -1;
+	int64_t end = -1;
+	enum rk_err err = judge(w, &log, &diverges, &epoch, &end);
+
+	o->partition_index = w->index;
+	o->high_watermark = o->last_stable_offset = o->log_start_offset = -1;
+	o->diverging_epoch.epoch = -1;
+	o->diverging_epoch.end_offset = -1;
+	o->current_leader.leader_id = o->current_leader.leader_epoch = -1;
+	o->snapshot_id.end_offset = -1;
+	o->snapshot_id.epoch = -1;
+	o->preferred_read_replica = -1;
+	o->aborted_transactions.len = w->at == NULL ? 0 : -1;
+	if (err == RK_OK && w->max_bytes < 0)
+		err = RK_UNKNOWN_SERVER_ERROR;
+	int64_t stable = err == RK_OK ? core_stable(w->at) : -1, limit = f->committed ? stable
+									 : err == RK_OK
+									     ? w->at->high
+									     : -1;
+	if (err == RK_OK && log != NULL && !diverges)
+		err = read_records(f, w, log, limit, *budget, *at_least_one, o);
+	o->error_code = rk_err_wire(err);
+	if (err != RK_OK) {
+		set_leader(f, w, o);
+		if (w->at != NULL)
+			w->at->topic->counts.failed_fetch++;
+		return;
+	}
+	o->high_watermark = w->at->high;
+	o->last_stable_offset = stable;
+	o->log_start_offset = log == NULL ? 0 : st_log_start(log);
+	o->diverging_epoch.epoch = diverges ? epoch : -1;
+	o->diverging_epoch.end_offset = diverges ? end : -1;
+	if (f->committed)
+		add_aborted(f, w, log, limit, o);
+	int64_t bytes = o->records.out == NULL ? 0 : (int64_t)o->records.out->bytes;
+	*budget = rk_max(0, *budget - bytes);
+	*at_least_one = *at_least_one && bytes == 0;
+	w->at->topic->counts.bytes_out += (uint64_t)bytes;
+	core_counts(f->call->shared->core)->bytes_out += (uint64_t)bytes;
+}
+
+/* Must an incremental answer tell of this partition? The session then knows what was told. */
+static bool
+is_news(struct fetch *f, struct want *w, const part_out *o)
+{
+	struct core_session_part *p = w->cached;
+	bool news = o->records.out != NULL || o->error_code != 0 || o->diverging_epoch.epoch >= 0;
+
+	if (p == NULL)
+		return true;
+	if (p->high != o->high_watermark || p->log_start != o->log_start_offset)
+		news = true;
+	p->high =
+	    o->error_code != 0 ? -1 : o->high_watermark; /* told again when the error is gone */
+	p->log_start = o->log_start_offset;
+	if (o->records.out != NULL) { /* served: to the end of the line */
+		rk_list_del(&p->order);
+		rk_list_add(&f->session->order, &p->order);
+	}
+	return news || !f->incremental;
+}
+
+static bool
+same_topic(const struct fetch *f, const topic_out *o, const struct want *w)
+{
+	return f->call->head.version >= 13 ? rk_uuid_eq(o->topic_id, w->id)
+					   : rk_str_eq(o->topic, w->name);
+}
+
+/* Fills in the answer: partitions in the order of the wants, neighbours of one topic together. */
+static void
+answer(struct fetch *f, struct kp_fetch_res *res)
+{
+	struct api_call *c = f->call;
+	int64_t budget = f->max_bytes;
+	bool at_least_one = true;
+	part_out *parts = rk_arena_get(&c->arena, f->wants + 1, sizeof *parts);
+
+	res->responses.len = 0;
+	res->responses.at = rk_arena_get(&c->arena, f->wants + 1, sizeof *res->responses.at);
+	if (parts == NULL || res->responses.at == NULL)
+		return; /* the arena is over; the node closes the connection and says so */
+	for (uint32_t i = 0; i < f->wants; i++) {
+		struct want *w = &f->want[i];
+		part_out *o = parts;
+		*o = (part_out){0};
+		answer_one(f, w, &budget, &at_least_one, o);
+		if (!is_news(f, w, o))
+			continue;
+		topic_out *t =
+		    res->responses.len == 0 ? NULL : &res->responses.at[res->responses.len - 1];
+		if (t == NULL || !same_topic(f, t, w)) {
+			t = &res->responses.at[res->responses.len++];
+			t->topic = w->name;
+			t->topic_id = w->id;
+			t->partitions.at = o;
+			t->partitions.len = 0;
+		}
+		t->partitions.len++;
+		parts++;
+	}
+}
+
+static void
+release(struct fetch *f)
+{
+	if (f->session != NULL)
+		core_session_drop(f->session);
+	f->session = NULL;
+}
+
+/* --- waiting */
+static void
+finish(struct fetch *f)
+{
+	struct api_call *c = f->call;
+
+	for (uint32_t i = 0; i < f->wants; i++)
+		core_unwait(&f->want[i].wait);
+	rk_timer_stop(c->shared->timers, &f->timer);
+	c->abandon = NULL;
+	if (!c->gone)
+		answer(f, c->res);
+	/* Names of a session's topics are the session's: it stays until the answer is encoded. */
+	struct core_session *s = f->session;
+	api_finish(c);
+	if (s != NULL)
+		core_session_drop(s);
+}
+
+static void
+timed_out(struct rk_timer *timer, int64_t now_ms)
+{
+	(void)now_ms;
+	finish(rk_of(timer, struct fetch, timer));
+}
+
+static void
+abandoned(struct api_call *c)
+{
+	finish(c->wait);
+}
+
+static void
+moved(struct core_wait *wait, enum rk_err err)
+{
+	struct want *w = rk_of(wait, struct want, wait);
+	struct fetch *f = w->fetch;
+
+	if (err == RK_UNKNOWN_TOPIC_OR_PARTITION) { /* the partition goes away now */
+		w->at = NULL;
+		w->err = f->call->head.version >= 13 ? RK_UNKNOWN_TOPIC_ID : err;
+	}
+	if (look(f, w) || f->have >= f->min_bytes || core_stopping(f->call->shared->core))
+		finish(f);
+	else
+		core_wait_fetch(w->at, &w->wait);
+}
+
+static enum api_fate
+wait_for(struct fetch *f, int32_t max_wait_ms)
+{
+	struct api_call *c = f->call;
+
+	f->timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = timed_out};
+	rk_timer_set(c->shared->timers, &f->timer, c->now_ms + max_wait_ms);
+	c->wait = f;
+	c->abandon = abandoned;
+	for (uint32_t i = 0; i < f->wants; i++) {
+		struct want *w = &f->want[i];
+		rk_assert(w->at != NULL);
+		w->wait.wake = moved;
+		core_wait_fetch(w->at, &w->wait);
+	}
+	return API_LATER;
+}
+
+/* An isolation level that does not exist: every partition up to version 12, the request from 7 on.
+ */
+static enum api_fate
+refuse(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res, enum rk_err err)
+{
+	struct fetch f = {.call = c, .mark = core_mark(c->shared->core)};
+
+	res->error_code = rk_err_wire(err);
+	if (c->head.version >= 13 || !want_request(&f, q, NULL))
+		return API_NOW;
+	for (uint32_t i = 0; i < f.wants; i++) {
+		f.want[i].at = NULL;
+		f.want[i].err = err;
+	}
+	answer(&f, res);
+	return API_NOW;
+}
+
+/* This node does not replicate to others yet: whoever asks as a replica is told so. */
+static void
+not_for_replicas(struct fetch *f)
+{
+	for (uint32_t i = 0; i < f->wants; i++)
+		if (f->want[i].at != NULL)
+			f->want[i].not_led = true;
+}
+
+enum api_fate
+api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res)
+{
+	struct fetch *f = rk_arena_get(&c->arena, 1, sizeof *f);
+	int32_t replica = c->head.version >= 15 ? q->replica_state.replica_id : q->replica_id;
+	bool fits = true, now = q->max_wait_ms <= 0;
+	enum rk_err err = RK_OK;
+
+	if (q->isolation_level < 0 || q->isolation_level > 1)
+		return refuse(c, q, res, RK_UNKNOWN_SERVER_ERROR);
+	if (f == NULL)
+		return API_CLOSE;
+	f->call = c;
+	f->mark = core_mark(c->shared->core);
+	f->committed = q->isolation_level == 1;
+	f->max_bytes = (int32_t)rk_min(q->max_bytes, c->shared->conf->fetch_max_bytes);
+	f->min_bytes = (int32_t)rk_min(q->min_bytes, f->max_bytes);
+	if (q->session_epoch == 0 || q->session_epoch == -1)
+		fits = full(f, q, res);
+	else
+		err = increment(f, q, res, &fits);
+	if (err != RK_OK || !fits) {
+		release(f);
+		res->error_code = rk_err_wire(err);
+		return fits ? API_NOW : API_CLOSE;
+	}
+	if (replica >= 0)
+		not_for_replicas(f);
+	now = now || f->wants == 0;
+	for (uint32_t i = 0; i < f->wants && !now; i++)
+		now = look(f, &f->want[i]);
+	if (!now && f->have < f->min_bytes)
+		return wait_for(f, q->max_wait_ms);
+	answer(f, res);
+	release(f); /* the cache keeps the session, and with it the names in the answer */
+	return API_NOW;
+}

@@ -1,0 +1,92 @@
+/* inside.h - what the files of src/core share: the core itself. */
+#ifndef CORE_INSIDE_H
+#define CORE_INSIDE_H
+#include "protocol/batch.h"
+#include "src/config.h"
+#include "src/core/core.h"
+#include "src/core/session.h"
+
+enum { CORE_DIRS_MAX = 64, CORE_POINTS_MS = 5000, CORE_APIS = 128 };
+
+struct core {
+	uint32_t magic;
+	struct rk_env *env;
+	struct conf *conf;
+	struct rk_timers *timers;
+	int32_t node_id;
+	struct st_dir *dir[CORE_DIRS_MAX];
+	bool clean[CORE_DIRS_MAX];    /* was closed cleanly, says its marker */
+	uint32_t held[CORE_DIRS_MAX]; /* partitions in it, for placing new ones */
+	uint32_t dirs;
+	struct rk_map by_name, by_id; /* of core_topic */
+	struct conf_pool pool;
+	uint32_t partitions, leaders;
+	struct rk_list touched;      /* partitions with something for core_flush to do */
+	struct rk_timer points;      /* writes the checkpoints a while after something changed */
+	struct rk_timer flush_timer; /* flush.ms of topics with write.caching */
+	struct rk_timer clean_timer; /* retention; runs only while there are records */
+	struct rk_timer dir_timer;   /* deletes files whose delay is over */
+	struct core_sessions sessions;
+	struct core_counts counts;
+	uint64_t requests[CORE_APIS];
+	uint64_t request_bytes[CORE_APIS];
+	int64_t all_points_ms; /* when all checkpoints were last written */
+	bool points_soon;      /* the timer stands for what is dirty now */
+	uint32_t cleaned;      /* partitions that retention has looked at in this round */
+	uint32_t mark;         /* see core_mark */
+	bool loaded, stopping;
+	/* core_stop's own */
+	struct rk_timer stop_timer;
+	rk_done *stopped;
+	void *stopped_arg;
+	int64_t stop_epoch;
+	uint32_t stop_left; /* logs whose last sync has not come back */
+	enum rk_err stop_err;
+};
+enum { CORE_MAGIC = 0x636f7265 };
+
+static inline const struct conf_topic *
+core_conf(const struct core_partition *p)
+{
+	return p->topic->conf;
+}
+
+/* --- topics.c */
+struct core_topic *core_topic_make(struct core *, struct rk_str name, struct rk_uuid id);
+void core_topic_free(struct core_topic *); /* with its partitions, whose waiters must be gone */
+void core_topic_room(
+    struct core_topic *, int32_t index); /* the topic has a partition of that index */
+struct core_partition *core_partition_make(struct core_topic *, int32_t index);
+/* Effective configs of the topic from the view, into conf and rules. */
+void core_topic_configure(struct core_topic *, const struct meta_view *);
+
+/* --- partition.c */
+/* The log, made (durably) when it was never written. */
+rk_must_use enum rk_err core_log_for_write(struct core_partition *, struct st_log **);
+/* Says where the log is what it says: on_stable of st_log_watch, and after every append. */
+void core_advance(struct core_partition *);
+void core_touch(struct core_partition *); /* core_flush is to look at it */
+void core_dirty(struct core_partition *); /* the checkpoints are to be written again */
+void core_wake_all(struct core_partition *, enum rk_err); /* everybody who waits: it is over */
+void core_watch(struct core_partition *);                 /* begins to hear from its log */
+/* core_stop: one of the logs it waits for is stable, or never will be. */
+void core_stop_step(struct core_partition *);
+
+/* --- upkeep.c */
+void core_upkeep_init(struct core *);
+void core_upkeep_stop(struct core *);
+void core_upkeep_changed(struct core *); /* configs changed: retention may be due sooner */
+/* Writes every checkpoint of every directory. */
+rk_must_use enum rk_err core_points_write(struct core *);
+void core_clean_soon(struct core *); /* there are records that may expire */
+void core_dirs_tick(struct core *);  /* a folder was renamed to be deleted */
+
+void core_flush_in(
+    struct core *, int64_t ms); /* flush.ms: sync what is unsynced, no later than that */
+
+/* --- check.c */
+/* Kafka's validation of one produced batch, in its order; a->err RK_OK: fit to be appended. May
+ * replace a->at and a->len (recompressed), set log append time, and correct the maximal timestamp.
+ */
+void core_check(struct core_partition *, struct core_append *);
+#endif
