@@ -21,12 +21,13 @@ lookup(const struct cmd_spec *s, const char *name, size_t len)
 static const struct cmd_opt *
 lookup_brief(const struct cmd_spec *s, const char *a)
 {
-	if (s->style != CMD_ARGPARSE || a[0] == 0 || a[1] != 0)
-		return NULL;
+	/* joptsimple takes long names behind one dash, too: kafka-server-start -daemon. */
+	if (a[0] == 0 || a[1] != 0)
+		return s->style == CMD_JOPT ? lookup(s, a, strlen(a)) : NULL;
 	for (uint32_t i = 0; i < s->count; i++)
 		if (s->opt[i].brief == a[0])
 			return &s->opt[i];
-	return a[0] == 'h' ? &help_opt : NULL;
+	return a[0] == 'h' && s->style == CMD_ARGPARSE ? &help_opt : NULL;
 }
 
 static void

@@ -7,7 +7,8 @@
 
 #define CMD_RD_FUNCTIONS(F)                                                                        \
 	F(conf_new)                                                                                \
-	F(conf_set) F(conf_destroy) F(conf_set_dr_msg_cb) F(conf_set_error_cb) F(conf_set_opaque)  \
+	F(conf_set)                                                                                \
+	F(conf_destroy) F(conf_set_dr_msg_cb) F(conf_set_error_cb) F(conf_set_opaque)              \
 	    F(conf_set_log_cb) F(conf_set_rebalance_cb) F(new) F(destroy) F(poll) F(flush)         \
 		F(produceva) F(err2str) F(err2name) F(outq_len) F(error_code) F(error_string)      \
 		    F(error_destroy) F(headers_new) F(header_add) F(subscribe) F(assign)           \

@@ -1,342 +1,290 @@
-/* server.c - rookery server: reads server.properties, runs a node until SIGTERM. */
-#include <arpa/inet.h>
-#include <ftw.h>
-#include <netdb.h>
+/* server.c - rookery server: reads the configuration, checks the machine, runs a node.
+ *
+ * What can be wrong is looked for before anything is opened for writing: the file itself
+ * (src/config.h says what and where), the directories, their meta.properties, the ports and the
+ * limits. -t stops there. */
+#include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
-#include "src/cmd/cmd.h"
-#include "src/config.h"
+#include "src/cmd/server.h"
 #include "src/host/host.h"
-
-enum { OVERRIDES_MAX = 256, FILES_WANTED = 4096 };
 
 static const struct cmd_opt opts[] = {
     {"override", CMD_TEXT, CMD_REPEAT, 0, 0, "key=value", NULL,
-	"A setting that wins over the file's."},
+	"A setting that wins over the file; may be given many times."},
     {"test", CMD_FLAG, 0, 't', 0, NULL, NULL,
-	"Test the configuration (file, directories, ports, limits, disk) and end: 0 when a node "
+	"Check the configuration, the directories, the ports and the machine's limits; start "
+	"nothing. Exit status 0 when a node "
 	"would start."},
     {"dev", CMD_FLAG, 0, 0, 0, NULL, NULL,
-	"A throw-away cluster of one node on 127.0.0.1:9092 with a temporary directory; needs no "
+	"Run a cluster of this one node in a temporary directory that goes when it ends; needs no "
 	"file."},
     {"print-config", CMD_FLAG, 0, 0, 0, NULL, NULL,
-	"Print every key with its default and meaning, and end."},
-    {"version", CMD_FLAG, 0, 0, 0, NULL, NULL, "Print the version and end."},
+	"With a file: print the configuration in effect, secrets hidden. Without: a "
+	"server.properties with every key, its default "
+	"and a sentence. Nothing is started."},
+    {"daemon", CMD_FLAG, 0, 0, 0, NULL, NULL,
+	"Go to the background; what is said goes to $LOG_DIR/rookery-server.out (LOG_DIR: the "
+	"current directory)."},
+    {"log-level", CMD_TEXT, 0, 0, 0, "level", "info",
+	"The least that is said: trace, debug, info, warn, error or fatal."},
 };
 
-struct boot { /* what a running server's callbacks need */
-	const char *file;
-	const char **override;
-	uint32_t overrides;
-	struct conf *conf;
-};
+static enum rk_level
+level_of(const char *name)
+{
+	static const char *const names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
+
+	for (uint32_t i = 0; i < rk_countof(names); i++)
+		if (strcasecmp(names[i], name) == 0)
+			return (enum rk_level)i;
+	return RK_INFO;
+}
 
 static void
-print_notes(const struct conf_notes *n)
+print_notes(const struct conf_notes *n, enum rk_level least)
 {
 	for (uint32_t i = 0; i < n->count; i++)
-		rk_say(n->at[i].level, "%.*s", (int)n->at[i].text.len, n->at[i].text.at);
+		if (n->at[i].level >= least)
+			rk_say(n->at[i].level, "%.*s%s%.*s", n->at[i].where.len, n->at[i].where.at,
+			    n->at[i].where.len > 0 ? ": " : "", n->at[i].text.len,
+			    n->at[i].text.at);
 }
 
-/* The whole file; NULL: errno tells. */
-static char *
-slurp(const char *path, size_t *len)
+/* The file's bytes. False: cannot be read; said. */
+static bool
+slurp(const char *path, struct rk_arena *a, struct rk_str *bytes)
 {
-	FILE *f = fopen(path, "rb");
-	char *at = NULL;
-	size_t cap = 0;
+	FILE *f = fopen(path, "r");
+	size_t cap = 1 << 20, n;
+	char *p = rk_arena_raw(a, cap);
 
-	*len = 0;
-	if (f == NULL)
-		return NULL;
-	do {
-		cap += 65536;
-		at = rk_mem_grow(at, cap);
-		*len += fread(at + *len, 1, cap - *len, f);
-	} while (*len == cap);
-	bool bad = ferror(f);
-	fclose(f);
-	if (bad) {
-		rk_mem_put(at);
-		return NULL;
-	}
-	return at;
-}
-
-/* NULL: it cannot be read or has errors, which have been said. */
-static struct conf *
-load(const struct boot *b)
-{
-	struct rk_arena a;
-	struct conf *c = NULL;
-	size_t len = 0;
-	char *text = b->file == NULL ? NULL : slurp(b->file, &len);
-
-	if (b->file != NULL && text == NULL) {
-		rk_say(RK_ERROR, "The configuration file %s cannot be read: %s.", b->file,
-		    strerror(errno));
-		return NULL;
-	}
-	rk_arena_init(&a, 64u << 20);
-	struct conf_notes notes = {.arena = &a};
-	c = conf_read(b->file == NULL ? "--override" : b->file,
-	    (struct rk_str){text == NULL ? "" : text, (int32_t)len}, b->override, b->overrides,
-	    &notes);
-	print_notes(&notes);
-	if (notes.errors > 0) {
-		conf_free(c);
-		c = NULL;
-	}
-	rk_arena_free(&a);
-	rk_mem_put(text);
-	return c;
-}
-
-static void
-reload(void *arg, struct node *n)
-{
-	struct boot *b = arg;
-	struct conf *fresh = load(b);
-
-	if (fresh == NULL) {
+	if (f == NULL || p == NULL) {
 		rk_say(RK_ERROR,
-		    "The configuration stays as it was: correct %s and send SIGHUP again.",
-		    b->file);
-		return;
+		    "%s cannot be read: %s. Give the path of a server.properties, or --dev for a "
+		    "node without one.",
+		    path, strerror(errno));
+		if (f != NULL)
+			fclose(f);
+		return false;
 	}
-	node_reload(n, fresh);
+	n = fread(p, 1, cap, f);
+	fclose(f);
+	if (n == cap) {
+		rk_say(RK_ERROR, "%s is larger than a configuration file can be (1 MiB)", path);
+		return false;
+	}
+	*bytes = (struct rk_str){p, (int32_t)n};
+	return true;
+}
+
+struct conf *
+cmd_server_conf(struct cmd_server *s, struct conf_notes *notes)
+{
+	struct rk_str bytes = rk_lit("");
+
+	*notes = (struct conf_notes){.arena = &s->arena};
+	if (s->path != NULL && !slurp(s->path, &s->arena, &bytes))
+		return NULL;
+	return conf_read(s->path == NULL ? "" : s->path, bytes, s->override, s->overrides, notes);
+}
+
+/* SIGHUP: the file is read again; one with errors changes nothing. */
+static void
+reload(void *arg, struct node *node)
+{
+	struct cmd_server *s = arg;
+	struct conf_notes notes;
+	struct conf *fresh = cmd_server_conf(s, &notes);
+
+	if (fresh == NULL)
+		return;
+	print_notes(&notes, RK_WARN);
+	if (notes.errors > 0)
+		rk_say(RK_ERROR, "%s has errors: the node keeps the configuration it has", s->path);
+	else
+		node_reload(node, fresh);
 	conf_free(fresh);
 }
 
-/* --- testing a configuration */
-
-static uint32_t
-test_dir(const struct conf *c, const char *dir)
+static int64_t
+now_ms(void)
 {
-	char path[PATH_MAX];
-	struct stat s;
-	struct statvfs v;
+	struct timespec t;
 
-	(void)c;
-	if (stat(dir, &s) != 0 || !S_ISDIR(s.st_mode)) {
-		rk_say(RK_ERROR, "%s: %s. Make it with rookery-storage format.", dir,
-		    errno != 0 ? strerror(errno) : "not a folder");
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void
+started(void *arg, struct host_world *w)
+{
+	struct cmd_server *s = arg;
+	const struct conf *c = s->conf;
+
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		rk_say(RK_INFO, "listening: %s://%s:%u (%s%s)", c->listener[i].name,
+		    c->listener[i].host, host_port(w, i),
+		    conf_security_name(c->listener[i].protocol),
+		    c->listener[i].is_controller ? ", controllers" : "");
+	rk_say(RK_INFO, "up after %" PRId64 " ms", now_ms() - s->began_ms);
+}
+
+static void
+banner(struct cmd_server *s)
+{
+	const struct conf *c = s->conf;
+	char dirs[600];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < c->dirs.count && n < sizeof dirs; i++)
+		n += (size_t)snprintf(
+		    dirs + n, sizeof dirs - n, "%s%s", i == 0 ? "" : ", ", c->dirs.at[i]);
+	rk_say(RK_INFO, "rookery " PACKAGE_VERSION ": node %d (%s%s%s) of cluster %s", c->node_id,
+	    c->is_broker ? "broker" : "", c->is_broker && c->is_controller ? ", " : "",
+	    c->is_controller ? "controller" : "", s->cluster_id);
+	rk_say(RK_INFO, "directories: %s", dirs);
+}
+
+static int
+serve(struct cmd_server *s)
+{
+	struct host_settings h;
+
+	if (!host_settings_of(&h, s->conf))
 		return 1;
+	h.options.reload = reload;
+	h.options.reload_arg = s;
+	h.options.started = started;
+	h.options.started_arg = s;
+	banner(s);
+	return host_run(&h.options);
+}
+
+static int
+print_config(const struct conf *c)
+{
+	uint32_t count;
+	const struct conf_row *row = conf_rows(CONF_BROKERS, &count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *v = conf_text(c, row[i].name);
+		if (v != NULL && row[i].shown != CONF_INTERNAL)
+			printf(
+			    "%s=%s\n", row[i].name, row[i].type == CONF_PASSWORD ? "[hidden]" : v);
 	}
-	if (access(dir, R_OK | W_OK | X_OK) != 0) {
-		rk_say(RK_ERROR, "%s: %s for user %d. Change its owner.", dir, strerror(errno),
-		    (int)geteuid());
-		return 1;
-	}
-	snprintf(path, sizeof path, "%s/meta.properties", dir);
-	if (access(path, R_OK) != 0) {
-		rk_say(RK_ERROR,
-		    "%s: %s. Format the directory: rookery-storage format -t ID -c FILE.", path,
-		    strerror(errno));
-		return 1;
-	}
-	if (statvfs(dir, &v) == 0)
-		rk_say(RK_INFO, "%s: formatted, %.1f GB free of %.1f GB", dir,
-		    (double)v.f_bavail * (double)v.f_frsize / 1e9,
-		    (double)v.f_blocks * (double)v.f_frsize / 1e9);
 	return 0;
 }
 
-static uint32_t
-test_port(const struct conf_listener *l)
+static int
+background(void)
 {
-	struct addrinfo hint = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *a = NULL;
-	char port[16];
-	int one = 1;
-	uint32_t bad = 0;
+	const char *dir = getenv("LOG_DIR");
+	char path[600];
+	int out;
 
-	snprintf(port, sizeof port, "%d", (int)l->port);
-	int err = getaddrinfo(l->host[0] == '\0' ? NULL : l->host, port, &hint, &a);
-	if (err != 0) {
-		rk_say(RK_ERROR, "listener %s: %s is no address of this machine: %s.", l->name,
-		    l->host, gai_strerror(err));
+	snprintf(path, sizeof path, "%s/rookery-server.out", dir == NULL ? "." : dir);
+	out = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	if (out < 0) {
+		rk_say(RK_ERROR, "%s cannot be written: %s", path, strerror(errno));
 		return 1;
 	}
-	int fd = socket(a->ai_family, SOCK_STREAM, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0) {
-		rk_say(RK_ERROR,
-		    "listener %s: %s:%s cannot be bound: %s. See who has it: ss -ltnp sport = :%s",
-		    l->name, l->host, port, strerror(errno), port);
-		bad = 1;
-	}
-	if (fd >= 0)
-		close(fd);
-	freeaddrinfo(a);
-	return bad;
-}
-
-static int
-test(const struct conf *c)
-{
-	struct rlimit r;
-	uint32_t bad = 0;
-
-	for (uint32_t i = 0; i < c->dirs.count; i++)
-		bad += test_dir(c, c->dirs.at[i]);
-	for (uint32_t i = 0; i < c->listener_count; i++)
-		bad += test_port(&c->listener[i]);
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < FILES_WANTED)
-		rk_say(RK_WARN,
-		    "only %" PRIu64
-		    " files may be open at once (ulimit -Hn): connections beyond it will wait. "
-		    "%d and more are advisable.",
-		    (uint64_t)r.rlim_max, FILES_WANTED);
-	if (bad > 0)
-		rk_say(RK_ERROR, "%" PRIu32 " things are wrong: a node would not start.", bad);
-	else
-		rk_say(RK_INFO, "The configuration is good: a node would start.");
-	return bad > 0;
-}
-
-/* --- running */
-
-static int
-serve(struct boot *b)
-{
-	struct host_settings s;
-
-	if (!host_settings_of(&s, b->conf))
+	switch (fork()) {
+	case -1:
+		rk_say(RK_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
-	s.options.reload = reload;
-	s.options.reload_arg = b;
-	return host_run(&s.options);
-}
-
-/* --- the throw-away node */
-
-static int
-remove_one(const char *path, const struct stat *s, int what, struct FTW *f)
-{
-	(void)s;
-	(void)what;
-	(void)f;
-	return remove(path);
-}
-
-/* Runs this very program with these words; its exit status. */
-static int
-self(char *const argv[])
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-		dup2(null, 1);
-		execv("/proc/self/exe", argv);
-		_exit(127);
+	case 0:
+		break;
+	default:
+		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return 1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	setsid();
+	dup2(open("/dev/null", O_RDONLY), 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	return 0;
 }
 
+/* Everything up to the node itself; with -t and --print-config there is no more. */
 static int
-dev(struct boot *b)
+with_conf(struct cmd_server *s)
 {
-	char dir[] = "/tmp/rookery-dev-XXXXXX", file[64];
-	int rc = 1;
+	struct conf_notes notes;
+	int rc;
 
-	if (mkdtemp(dir) == NULL) {
-		rk_say(RK_ERROR, "A temporary directory cannot be made: %s.", strerror(errno));
+	s->conf = cmd_server_conf(s, &notes);
+	if (s->conf == NULL)
+		return 1;
+	bool test = cmd_given(s->a, "test");
+	print_notes(&notes, test ? RK_INFO : RK_WARN);
+	if (notes.errors > 0) {
+		rk_say(RK_ERROR, "%s: %u error%s; nothing was started", s->path, notes.errors,
+		    notes.errors == 1 ? "" : "s");
 		return 1;
 	}
-	snprintf(file, sizeof file, "%s/server.properties", dir);
-	FILE *f = fopen(file, "w");
-	if (f != NULL) {
-		fprintf(f,
-		    "process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://"
-		    "127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n"
-		    "controller.listener.names=CONTROLLER\ncontroller.quorum.bootstrap.servers=127."
-		    "0.0.1:9093\nlog.dirs=%s/data\n"
-		    "offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor="
-		    "1\n"
-		    "transaction.state.log.min.isr=1\nshare.coordinator.state.topic.replication."
-		    "factor=1\n"
-		    "share.coordinator.state.topic.min.isr=1\n",
-		    dir);
-		fclose(f);
-		char *argv[] = {"rookery", "storage", "format", "--standalone", "-t",
-		    "ZGV2ZWxvcG1lbnQtbm9kZQ", "-c", file, NULL};
-		b->file = file;
-		if (self(argv) == 0 && (b->conf = load(b)) != NULL)
-			rc = serve(b);
-		else
-			rk_say(RK_ERROR, "%s could not be formatted.", dir);
-	}
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	return rc;
-}
-
-static int
-print_sample(void)
-{
-	struct rk_arena a;
-
-	rk_arena_init(&a, 64u << 20);
-	struct rk_str s = conf_sample(&a);
-	fwrite(s.at, 1, (size_t)rk_max(0, s.len), stdout);
-	rk_arena_free(&a);
-	return s.len < 0;
+	if (cmd_given(s->a, "print-config"))
+		return print_config(s->conf);
+	rc = cmd_server_check(s, test);
+	if (test)
+		printf(
+		    "%s: %s\n", s->path, rc == 0 ? "a node would start" : "a node would not start");
+	if (rc != 0 || test)
+		return rc;
+	if (cmd_given(s->a, "daemon") && (rc = background()) != 0)
+		return rc;
+	return serve(s);
 }
 
 static int
 run(struct cmd_args *a)
 {
-	const char *override[OVERRIDES_MAX];
-	struct boot b = {.override = override};
+	struct cmd_server s = {.a = a, .began_ms = now_ms()};
+	bool dev = cmd_given(a, "dev");
 	int rc;
 
-	if (cmd_given(a, "version")) {
-		puts(CMD_KAFKA_VERSION " (rookery " PACKAGE_VERSION ")");
+	rk_arena_init(&s.arena, 64 << 20);
+	host_say(level_of(cmd_text(a, "log-level")));
+	if (cmd_given(a, "print-config") && a->rest_count == 0 && !dev) {
+		struct rk_str text = conf_sample(&s.arena);
+		fwrite(text.at, 1, (size_t)rk_max(text.len, 0), stdout);
+		rk_arena_free(&s.arena);
 		return 0;
 	}
-	if (cmd_given(a, "print-config"))
-		return print_sample();
-	host_say(RK_INFO);
-	for (const char *o;
-	     b.overrides < OVERRIDES_MAX && (o = cmd_nth(a, "override", b.overrides)) != NULL;
-	     b.overrides++) {
-		if (strchr(o, '=') == NULL)
-			return cmd_fail(a, "--override %s: key=value is wanted", o);
-		override[b.overrides] = o;
-	}
-	if (cmd_given(a, "dev"))
-		return dev(&b);
-	if (a->rest_count != 1)
-		return cmd_usage(a, a->rest_count == 0 ? "The path of server.properties is missing."
-						       : "One file is wanted.");
-	b.file = a->rest[0];
-	b.conf = load(&b);
-	if (b.conf == NULL)
-		return 1;
-	rc = cmd_given(a, "test") ? test(b.conf) : serve(&b);
-	conf_free(b.conf);
+	while (cmd_nth(a, "override", s.overrides) != NULL)
+		s.overrides++;
+	s.override = rk_arena_get(&s.arena, s.overrides + CMD_DEV_OVERRIDES, sizeof *s.override);
+	for (uint32_t i = 0; i < s.overrides; i++)
+		s.override[i] = cmd_nth(a, "override", i);
+	s.path = a->rest_count > 0 ? a->rest[0] : NULL;
+	if (s.path == NULL && !dev)
+		rc = cmd_usage(
+		    a, "USAGE: rookery server server.properties [--override property=value]*");
+	else if (dev && !cmd_server_dev(&s))
+		rc = 1;
+	else
+		rc = with_conf(&s);
+	if (dev)
+		cmd_server_dev_end(&s);
+	conf_free(s.conf);
+	rk_arena_free(&s.arena);
 	return rc;
 }
 
 const struct cmd_spec cmd_server_spec = {
     .name = "server",
     .peer = "kafka-server-start",
-    .summary = "rookery server FILE [--override key=value]...: runs a node until SIGTERM.",
-    .about = "Runs a Kafka-compatible node with the settings of FILE, in Kafka's server.properties "
-	     "form. Keys without an effect "
-	     "are named in a warning, unknown ones with the nearest name.\n.PP\nSIGTERM and SIGINT "
-	     "stop it cleanly (exit status 0); "
-	     "a second one ends it at once. SIGHUP reads the file again and takes over what may "
-	     "change while running. Under systemd "
-	     "it says READY=1 (Type=notify).",
     .style = CMD_JOPT,
     .opt = opts,
     .count = rk_countof(opts),
+    .summary = "Runs a node: a broker, a controller, or both.",
+    .about = "Reads server.properties (see server.properties(5)), says what in it is wrong or has "
+	     "no effect, and runs the node until "
+	     "SIGTERM or SIGINT. SIGHUP reads the file again and takes over what may change while "
+	     "running. The directories must have "
+	     "been formatted with rookery storage format, or by Kafka.\n.PP\n"
+	     "Lines for people go to standard error, with a time stamp or, under systemd, with a "
+	     "priority; systemd is told when the node "
+	     "is up (Type=notify).",
+    .odd_usage = true,
     .help_exit = 1,
     .bare_exit = 1,
     .run = run,
