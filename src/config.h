@@ -208,6 +208,14 @@ uint32_t conf_diff(const struct conf *old, const struct conf *fresh, conf_diff_f
  * others stay and are named in one warning. Returns how many changed. */
 uint32_t conf_reload(struct conf *, const struct conf *fresh, struct conf_notes *);
 
+/* What IncrementalAlterConfigs' APPEND and SUBTRACT make of a list: current is what the resource
+ * itself has (null: nothing, then the default counts). Words already there are not appended twice.
+ * RK_INVALID_CONFIG with Kafka's message for a key that is no list. */
+enum conf_edit { CONF_APPEND = 2, CONF_SUBTRACT = 3 };
+rk_must_use enum rk_err conf_edit(const struct conf *, enum conf_scope, enum conf_edit, struct rk_str name,
+    struct rk_str current, struct rk_str operand, struct rk_arena *, struct rk_str *out,
+    struct rk_str *why);
+
 /* ---- Topics ----------------------------------------------------------------------------------- */
 /* Values of the word fields, in the order of the table's rule. */
 enum conf_compression {

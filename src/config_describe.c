@@ -152,28 +152,50 @@ broker_row(const struct conf *c, const struct conf_row *r, bool all_brokers, str
 	e->value_source = source;
 }
 
+/* Adds the synonyms of a listener's key: at each layer its own value, then its base key's. */
+static void
+listener_synonyms(const struct conf *c, const struct conf_extra *x, const struct conf_row *base,
+    struct conf_entry *e, struct rk_arena *a)
+{
+	const char *own[] = {[CONF_FROM_BROKER] = x->slot.broker,
+	    [CONF_FROM_BROKER_DEFAULT] = x->slot.broker_default,
+	    [CONF_FROM_FILE] = x->slot.file,
+	    [CONF_FROM_DEFAULT] = NULL};
+
+	e->synonyms = rk_arena_get(a, 8, sizeof *e->synonyms);
+	if (e->synonyms == NULL)
+		return;
+	for (int source = CONF_FROM_BROKER; source <= CONF_FROM_DEFAULT; source++) {
+		const char *theirs = base == NULL ? NULL : layer_text(c, base, source);
+		if (own[source] != NULL)
+			e->synonyms[e->synonym_count++] = (struct conf_synonym){x->name,
+			    e->sensitive ? RK_STR_NULL : rk_str_of(own[source]), (int8_t)source};
+		if (theirs != NULL && e->synonym_count > 0)
+			e->synonyms[e->synonym_count++] = (struct conf_synonym){base->name,
+			    e->sensitive ? RK_STR_NULL : rk_str_of(theirs), (int8_t)source};
+	}
+}
+
 /* A key without a row. Whether it is a secret nobody can tell, so it is one. */
 static void
-extra_row(const struct conf_extra *x, bool all_brokers, struct conf_entry *e, struct rk_arena *a)
+extra_row(const struct conf *c, const struct conf_extra *x, bool all_brokers, struct conf_entry *e,
+    struct rk_arena *a)
 {
 	const struct conf_row *r = conf_listener_row(rk_str_of(x->name));
-	const char *text[] = {x->slot.broker, x->slot.broker_default, x->slot.file};
-	const char *first = NULL;
+	const struct conf_slot *s = &x->slot;
+	const char *text = all_brokers                 ? s->broker_default
+			   : s->broker != NULL         ? s->broker
+			   : s->broker_default != NULL ? s->broker_default
+						       : s->file;
 
 	e->name = x->name;
 	e->type = r != NULL ? (int8_t)r->type : CONF_UNKNOWN;
 	e->sensitive = is_secret(r);
 	e->read_only = true;
-	e->synonyms = rk_arena_get(a, rk_countof(text), sizeof *e->synonyms);
-	for (size_t i = 0; e->synonyms != NULL && i < rk_countof(text); i++) {
-		if (text[i] == NULL || (all_brokers && i != 1))
-			continue;
-		first = first != NULL ? first : text[i];
-		e->synonyms[e->synonym_count++] =
-		    (struct conf_synonym){x->name, e->sensitive ? RK_STR_NULL : rk_str_of(text[i]),
-			(int8_t)(CONF_FROM_BROKER + i)};
-	}
-	e->value = canonical(r, first, a);
+	listener_synonyms(c, x, r, e, a);
+	if (all_brokers)
+		only_default_layer(e);
+	e->value = canonical(r, text, a);
 	e->source = e->value_source = first_source(e);
 }
 
@@ -200,7 +222,7 @@ brokers(const struct conf *c, struct conf_want want, bool all_brokers, struct rk
 			broker_row(c, &r[i], all_brokers, &out.at[out.count++], a);
 	for (const struct conf_extra *x = c->extra; x != NULL && !a->over; x = x->next)
 		if (extra_is_set(x, all_brokers) && wanted(want, x->name))
-			extra_row(x, all_brokers, &out.at[out.count++], a);
+			extra_row(c, x, all_brokers, &out.at[out.count++], a);
 	return a->over ? (struct conf_entries){0} : out;
 }
 

@@ -9,17 +9,17 @@ static struct rk_arena arena;
 static struct conf_notes notes;
 static struct rk_str why;
 
-static const char *const base[] = { "process.roles=broker,controller", "node.id=1",
-	"listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2",
-	"controller.listener.names=CONTROLLER", "controller.quorum.voters=1@127.0.0.1:2",
-	"log.dirs=/tmp/x" };
+static const char *const base[] = {"process.roles=broker,controller", "node.id=1",
+    "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2",
+    "controller.listener.names=CONTROLLER", "controller.quorum.voters=1@127.0.0.1:2",
+    "log.dirs=/tmp/x"};
 
 static void
 fresh(void)
 {
 	rk_arena_free(&arena);
 	rk_arena_init(&arena, 64 << 20);
-	notes = (struct conf_notes){ .arena = &arena };
+	notes = (struct conf_notes){.arena = &arena};
 }
 
 /* The base with "k=v;k=v" over it; a bare k takes that key out. */
@@ -35,8 +35,9 @@ with(const char *changes)
 		size_t key = strcspn(base[i], "=");
 		bool replaced = false;
 		for (const char *p = changes; *p != '\0'; p += strcspn(p, ";"), p += *p == ';')
-			replaced = replaced || (strncmp(p, base[i], key) == 0
-			    && (p[key] == '=' || p[key] == ';' || p[key] == '\0'));
+			replaced = replaced
+				   || (strncmp(p, base[i], key) == 0
+				       && (p[key] == '=' || p[key] == ';' || p[key] == '\0'));
 		if (!replaced)
 			pairs[n++] = base[i];
 	}
@@ -73,7 +74,8 @@ START_TEST(a_node_is_refused_in_kafkas_words)
 	for (size_t i = 0; i < rk_countof(startup); i++) {
 		struct conf *c = with(startup[i].change);
 		const char *says = first_error(), *should = startup[i].message;
-		if ((says == NULL) != (should == NULL) || (says != NULL && strcmp(says, should) != 0)) {
+		if ((says == NULL) != (should == NULL)
+		    || (says != NULL && strcmp(says, should) != 0)) {
 			wrong++;
 			fprintf(stderr, "%s\n  says  %s\n  Kafka %s\n", startup[i].change,
 			    says != NULL ? says : "ok", should != NULL ? should : "ok");
@@ -84,7 +86,6 @@ START_TEST(a_node_is_refused_in_kafkas_words)
 }
 END_TEST
 
-
 /* "k=v;k=v" as pairs; the text must outlive them. */
 static uint32_t
 pairs_of(char *text, struct conf_pair *p)
@@ -93,7 +94,8 @@ pairs_of(char *text, struct conf_pair *p)
 
 	for (char *one = strtok(text, ";"); one != NULL; one = strtok(NULL, ";")) {
 		char *is = strchr(one, '=');
-		p[n].name = (struct rk_str){ one, (int32_t)(is != NULL ? (size_t)(is - one) : strlen(one)) };
+		p[n].name =
+		    (struct rk_str){one, (int32_t)(is != NULL ? (size_t)(is - one) : strlen(one))};
 		p[n++].value = is != NULL ? rk_str_of(is + 1) : RK_STR_NULL;
 	}
 	return n;
@@ -139,31 +141,35 @@ START_TEST(tiered_topics_are_judged_in_kafkas_words)
 	static const struct {
 		const char *before, *configs, *message;
 	} t[] = {
-		{ "", "remote.storage.enable=true", NULL },
-		{ "", "remote.storage.enable=true;cleanup.policy=", NULL },
-		{ "", "remote.storage.enable=true;cleanup.policy=delete,compact",
-		    "Remote log storage only supports topics with cleanup.policy=delete or "
-		    "cleanup.policy being an empty list." },
-		{ "", "remote.storage.enable=true;local.retention.ms=10;retention.ms=5",
-		    "Invalid value 10 for configuration local.retention.ms: Value must not be more than "
-		    "retention.ms property value: 5" },
-		{ "", "remote.storage.enable=true;local.retention.bytes=-1;retention.bytes=5",
-		    "Invalid value -1 for configuration local.retention.bytes: Value must not be -1 as "
-		    "retention.bytes value is set as 5." },
-		{ "", "remote.storage.enable=true;local.retention.ms=5;retention.ms=-1", NULL },
-		{ "", "remote.storage.enable=true;remote.log.copy.disable=true;local.retention.ms=5;"
-		      "retention.ms=10",
-		    "When `remote.log.copy.disable` is set to true, the `local.retention.ms` and "
-		    "`retention.ms` must be set to the identical value because there will be no more logs "
-		    "copied to the remote storage." },
-		{ "remote.storage.enable=true",
-		    "remote.storage.enable=false;remote.log.delete.on.disable=true", NULL },
-		{ "remote.storage.enable=true", "retention.ms=5",
-		    "It is invalid to disable remote storage without deleting remote data. If you want to "
-		    "keep the remote data and turn to read only, please set "
-		    "`remote.storage.enable=true,remote.log.copy.disable=true`. If you want to disable "
-		    "remote storage and delete all remote data, please set "
-		    "`remote.storage.enable=false,remote.log.delete.on.disable=true`." },
+	    {"", "remote.storage.enable=true", NULL},
+	    {"", "remote.storage.enable=true;cleanup.policy=", NULL},
+	    {"", "remote.storage.enable=true;cleanup.policy=delete,compact",
+		"Remote log storage only supports topics with cleanup.policy=delete or "
+		"cleanup.policy being an empty list."},
+	    {"", "remote.storage.enable=true;local.retention.ms=10;retention.ms=5",
+		"Invalid value 10 for configuration local.retention.ms: Value must not be more "
+		"than "
+		"retention.ms property value: 5"},
+	    {"", "remote.storage.enable=true;local.retention.bytes=-1;retention.bytes=5",
+		"Invalid value -1 for configuration local.retention.bytes: Value must not be -1 as "
+		"retention.bytes value is set as 5."},
+	    {"", "remote.storage.enable=true;local.retention.ms=5;retention.ms=-1", NULL},
+	    {"",
+		"remote.storage.enable=true;remote.log.copy.disable=true;local.retention.ms=5;"
+		"retention.ms=10",
+		"When `remote.log.copy.disable` is set to true, the `local.retention.ms` and "
+		"`retention.ms` must be set to the identical value because there will be no more "
+		"logs "
+		"copied to the remote storage."},
+	    {"remote.storage.enable=true",
+		"remote.storage.enable=false;remote.log.delete.on.disable=true", NULL},
+	    {"remote.storage.enable=true", "retention.ms=5",
+		"It is invalid to disable remote storage without deleting remote data. If you want "
+		"to "
+		"keep the remote data and turn to read only, please set "
+		"`remote.storage.enable=true,remote.log.copy.disable=true`. If you want to disable "
+		"remote storage and delete all remote data, please set "
+		"`remote.storage.enable=false,remote.log.delete.on.disable=true`."},
 	};
 	struct conf *c = with(tiered);
 	int wrong = 0;
@@ -229,12 +235,13 @@ START_TEST(a_running_brokers_changes_are_judged_in_kafkas_words)
 	int wrong = 0;
 
 	for (size_t i = 0; i < rk_countof(broker_cases); i++) {
-		struct conf *c = with("listeners=PLAINTEXT://127.0.0.1:21101,CONTROLLER://127.0.0.1:21151");
+		struct conf *c =
+		    with("listeners=PLAINTEXT://127.0.0.1:21101,CONTROLLER://127.0.0.1:21151");
 		struct conf_pair p[8];
 		char *text = strdup(broker_cases[i].configs);
 		enum rk_err e = conf_dynamic_check(c,
-		    broker_cases[i].this_broker ? CONF_THIS_BROKER : CONF_ALL_BROKERS, p, pairs_of(text, p),
-		    &arena, &why);
+		    broker_cases[i].this_broker ? CONF_THIS_BROKER : CONF_ALL_BROKERS, p,
+		    pairs_of(text, p), &arena, &why);
 		wrong += unlike(broker_cases[i].configs, broker_cases[i].message);
 		ck_assert_int_eq(e, broker_cases[i].message == NULL ? RK_OK : RK_INVALID_REQUEST);
 		free(text);
@@ -252,10 +259,12 @@ START_TEST(every_row_says_what_it_does)
 		uint32_t n;
 		const struct conf_row *r = conf_rows((enum conf_scope)scope, &n);
 		for (uint32_t i = 0; i < n; i++) {
-			ck_assert_msg(strlen(r[i].doc) > 10 && strlen(r[i].doc) <= 100, "%s", r[i].name);
+			ck_assert_msg(
+			    strlen(r[i].doc) > 10 && strlen(r[i].doc) <= 100, "%s", r[i].name);
 			ck_assert_msg(r[i].doc[strlen(r[i].doc) - 1] == '.', "%s", r[i].name);
 			ck_assert(i == 0 || strcmp(r[i - 1].name, r[i].name) < 0);
-			ck_assert_ptr_eq(conf_row_find((enum conf_scope)scope, rk_str_of(r[i].name)), &r[i]);
+			ck_assert_ptr_eq(
+			    conf_row_find((enum conf_scope)scope, rk_str_of(r[i].name)), &r[i]);
 		}
 	}
 }
@@ -278,7 +287,8 @@ START_TEST(a_field_is_named_like_its_key)
 	for (size_t i = 0; i < rk_countof(names); i += 2) {
 		ck_assert_uint_eq(strlen(names[i]), strlen(names[i + 1]));
 		for (size_t j = 0; names[i][j] != '\0'; j++)
-			ck_assert_msg(names[i][j] == (names[i + 1][j] == '.' ? '_' : names[i + 1][j]), "%s",
+			ck_assert_msg(
+			    names[i][j] == (names[i + 1][j] == '.' ? '_' : names[i + 1][j]), "%s",
 			    names[i]);
 	}
 }
@@ -294,7 +304,8 @@ gather(void *arg, struct rk_str key, struct rk_str value, uint32_t line)
 	size_t at = strlen(got);
 
 	(void)arg;
-	snprintf(got + at, sizeof got - at, "%u[%.*s][%.*s]", line, key.len, key.at, value.len, value.at);
+	snprintf(got + at, sizeof got - at, "%u[%.*s][%.*s]", line, key.len, key.at, value.len,
+	    value.at);
 }
 
 static const char *
@@ -316,7 +327,8 @@ START_TEST(properties_are_read_as_java_reads_them)
 	ck_assert_str_eq(properties("# no\n ! no\n\n  a=b"), "4[a][b]");
 	ck_assert_str_eq(properties("a=b\\\n   c\\\n\td\ne=f"), "1[a][bcd]4[e][f]");
 	ck_assert_str_eq(properties("a\\=b\\ c=d\\te\\q"), "1[a=b c][d\teq]");
-	ck_assert_str_eq(properties("a=\\u00e9\\u20ac\\ud83d\\ude00"), "1[a][\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80]");
+	ck_assert_str_eq(properties("a=\\u00e9\\u20ac\\ud83d\\ude00"),
+	    "1[a][\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80]");
 	ck_assert_str_eq(properties("a=b\r\nc=d\re"), "1[a][b]2[c][d]3[e][]");
 	ck_assert_str_eq(properties("a=b\\\\\nc=d"), "1[a][b\\]2[c][d]");
 	ck_assert_str_eq(properties("a = = b"), "1[a][= b]");
@@ -340,8 +352,8 @@ START_TEST(a_misspelt_key_is_named_with_the_nearest_one)
 	ck_assert_uint_eq(notes.errors, 0);
 	ck_assert_uint_eq(notes.count, 1);
 	ck_assert_str_eq(notes.at[0].where.at, "server.properties:3");
-	ck_assert_str_eq(notes.at[0].text.at,
-	    "unknown configuration log.retention.huors is ignored; did you mean log.retention.hours?");
+	ck_assert_str_eq(notes.at[0].text.at, "unknown configuration log.retention.huors is "
+					      "ignored; did you mean log.retention.hours?");
 	conf_free(c);
 	c = file("quite.something.else.altogether.and.long=1");
 	ck_assert_str_eq(notes.at[0].text.at,
@@ -352,7 +364,8 @@ END_TEST
 
 START_TEST(keys_without_effect_are_named_in_one_warning)
 {
-	struct conf *c = file("sasl.kerberos.kinit.cmd=/x\nkafka.metrics.polling.interval.secs=5\n");
+	struct conf *c =
+	    file("sasl.kerberos.kinit.cmd=/x\nkafka.metrics.polling.interval.secs=5\n");
 
 	ck_assert_uint_eq(notes.count, 1);
 	ck_assert_int_eq(notes.at[0].level, RK_WARN);
@@ -365,7 +378,8 @@ START_TEST(removed_keys_say_why)
 {
 	struct conf *c = file("zookeeper.connect=a\nlog.message.format.version=2.0");
 
-	ck_assert(noted(RK_WARN, "zookeeper.connect was removed in Kafka 4 and is ignored: there is no ZooKeeper"));
+	ck_assert(noted(RK_WARN,
+	    "zookeeper.connect was removed in Kafka 4 and is ignored: there is no ZooKeeper"));
 	ck_assert(noted(RK_WARN, "log.message.format.version was removed"));
 	conf_free(c);
 }
@@ -373,7 +387,7 @@ END_TEST
 
 START_TEST(an_override_wins_over_the_file)
 {
-	const char *over[] = { "num.partitions=9", "nonsense" };
+	const char *over[] = {"num.partitions=9", "nonsense"};
 	struct conf *c;
 
 	fresh();
@@ -386,11 +400,12 @@ END_TEST
 
 START_TEST(listeners_roles_and_voters_are_taken_apart)
 {
-	struct conf *c = with("listeners=CLIENTS://0.0.0.0:9092,inner://[::1]:9094,CONTROLLER://h:9093;"
-			      "advertised.listeners=CLIENTS://kafka.example.org:19092,INNER://[fe80::1]:9094;"
-			      "listener.security.protocol.map=CLIENTS:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:SSL;"
-			      "inter.broker.listener.name=INNER;controller.quorum.voters=1@h:9093,2@[::2]:9;"
-			      "log.dirs=/a, /b;controller.quorum.bootstrap.servers=x:1,y:2");
+	struct conf *c =
+	    with("listeners=CLIENTS://0.0.0.0:9092,inner://[::1]:9094,CONTROLLER://h:9093;"
+		 "advertised.listeners=CLIENTS://kafka.example.org:19092,INNER://[fe80::1]:9094;"
+		 "listener.security.protocol.map=CLIENTS:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:SSL;"
+		 "inter.broker.listener.name=INNER;controller.quorum.voters=1@h:9093,2@[::2]:9;"
+		 "log.dirs=/a, /b;controller.quorum.bootstrap.servers=x:1,y:2");
 
 	ck_assert_msg(notes.errors == 0, "%s", first_error());
 	ck_assert(c->is_broker && c->is_controller);
@@ -416,14 +431,19 @@ END_TEST
 
 START_TEST(a_listener_has_keys_of_its_own)
 {
-	struct conf *c = with("ssl.keystore.location=/all;listener.name.plaintext.ssl.keystore.location=/own;"
-			      "listener.name.plaintext.plain.sasl.jaas.config=deep;sasl.jaas.config=flat");
+	struct conf *c =
+	    with("ssl.keystore.location=/all;listener.name.plaintext.ssl.keystore.location=/own;"
+		 "listener.name.plaintext.plain.sasl.jaas.config=deep;sasl.jaas.config=flat");
 
 	ck_assert_uint_eq(notes.count, 0);
-	ck_assert_str_eq(conf_listener_value(c, &c->listener[0], NULL, "ssl.keystore.location"), "/own");
-	ck_assert_str_eq(conf_listener_value(c, &c->listener[1], NULL, "ssl.keystore.location"), "/all");
-	ck_assert_str_eq(conf_listener_value(c, &c->listener[0], "plain", "sasl.jaas.config"), "deep");
-	ck_assert_str_eq(conf_listener_value(c, &c->listener[1], "plain", "sasl.jaas.config"), "flat");
+	ck_assert_str_eq(
+	    conf_listener_value(c, &c->listener[0], NULL, "ssl.keystore.location"), "/own");
+	ck_assert_str_eq(
+	    conf_listener_value(c, &c->listener[1], NULL, "ssl.keystore.location"), "/all");
+	ck_assert_str_eq(
+	    conf_listener_value(c, &c->listener[0], "plain", "sasl.jaas.config"), "deep");
+	ck_assert_str_eq(
+	    conf_listener_value(c, &c->listener[1], "plain", "sasl.jaas.config"), "flat");
 	conf_free(c);
 }
 END_TEST
@@ -432,9 +452,10 @@ END_TEST
 
 START_TEST(a_topic_takes_its_defaults_from_the_broker)
 {
-	struct conf *c = with("log.retention.hours=2;log.retention.minutes=90;log.roll.hours=3;"
-			      "log.flush.scheduler.interval.ms=77;log.cleanup.policy=compact,delete;"
-			      "compression.type=zstd;log.write.caching=true;log.segment.bytes=2097152");
+	struct conf *c =
+	    with("log.retention.hours=2;log.retention.minutes=90;log.roll.hours=3;"
+		 "log.flush.scheduler.interval.ms=77;log.cleanup.policy=compact,delete;"
+		 "compression.type=zstd;log.write.caching=true;log.segment.bytes=2097152");
 	struct conf_topic t;
 
 	conf_topic_defaults(c, &t);
@@ -448,7 +469,8 @@ START_TEST(a_topic_takes_its_defaults_from_the_broker)
 	ck_assert_int_eq(t.max_message_bytes, 1048588);
 	ck_assert_double_eq(t.min_cleanable_dirty_ratio, 0.5);
 	ck_assert_int_eq(conf_topic_apply(&t, rk_lit("retention.ms"), rk_lit("5")), RK_OK);
-	ck_assert_int_eq(conf_topic_apply(&t, rk_lit("retention.ms"), rk_lit("x")), RK_INVALID_CONFIG);
+	ck_assert_int_eq(
+	    conf_topic_apply(&t, rk_lit("retention.ms"), rk_lit("x")), RK_INVALID_CONFIG);
 	ck_assert_int_eq(t.retention_ms, 5);
 	conf_free(c);
 	c = with("log.retention.hours=-1");
@@ -461,14 +483,15 @@ END_TEST
 START_TEST(equal_topics_share_one_copy)
 {
 	struct conf *c = with("");
-	struct conf_pool pool = { { 0 } };
+	struct conf_pool pool = {{0}};
 	struct conf_topic t, u;
 	char replicas[] = "0:1,1:2";
 
 	conf_topic_defaults(c, &t);
 	conf_topic_defaults(c, &u);
 	ck_assert_int_eq(conf_topic_apply(&t, rk_lit("leader.replication.throttled.replicas"),
-			     rk_str_of(replicas)), RK_OK);
+			     rk_str_of(replicas)),
+	    RK_OK);
 	const struct conf_topic *a = conf_pool_hold(&pool, &t), *b = conf_pool_hold(&pool, &u);
 	memset(replicas, 'x', strlen(replicas));
 	ck_assert(conf_throttled(a->leader_replication_throttled_replicas, 1, 2));
@@ -486,8 +509,8 @@ END_TEST
 
 /* ---- descriptions --------------------------------------------------------------------------- */
 
-static const char *const sources[] = { "", "TOPIC", "BROKER", "ALL", "FILE", "DEFAULT", "", "METRICS",
-	"GROUP" };
+static const char *const sources[] = {
+    "", "TOPIC", "BROKER", "ALL", "FILE", "DEFAULT", "", "METRICS", "GROUP"};
 
 /* "value source ro sensitive [source:name=value, ...]" of one entry. */
 static const char *
@@ -499,11 +522,12 @@ shown(struct conf_entries all, const char *name)
 		const struct conf_entry *e = &all.at[i];
 		if (strcmp(e->name, name) != 0)
 			continue;
-		size_t at = (size_t)snprintf(out, sizeof out, "%s %s%s%s [", e->value.len < 0 ? "null" : e->value.at,
-		    sources[e->source], e->read_only ? " ro" : "", e->sensitive ? " sensitive" : "");
+		size_t at = (size_t)snprintf(out, sizeof out, "%s %s%s%s [",
+		    e->value.len < 0 ? "null" : e->value.at, sources[e->source],
+		    e->read_only ? " ro" : "", e->sensitive ? " sensitive" : "");
 		for (uint32_t j = 0; j < e->synonym_count; j++)
-			at += (size_t)snprintf(out + at, sizeof out - at, "%s%s:%s=%s", j > 0 ? ", " : "",
-			    sources[e->synonyms[j].source], e->synonyms[j].name,
+			at += (size_t)snprintf(out + at, sizeof out - at, "%s%s:%s=%s",
+			    j > 0 ? ", " : "", sources[e->synonyms[j].source], e->synonyms[j].name,
 			    e->synonyms[j].value.len < 0 ? "null" : e->synonyms[j].value.at);
 		snprintf(out + at, sizeof out - at, "]");
 		return out;
@@ -514,7 +538,7 @@ shown(struct conf_entries all, const char *name)
 static const char *
 broker(const struct conf *c, const char *name)
 {
-	return shown(conf_describe_broker(c, (struct conf_want){ 0 }, &arena), name);
+	return shown(conf_describe_broker(c, (struct conf_want){0}, &arena), name);
 }
 
 static void
@@ -526,29 +550,34 @@ change(struct conf *c, enum conf_target target, const char *name, const char *va
 /* All as the running broker showed it with the same settings. */
 START_TEST(a_brokers_description_has_kafkas_sources_and_synonyms)
 {
-	struct conf *c = with("num.partitions=4;delegation.token.secret.key=x;super.users=User:a;no.such=1");
+	struct conf *c =
+	    with("num.partitions=4;delegation.token.secret.key=x;super.users=User:a;no.such=1");
 
-	ck_assert_str_eq(broker(c, "message.max.bytes"), "1048588 DEFAULT [DEFAULT:message.max.bytes=1048588]");
+	ck_assert_str_eq(
+	    broker(c, "message.max.bytes"), "1048588 DEFAULT [DEFAULT:message.max.bytes=1048588]");
 	ck_assert_str_eq(broker(c, "log.roll.ms"), "null DEFAULT []");
 	ck_assert_str_eq(broker(c, "delegation.token.secret.key"),
 	    "null FILE ro sensitive [FILE:delegation.token.secret.key=null]");
 	ck_assert_str_eq(broker(c, "node.id"), "1 FILE ro [FILE:node.id=1]");
-	ck_assert_str_eq(broker(c, "broker.id"), "1 FILE ro [FILE:broker.id=1, DEFAULT:broker.id=-1]");
+	ck_assert_str_eq(
+	    broker(c, "broker.id"), "1 FILE ro [FILE:broker.id=1, DEFAULT:broker.id=-1]");
 	ck_assert_str_eq(broker(c, "num.partitions"),
 	    "4 FILE ro [FILE:num.partitions=4, DEFAULT:num.partitions=1]");
-	ck_assert_str_eq(broker(c, "super.users"), "null FILE ro sensitive [FILE:super.users=null]");
+	ck_assert_str_eq(
+	    broker(c, "super.users"), "null FILE ro sensitive [FILE:super.users=null]");
 	ck_assert_str_eq(broker(c, "no.such"), "null FILE ro sensitive [FILE:no.such=null]");
 	ck_assert_str_eq(broker(c, "internal.metadata.delete.delay.millis"), "absent");
 	ck_assert_str_eq(broker(c, "leader.replication.throttled.rate"), "absent");
 	change(c, CONF_THIS_BROKER, "log.retention.ms", "99");
 	ck_assert_str_eq(broker(c, "log.retention.ms"),
 	    "99 BROKER [BROKER:log.retention.ms=99, DEFAULT:log.retention.hours=168]");
-	ck_assert_str_eq(broker(c, "log.retention.hours"), "168 DEFAULT ro [DEFAULT:log.retention.hours=168]");
+	ck_assert_str_eq(
+	    broker(c, "log.retention.hours"), "168 DEFAULT ro [DEFAULT:log.retention.hours=168]");
 	change(c, CONF_ALL_BROKERS, "num.io.threads", "9");
 	change(c, CONF_ALL_BROKERS, "leader.replication.throttled.rate", "1000");
 	change(c, CONF_THIS_BROKER, "leader.replication.throttled.rate", "1000");
-	ck_assert_str_eq(broker(c, "num.io.threads"),
-	    "9 ALL [ALL:num.io.threads=9, DEFAULT:num.io.threads=8]");
+	ck_assert_str_eq(
+	    broker(c, "num.io.threads"), "9 ALL [ALL:num.io.threads=9, DEFAULT:num.io.threads=8]");
 	ck_assert_str_eq(broker(c, "leader.replication.throttled.rate"),
 	    "1000 BROKER [BROKER:leader.replication.throttled.rate=1000, "
 	    "ALL:leader.replication.throttled.rate=1000]");
@@ -556,7 +585,7 @@ START_TEST(a_brokers_description_has_kafkas_sources_and_synonyms)
 	ck_assert_str_eq(broker(c, "log.cleaner.io.max.bytes.per.second"),
 	    "1000000.0 BROKER [BROKER:log.cleaner.io.max.bytes.per.second=1e6, "
 	    "DEFAULT:log.cleaner.io.max.bytes.per.second=1.7976931348623157E308]");
-	struct conf_entries all = conf_describe_all_brokers(c, (struct conf_want){ 0 }, &arena);
+	struct conf_entries all = conf_describe_all_brokers(c, (struct conf_want){0}, &arena);
 	ck_assert_uint_eq(all.count, 2);
 	ck_assert_str_eq(shown(all, "num.io.threads"), "9 ALL [ALL:num.io.threads=9]");
 	conf_free(c);
@@ -566,14 +595,15 @@ END_TEST
 START_TEST(a_topics_description_has_kafkas_sources_and_synonyms)
 {
 	struct conf *c = with("");
-	struct conf_pair own[] = { { rk_lit("cleanup.policy"), rk_lit("delete, compact,delete") } };
+	struct conf_pair own[] = {{rk_lit("cleanup.policy"), rk_lit("delete, compact,delete")}};
 	struct rk_str name = rk_lit("segment.bytes");
 
 	change(c, CONF_ALL_BROKERS, "min.insync.replicas", "2");
-	struct conf_entries all = conf_describe_topic(c, own, 1, (struct conf_want){ 0 }, &arena);
+	struct conf_entries all = conf_describe_topic(c, own, 1, (struct conf_want){0}, &arena);
 	ck_assert_uint_eq(all.count, 34); /* Kafka's 33 and our write.caching */
 	ck_assert_str_eq(shown(all, "cleanup.policy"),
-	    "delete,compact TOPIC [TOPIC:cleanup.policy=delete,compact, DEFAULT:log.cleanup.policy=delete]");
+	    "delete,compact TOPIC [TOPIC:cleanup.policy=delete,compact, "
+	    "DEFAULT:log.cleanup.policy=delete]");
 	ck_assert_str_eq(shown(all, "min.insync.replicas"),
 	    "2 ALL [ALL:min.insync.replicas=2, DEFAULT:min.insync.replicas=1]");
 	ck_assert_str_eq(shown(all, "retention.ms"), "604800000 DEFAULT []");
@@ -582,10 +612,10 @@ START_TEST(a_topics_description_has_kafkas_sources_and_synonyms)
 	ck_assert_str_eq(shown(all, "leader.replication.throttled.replicas"), " DEFAULT []");
 	ck_assert_str_eq(shown(all, "segment.bytes"),
 	    "1073741824 DEFAULT [DEFAULT:log.segment.bytes=1073741824]");
-	all = conf_describe_topic(c, own, 1, (struct conf_want){ &name, 1 }, &arena);
+	all = conf_describe_topic(c, own, 1, (struct conf_want){&name, 1}, &arena);
 	ck_assert_uint_eq(all.count, 1);
 	change(c, CONF_THIS_BROKER, "log.retention.ms", "99");
-	all = conf_describe_topic(c, NULL, 0, (struct conf_want){ 0 }, &arena);
+	all = conf_describe_topic(c, NULL, 0, (struct conf_want){0}, &arena);
 	ck_assert_str_eq(shown(all, "retention.ms"),
 	    "99 BROKER [BROKER:log.retention.ms=99, DEFAULT:log.retention.hours=168]");
 	conf_free(c);
@@ -595,10 +625,10 @@ END_TEST
 START_TEST(groups_and_subscriptions_are_described)
 {
 	struct conf *c = with("");
-	struct conf_pair own[] = { { rk_lit("consumer.session.timeout.ms"), rk_lit("50000") },
-		{ rk_lit("share.auto.offset.reset"), rk_lit("by_duration:PT1H") } };
-	struct conf_pair mine[] = { { rk_lit("metrics"), rk_lit("a,a") } };
-	struct conf_entries all = conf_describe_group(c, own, 2, (struct conf_want){ 0 }, &arena);
+	struct conf_pair own[] = {{rk_lit("consumer.session.timeout.ms"), rk_lit("50000")},
+	    {rk_lit("share.auto.offset.reset"), rk_lit("by_duration:PT1H")}};
+	struct conf_pair mine[] = {{rk_lit("metrics"), rk_lit("a,a")}};
+	struct conf_entries all = conf_describe_group(c, own, 2, (struct conf_want){0}, &arena);
 
 	ck_assert_uint_eq(all.count, 17);
 	ck_assert_str_eq(shown(all, "consumer.session.timeout.ms"),
@@ -609,18 +639,85 @@ START_TEST(groups_and_subscriptions_are_described)
 	    "DEFAULT:share.auto.offset.reset=latest]");
 	ck_assert_str_eq(shown(all, "share.isolation.level"),
 	    "read_uncommitted DEFAULT [DEFAULT:share.isolation.level=read_uncommitted]");
-	all = conf_describe_client_metrics(mine, 1, (struct conf_want){ 0 }, &arena);
+	all = conf_describe_client_metrics(mine, 1, (struct conf_want){0}, &arena);
 	ck_assert_str_eq(shown(all, "metrics"), "a METRICS [METRICS:metrics=a]");
 	ck_assert_str_eq(shown(all, "interval.ms"), "300000 DEFAULT []");
 	conf_free(c);
 }
 END_TEST
 
+START_TEST(a_listeners_key_names_its_base_as_synonym)
+{
+	struct conf *c = with("listener.name.plaintext.max.connections=77");
+
+	ck_assert_str_eq(broker(c, "listener.name.plaintext.max.connections"),
+	    "77 FILE ro [FILE:listener.name.plaintext.max.connections=77, "
+	    "DEFAULT:max.connections=2147483647]");
+	change(c, CONF_THIS_BROKER, "listener.name.plaintext.max.connections", "78");
+	ck_assert_str_eq(broker(c, "listener.name.plaintext.max.connections"),
+	    "78 BROKER ro [BROKER:listener.name.plaintext.max.connections=78, "
+	    "FILE:listener.name.plaintext.max.connections=77, DEFAULT:max.connections=2147483647]");
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(lists_grow_and_shrink)
+{
+	struct conf *c = with("log.cleanup.policy=delete,delete");
+	struct rk_str out, has = rk_lit("0:1"), key = rk_lit("cleanup.policy");
+	struct rk_str leaders = rk_lit("leader.replication.throttled.replicas");
+
+	(void)!conf_edit(
+	    c, CONF_TOPICS, CONF_APPEND, key, RK_STR_NULL, rk_lit("compact"), &arena, &out, &why);
+	ck_assert(rk_str_is(out, "delete,delete,compact")); /* the check drops the second */
+	(void)!conf_edit(c, CONF_TOPICS, CONF_SUBTRACT, key, rk_lit("delete,compact"),
+	    rk_lit("delete"), &arena, &out, &why);
+	ck_assert(rk_str_is(out, "compact"));
+	(void)!conf_edit(
+	    c, CONF_TOPICS, CONF_SUBTRACT, key, out, rk_lit("compact"), &arena, &out, &why);
+	ck_assert(rk_str_is(out, ""));
+	(void)!conf_edit(
+	    c, CONF_TOPICS, CONF_APPEND, leaders, has, rk_lit("0:2,0:1,0:3"), &arena, &out, &why);
+	ck_assert(rk_str_is(out, "0:1,0:2,0:3"));
+	(void)!conf_edit(c, CONF_TOPICS, CONF_SUBTRACT, rk_lit("retention.ms"), RK_STR_NULL, has,
+	    &arena, &out, &why);
+	ck_assert(
+	    rk_str_is(why, "Can't SUBTRACT to key retention.ms because its type is not LIST."));
+	(void)!conf_edit(c, CONF_CLIENT_METRICS, CONF_APPEND, rk_lit("metrics"), RK_STR_NULL, has,
+	    &arena, &out, &why);
+	ck_assert(rk_str_is(why, "Can't APPEND to key metrics because its type is not LIST."));
+	(void)!conf_edit(c, CONF_BROKERS, CONF_APPEND, rk_lit("num.io.threads"), RK_STR_NULL, has,
+	    &arena, &out, &why);
+	ck_assert(
+	    rk_str_is(why, "Config value append is not allowed for config key: num.io.threads"));
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(a_group_must_hear_a_heartbeat_within_its_session)
+{
+	struct conf *c = with(bounds);
+	struct conf_pair p[] = {{rk_lit("consumer.session.timeout.ms"), rk_lit("2000")}};
+	struct conf_group g;
+
+	ck_assert_int_eq(conf_group_check(c, p, 1, &arena, &why), RK_INVALID_CONFIG);
+	ck_assert(rk_str_is(why,
+	    "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms"));
+	conf_group_defaults(c, &g);
+	ck_assert_int_eq(g.consumer_session_timeout_ms, 45000);
+	ck_assert_uint_eq(g.share_isolation_level, CONF_READ_UNCOMMITTED);
+	ck_assert_int_eq(conf_group_apply(c, &g, p[0].name, rk_lit("1")), RK_OK);
+	ck_assert_int_eq(g.consumer_session_timeout_ms, 1000);
+	conf_free(c);
+}
+END_TEST
+
 START_TEST(a_secret_is_never_shown)
 {
-	struct conf *c = with("ssl.key.password=hush-hush;sasl.jaas.config=hush-hush;super.users=hush-hush;"
-			      "listener.name.plaintext.ssl.keystore.password=hush-hush;odd=hush-hush");
-	struct conf_entries all = conf_describe_broker(c, (struct conf_want){ 0 }, &arena);
+	struct conf *c =
+	    with("ssl.key.password=hush-hush;sasl.jaas.config=hush-hush;super.users=hush-hush;"
+		 "listener.name.plaintext.ssl.keystore.password=hush-hush;odd=hush-hush");
+	struct conf_entries all = conf_describe_broker(c, (struct conf_want){0}, &arena);
 
 	for (uint32_t i = 0; i < all.count; i++)
 		ck_assert_ptr_null(strstr(shown(all, all.at[i].name), "hush"));
@@ -646,7 +743,8 @@ START_TEST(the_most_specific_layer_wins)
 	change(c, CONF_THIS_BROKER, "message.max.bytes", NULL);
 	change(c, CONF_ALL_BROKERS, "message.max.bytes", NULL);
 	ck_assert_int_eq(c->message_max_bytes, 4);
-	ck_assert_int_eq(conf_set_dynamic(c, CONF_THIS_BROKER, rk_lit("node.id"), rk_lit("7"), &arena, &why),
+	ck_assert_int_eq(
+	    conf_set_dynamic(c, CONF_THIS_BROKER, rk_lit("node.id"), rk_lit("7"), &arena, &why),
 	    RK_INVALID_CONFIG);
 	ck_assert_int_eq(c->node_id, 1);
 	change(c, CONF_THIS_BROKER, "log.cleanup.policy", "compact,delete");
@@ -666,7 +764,8 @@ START_TEST(a_fresh_file_changes_what_may_change)
 	ck_assert_int_eq(c->message_max_bytes, 9);
 	ck_assert_int_eq(c->log_retention_ms, 7);
 	ck_assert_int_eq(c->num_partitions, 2);
-	ck_assert(noted(RK_WARN, "these configurations changed but need a restart: num.partitions"));
+	ck_assert(
+	    noted(RK_WARN, "these configurations changed but need a restart: num.partitions"));
 	conf_free(now);
 	conf_free(c);
 }
@@ -710,6 +809,9 @@ main(void)
 	tcase_add_test(c, a_brokers_description_has_kafkas_sources_and_synonyms);
 	tcase_add_test(c, a_topics_description_has_kafkas_sources_and_synonyms);
 	tcase_add_test(c, groups_and_subscriptions_are_described);
+	tcase_add_test(c, a_listeners_key_names_its_base_as_synonym);
+	tcase_add_test(c, lists_grow_and_shrink);
+	tcase_add_test(c, a_group_must_hear_a_heartbeat_within_its_session);
 	tcase_add_test(c, a_secret_is_never_shown);
 	tcase_add_test(c, the_most_specific_layer_wins);
 	tcase_add_test(c, a_fresh_file_changes_what_may_change);
