@@ -317,15 +317,16 @@ START_TEST(topics_are_deleted_by_id_and_name_but_not_both)
 	ck_assert_int_eq(r.responses.len, 3);
 	ck_assert(rk_str_is(r.responses.at[0].error_message, "Neither topic name nor id were specified."));
 	ck_assert(rk_str_is(r.responses.at[1].error_message, "You may not specify both topic name and topic id."));
-	ck_assert(rk_str_is(r.responses.at[2].error_message, "The provided topic name maps to an ID that was already supplied."));
+	ck_assert(rk_str_is(r.responses.at[2].error_message,
+	    "The provided topic name maps to an ID that was already supplied."));
 	ck_assert_uint_eq(t_plan.count, 0);
 }
 END_TEST
 
 START_TEST(partitions_are_added)
 {
-	struct kp_create_partitions_req_topics at[4] = { { .name = rk_lit("cpa"), .count = 5 }, { .name = rk_lit("cpb"), .count = 1 },
-		{ .name = rk_lit("nope"), .count = 3 }, { .name = rk_lit("cpc"), .count = 1 } };
+	struct kp_create_partitions_req_topics at[4] = { { .name = rk_lit("cpa"), .count = 5 },
+		{ .name = rk_lit("cpb"), .count = 1 }, { .name = rk_lit("nope"), .count = 3 }, { .name = rk_lit("cpc"), .count = 1 } };
 	struct kp_create_partitions_req q = { 0 };
 	struct kp_create_partitions_res r = { 0 };
 	struct meta_topic t;

@@ -30,6 +30,7 @@ struct kp_broker_heartbeat_req;
 struct kp_broker_heartbeat_res;
 struct kp_controller_registration_req;
 struct kp_controller_registration_res;
+struct kp_voters_record;
 
 /* --- the image */
 /* Opens path (a folder of its own). fresh: it is empty and must be fed from a snapshot and the log. */
@@ -103,6 +104,12 @@ struct meta_supported {
 };
 extern const struct meta_supported meta_supported[]; /* features, as brokers and controllers register them */
 extern const uint32_t meta_supported_count;
+/* A metadata.version's name ("4.3-IV0"); NULL: none of ours. */
+const char *meta_version_name(int16_t level);
+/* The level of a name; a bare release ("3.9") means its last; 0: unknown. */
+int16_t meta_version_level(struct rk_str name);
+/* The level of a feature that a cluster of this metadata.version begins with. */
+int16_t meta_default_level(const char *feature, int16_t metadata_version);
 /* May a topic be called so? false: *why is Kafka's message, in the arena. */
 bool meta_topic_name_check(struct rk_str name, struct rk_arena *, struct rk_str *why);
 
@@ -183,6 +190,16 @@ rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkp
  * VotersRecord and kraft.version, or null. Waits: it is called rarely. */
 rk_must_use enum rk_err meta_snapshot_write(struct rk_env *, const struct meta_view *, const char *path,
     int64_t last_ms, int16_t kraft_version, struct rk_str voters);
+/* What a formatter writes. bootstrap.checkpoint: the records a new cluster begins with; the list ends with a NULL
+ * record. The 0-0 checkpoint of a dynamic quorum: kraft.version and the first voters. Both durable, as above. */
+struct meta_seed {
+	int16_t type;
+	const void *record;
+};
+rk_must_use enum rk_err meta_write_bootstrap(struct rk_env *, const char *path, const struct meta_seed *,
+    int64_t now_ms);
+rk_must_use enum rk_err meta_write_voters(struct rk_env *, const char *path, int16_t kraft_version,
+    const struct kp_voters_record *, int64_t now_ms);
 /* Empties the image and fills it from a checkpoint's bytes. */
 rk_must_use enum rk_err meta_snapshot_load(struct meta_image *, const uint8_t *, uint32_t len,
     int64_t end_offset, int32_t epoch);

@@ -18,7 +18,7 @@ struct out {
 	struct rk_env *env;
 	struct rk_file *file;
 	uint64_t pos;
-	int64_t offset, now_ms;
+	int64_t offset, now_ms, last_ms; /* last_ms: what the header says */
 	int32_t epoch;
 	int16_t version;          /* metadata.version */
 	struct rk_arena arena;    /* of the batch at hand */
@@ -166,12 +166,12 @@ topics(struct out *o, const struct meta_view *v)
 }
 
 static void
-body(struct out *o, const struct meta_view *v)
+body(struct out *o, const void *arg)
 {
+	const struct meta_view *v = arg;
 	struct rk_str all = rk_lit("");
 	struct kp_producer_ids_record ids = { .broker_id = -1, .broker_epoch = -1 };
 
-	begin(o, 0);
 	features(o, v);
 	rows(o, v, META_BROKER, all, KP_REGISTER_BROKER_RECORD, 8);
 	rows(o, v, META_CONTROLLER, all, KP_REGISTER_CONTROLLER_RECORD, 0);
@@ -201,9 +201,11 @@ settle(struct rk_env *env, struct rk_file *f, const char *path)
 	return err == RK_OK ? rk_dir_sync(env, dir) : err;
 }
 
+/* What stands between the head and the foot. */
+typedef void filler(struct out *, const void *arg);
+
 static enum rk_err
-to_file(struct out *o, const char *path, const struct meta_view *v, int64_t last_ms, int16_t kraft_version,
-    struct rk_str voters)
+to_file(struct out *o, const char *path, int16_t kraft_version, struct rk_str voters, filler *fill, const void *arg)
 {
 	char part[PATH_MAX];
 
@@ -216,8 +218,9 @@ to_file(struct out *o, const char *path, const struct meta_view *v, int64_t last
 	rk_arena_init(&o->arena, ARENA_MAX);
 	rk_arena_init(&o->scratch, ARENA_MAX);
 	if (o->err == RK_OK) {
-		head(o, last_ms, kraft_version, voters);
-		body(o, v);
+		head(o, o->last_ms, kraft_version, voters);
+		begin(o, 0);
+		fill(o, arg);
 		foot(o);
 	}
 	rk_arena_free(&o->arena);
@@ -232,12 +235,48 @@ enum rk_err
 meta_snapshot_write(struct rk_env *env, const struct meta_view *v, const char *path, int64_t last_ms,
     int16_t kraft_version, struct rk_str voters)
 {
-	struct out o = { .env = env, .now_ms = last_ms };
+	struct out o = { .env = env, .now_ms = last_ms, .last_ms = last_ms };
 
 	meta_applied(v, &o.epoch);
 	int16_t version = meta_feature(v, rk_lit("metadata.version"));
 	o.version = version > 0 ? version : meta_supported[0].min;
-	return to_file(&o, path, v, last_ms, kraft_version, voters);
+	return to_file(&o, path, kraft_version, voters, body, v);
+}
+
+static void
+seeds(struct out *o, const void *arg)
+{
+	for (const struct meta_seed *s = arg; s->record != NULL; s++)
+		add(o, s->type, s->record);
+}
+
+enum rk_err
+meta_write_bootstrap(struct rk_env *env, const char *path, const struct meta_seed *list, int64_t now_ms)
+{
+	struct out o = { .env = env, .now_ms = now_ms }; /* no log is behind it: the header's time is 0 */
+
+	return to_file(&o, path, 0, RK_STR_NULL, seeds, list);
+}
+
+static void
+nothing(struct out *o, const void *arg)
+{
+	(void)o;
+	(void)arg;
+}
+
+enum rk_err
+meta_write_voters(struct rk_env *env, const char *path, int16_t kraft_version, const struct kp_voters_record *voters,
+    int64_t now_ms)
+{
+	struct out o = { .env = env, .now_ms = now_ms, .last_ms = now_ms };
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1u << 20);
+	struct rk_str bytes = meta_bytes(&kp_voters_record_d, 0, voters, &a);
+	enum rk_err err = bytes.len < 0 ? RK_NO_MEMORY : to_file(&o, path, kraft_version, bytes, nothing, NULL);
+	rk_arena_free(&a);
+	return err;
 }
 
 /* --- loading */
