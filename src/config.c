@@ -374,8 +374,10 @@ conf_free(struct conf *c)
 		rk_mem_put(e->name);
 		rk_mem_put(e);
 	}
-	for (uint32_t i = 0; i < c->derived_count; i++)
-		rk_mem_put(c->derived[i]);
+	for (struct conf_kept *k = c->kept, *next; k != NULL; k = next) {
+		next = k->next;
+		rk_mem_put(k);
+	}
 	rk_mem_put(c);
 }
 

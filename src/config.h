@@ -102,6 +102,7 @@ struct conf_slot {
 	char *file, *broker_default, *broker;
 	void *list; /* the parsed words of a list */
 };
+struct conf_kept;
 struct conf_extra; /* a key that has no row: per-listener keys, plugins' keys, misspelt ones */
 
 /* One node's configuration. Read the fields; change nothing but through the functions below. Texts
@@ -141,8 +142,7 @@ struct conf {
 	/* What is left for the implementation. */
 	struct conf_slot slot[CONF_SLOTS];
 	struct conf_extra *extra;
-	char *derived[CONF_LISTENERS * 2 + CONF_VOTERS * 2]; /* texts the derived fields point into */
-	uint32_t derived_count;
+	struct conf_kept *kept; /* texts the derived fields point into; they stay until conf_free */
 };
 
 /* What loading found, in the order of the file. Texts live in the arena. */

@@ -3,20 +3,20 @@
 #include "src/config_in.h"
 #include "base/mem.h"
 
-/* A text that lives as long as the derived fields. */
+/* A text that lives as long as the conf: whoever listens holds on to names while they change. */
 static const char *
 keep(struct conf *c, struct rk_str s, bool upper)
 {
-	char *p = rk_mem_str(s.at, (size_t)rk_max(s.len, 0));
+	size_t len = (size_t)rk_max(s.len, 0);
+	struct conf_kept *k = rk_mem_get(sizeof *k + len + 1);
 
-	for (char *q = p; upper && *q != '\0'; q++)
+	if (len > 0)
+		memcpy(k->text, s.at, len);
+	for (char *q = k->text; upper && *q != '\0'; q++)
 		*q = (char)toupper((unsigned char)*q);
-	if (c->derived_count == rk_countof(c->derived)) {
-		rk_mem_put(p);
-		return "";
-	}
-	c->derived[c->derived_count++] = p;
-	return p;
+	k->next = c->kept;
+	c->kept = k;
+	return k->text;
 }
 
 static bool
@@ -556,20 +556,31 @@ listener_roles(const struct conf *c, struct conf_notes *n)
 	return says == NULL;
 }
 
-static void
-forget(struct conf *c)
+static bool
+http_addresses(const struct conf *c, struct conf_notes *n)
 {
-	for (uint32_t i = 0; i < c->derived_count; i++)
-		rk_mem_put(c->derived[i]);
-	c->derived_count = c->listener_count = c->voter_count = c->bootstrap_count = 0;
+	struct endpoint e;
+
+	for (uint32_t i = 0; i < c->rookery_http_listeners.count; i++) {
+		const char *text = c->rookery_http_listeners.at[i];
+		if (host_port(rk_str_of(text), &e) && e.port <= UINT16_MAX)
+			continue;
+		conf_say(n, RK_ERROR, NULL,
+		    "Invalid value %s for configuration rookery.http.listeners: each entry should "
+		    "be in "
+		    "the form {host}:{port}",
+		    text);
+		return false;
+	}
+	return true;
 }
 
-void
-conf_derive(struct conf *c, struct conf_notes *n)
+static void
+derive(struct conf *c, struct conf_notes *n)
 {
 	char all[2048];
 
-	forget(c);
+	c->listener_count = c->voter_count = c->bootstrap_count = 0;
 	c->is_broker = conf_list_has(c->process_roles, "broker");
 	c->is_controller = conf_list_has(c->process_roles, "controller");
 	c->dirs = c->log_dirs.count > 0 ? c->log_dirs : c->log_dir;
@@ -580,10 +591,26 @@ conf_derive(struct conf *c, struct conf_notes *n)
 	for (uint32_t i = 0; i < c->listeners.count; i++)
 		if (!add_listener(c, c->listeners.at[i], all, n))
 			return;
-	if (!parse_voters(c, n) || !parse_bootstrap(c, n) || !voter_roles(c, n)
-	    || !listener_roles(c, n) || !early_start(c, n) || !advertise(c, n))
+	if (!http_addresses(c, n) || !parse_voters(c, n) || !parse_bootstrap(c, n)
+	    || !voter_roles(c, n) || !listener_roles(c, n) || !early_start(c, n)
+	    || !advertise(c, n))
 		return;
 	if (c->is_broker && !broker_listeners(c, n))
 		return;
 	(void)!inter_broker(c, n);
+}
+
+void
+conf_derive(struct conf *c, struct conf_notes *n)
+{
+	struct conf_listener old[CONF_LISTENERS];
+	uint32_t count = c->listener_count, errors = n->errors;
+
+	memcpy(old, c->listener, sizeof old);
+	derive(c, n);
+	/* A node goes on with the listeners it has rather than with half of the new ones. */
+	if (n->errors > errors && count > 0) {
+		memcpy(c->listener, old, sizeof old);
+		c->listener_count = count;
+	}
 }

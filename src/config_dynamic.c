@@ -271,7 +271,8 @@ conf_set_dynamic(struct conf *c, enum conf_target target, struct rk_str name, st
 		return RK_INVALID_CONFIG;
 	}
 	put(c, target, name, value);
-	conf_derive(c, &notes);
+	if (rk_str_is(name, "listeners") || rk_str_is(name, "listener.security.protocol.map"))
+		conf_derive(c, &notes);
 	return RK_OK;
 }
 
@@ -359,7 +360,8 @@ conf_reload(struct conf *c, const struct conf *fresh, struct conf_notes *notes)
 	struct taking t = {.c = c, .fresh = fresh, .notes = notes};
 
 	(void)conf_diff(c, fresh, take, &t);
-	conf_derive(c, notes);
+	if (t.count > 0)
+		conf_derive(c, notes);
 	if (t.fixed.len > 0)
 		conf_say(notes, RK_WARN, notes->file,
 		    "these configurations changed but need a restart: %.*s", t.fixed.len,

@@ -149,7 +149,9 @@ conf_client_metrics_check(
 {
 	enum rk_err e = RK_OK;
 
-	*why = RK_STR_NULL;
+	*why = conf_nulls("client metrics", p, n, a);
+	if (why->len >= 0)
+		return RK_INVALID_CONFIG;
 	for (uint32_t i = 0; i < n; i++)
 		if (conf_row_find(CONF_CLIENT_METRICS, p[i].name) == NULL) {
 			*why = rk_arena_print(a, "Unknown client metrics configuration: %.*s",

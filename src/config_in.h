@@ -28,6 +28,8 @@ int conf_word_place(const char *rule, struct rk_str word, bool any_case);
 bool conf_cut(struct rk_str *rest, char c, struct rk_str *piece);
 
 /* Kafka's complaint about null values and unknown names, in this order; null: none. */
+struct rk_str conf_nulls(const char *kind, const struct conf_pair *, uint32_t count,
+    struct rk_arena *);
 struct rk_str conf_null_or_unknown(enum conf_scope, const char *kind, const struct conf_pair *,
     uint32_t count, struct rk_arena *);
 
@@ -43,6 +45,10 @@ bool conf_is_null(const struct conf_row *, const void *base);
 /* A copy of conf, dynamic layers and all, to try something on. */
 struct conf *conf_clone(const struct conf *);
 
+struct conf_kept {
+	struct conf_kept *next;
+	char text[];
+};
 struct conf_extra {
 	struct conf_extra *next;
 	char *name;

@@ -166,9 +166,8 @@ across(const struct conf *c, const struct conf_topic *t, bool was_remote, struct
 			       t->retention_bytes, t->remote_log_copy_disable, a);
 }
 
-/* A comma-joined list of the names whose value is null; null when there are none. */
-static struct rk_str
-nulls(const struct conf_pair *p, uint32_t n, struct rk_arena *a)
+struct rk_str
+conf_nulls(const char *kind, const struct conf_pair *p, uint32_t n, struct rk_arena *a)
 {
 	struct rk_str all = RK_STR_NULL;
 
@@ -176,18 +175,20 @@ nulls(const struct conf_pair *p, uint32_t n, struct rk_arena *a)
 		if (p[i].value.len < 0)
 			all = rk_arena_print(a, "%.*s%s%.*s", all.len > 0 ? all.len : 0, all.at,
 			    all.len > 0 ? "," : "", p[i].name.len, p[i].name.at);
-	return all;
+	if (all.len < 0)
+		return all;
+	return rk_arena_print(
+	    a, "Null value not supported for %s configs: %.*s", kind, all.len, all.at);
 }
 
 struct rk_str
 conf_null_or_unknown(enum conf_scope scope, const char *kind, const struct conf_pair *p, uint32_t n,
     struct rk_arena *a)
 {
-	struct rk_str all = nulls(p, n, a);
+	struct rk_str all = conf_nulls(kind, p, n, a);
 
 	if (all.len >= 0)
-		return rk_arena_print(
-		    a, "Null value not supported for %s configs: %.*s", kind, all.len, all.at);
+		return all;
 	for (uint32_t i = 0; i < n; i++)
 		if (conf_row_find(scope, p[i].name) == NULL)
 			return rk_arena_print(

@@ -755,6 +755,53 @@ START_TEST(the_most_specific_layer_wins)
 }
 END_TEST
 
+START_TEST(broken_listeners_leave_the_old_ones)
+{
+	struct conf *c = with("");
+	const char *name = c->listener[0].name;
+
+	change(c, CONF_THIS_BROKER, "listeners", "NOPE://h:1");
+	ck_assert_uint_eq(c->listener_count, 2);
+	ck_assert_ptr_eq(c->listener[0].name, name);
+	change(c, CONF_THIS_BROKER, "listeners",
+	    "SSL://h:5,PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2");
+	ck_assert_uint_eq(c->listener_count, 2); /* with SSL about, CONTROLLER is not plain by itself */
+	change(c, CONF_THIS_BROKER, "listener.security.protocol.map",
+	    "SSL:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+	ck_assert_uint_eq(c->listener_count, 3);
+	ck_assert_str_eq(name, "PLAINTEXT"); /* whoever held the name may still read it */
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(null_values_are_refused_together)
+{
+	struct conf *c = with("");
+	struct conf_pair p[] = { { rk_lit("metrics"), RK_STR_NULL }, { rk_lit("x"), rk_lit("y") },
+		{ rk_lit("segment.ms"), RK_STR_NULL } };
+
+	ck_assert_int_eq(conf_client_metrics_check(p, 2, &arena, &why), RK_INVALID_CONFIG);
+	ck_assert(rk_str_is(why, "Null value not supported for client metrics configs: metrics"));
+	ck_assert_int_eq(conf_topic_check(c, p, 3, NULL, 0, &arena, &why), RK_INVALID_CONFIG);
+	ck_assert(rk_str_is(why, "Null value not supported for topic configs: metrics,segment.ms"));
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(http_addresses_are_checked)
+{
+	struct conf *c = with("rookery.http.listeners=127.0.0.1:9644,[::1]:9644");
+
+	ck_assert_uint_eq(notes.errors, 0);
+	ck_assert_uint_eq(c->rookery_http_listeners.count, 2);
+	conf_free(c);
+	c = with("rookery.http.listeners=9644");
+	ck_assert_str_eq(first_error(), "Invalid value 9644 for configuration rookery.http.listeners: each "
+					"entry should be in the form {host}:{port}");
+	conf_free(c);
+}
+END_TEST
+
 START_TEST(a_fresh_file_changes_what_may_change)
 {
 	struct conf *c = with("message.max.bytes=4;num.partitions=2");
@@ -814,6 +861,9 @@ main(void)
 	tcase_add_test(c, a_group_must_hear_a_heartbeat_within_its_session);
 	tcase_add_test(c, a_secret_is_never_shown);
 	tcase_add_test(c, the_most_specific_layer_wins);
+	tcase_add_test(c, broken_listeners_leave_the_old_ones);
+	tcase_add_test(c, null_values_are_refused_together);
+	tcase_add_test(c, http_addresses_are_checked);
 	tcase_add_test(c, a_fresh_file_changes_what_may_change);
 	tcase_add_test(c, the_sample_is_a_valid_file);
 	suite_add_tcase(s, c);
