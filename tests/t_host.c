@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include "base/mem.h"
 #include "base/say.h"
+#include "src/config.h"
 #include "src/host/world.h"
 
 /* --- the node */
@@ -722,6 +723,44 @@ START_TEST(one_address_gets_only_so_many)
 }
 END_TEST
 
+/* max.connections.per.ip is 1, the override for this address 2, and three connections may come a second. */
+static void
+as_configured(void)
+{
+	struct timespec from, to;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	int a = dial(port), b = dial(port), c = dial(port);
+	char x;
+
+	echo(a, 10, 0);
+	echo(b, 10, 0);
+	ck_assert(!want(c, &x, 1));
+	close(a);
+	close(c);
+	ck_assert(within(&gone, 1, 2000));
+	a = dial(port); /* the fourth: next second */
+	echo(a, 10, 0);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ck_assert_int_ge((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000, 980);
+	close(a);
+	close(b);
+}
+
+START_TEST(the_configuration_limits_connections)
+{
+	static const char *const pairs[] = { "max.connections.per.ip=1", "max.connection.creation.rate=3",
+		"max.connections.per.ip.overrides=10.0.0.1:7,127.0.0.1:2" };
+	struct rk_arena a;
+	struct conf_notes notes = { .arena = &a };
+
+	rk_arena_init(&a, 1 << 20);
+	struct conf *c = conf_make(pairs, rk_countof(pairs), &notes);
+	ck_assert_int_eq(serve((struct host_options){ .conf = c }, as_configured), 0);
+	conf_free(c);
+	rk_arena_free(&a);
+}
+END_TEST
+
 static void
 queue_up(void)
 {
@@ -920,6 +959,7 @@ main(void)
 	tcase_add_test(t, ten_thousand_connections_cost_little);
 	tcase_add_test(t, connections_end_as_they_should);
 	tcase_add_test(t, one_address_gets_only_so_many);
+	tcase_add_test(t, the_configuration_limits_connections);
 	tcase_add_test(t, connections_past_the_limit_wait);
 	tcase_add_test(t, machines_can_watch_over_http);
 	tcase_add_test(t, a_failed_node_ends_the_process_with_an_error);

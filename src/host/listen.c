@@ -44,11 +44,53 @@ conns_max(const struct host_world *w)
 	return (uint32_t)rk_min(most, w->opt.conns_max);
 }
 
-static uint32_t
-per_ip_max(const struct host_world *w)
+/* What max.connections.per.ip.overrides ("address:count,...") says of the address; -1: nothing. */
+static int64_t
+override_of(const char *list, struct rk_str ip)
 {
-	int32_t most = w->opt.conf != NULL ? w->opt.conf->max_connections_per_ip : INT32_MAX;
-	return most < INT32_MAX || w->opt.conns_per_ip_max == 0 ? (uint32_t)most : w->opt.conns_per_ip_max;
+	for (const char *p = list; p != NULL && *p != '\0';) {
+		size_t len = strcspn(p, ",");
+		const char *colon = memrchr(p, ':', len);
+		int64_t n;
+		while (colon != NULL && p < colon && *p == ' ')
+			p++, len--;
+		if (colon != NULL && rk_str_eq((struct rk_str){ p, (int32_t)(colon - p) }, ip)
+		    && rk_str_int((struct rk_str){ colon + 1, (int32_t)(len - (size_t)(colon + 1 - p)) }, &n) && n >= 0)
+			return n;
+		p += len + (p[len] == ',');
+	}
+	return -1;
+}
+
+static uint32_t
+per_ip_max(const struct host_world *w, struct rk_str ip)
+{
+	const struct conf *c = w->opt.conf;
+
+	if (c == NULL)
+		return w->opt.conns_per_ip_max > 0 ? w->opt.conns_per_ip_max : INT32_MAX;
+	int64_t n = override_of(c->max_connections_per_ip_overrides, ip);
+	return (uint32_t)(n >= 0 ? n : c->max_connections_per_ip);
+}
+
+static void
+rest_until(struct host_world *w, int64_t at_ms)
+{
+	w->accept_ms = at_ms;
+	host_listen_rest(w, true);
+}
+
+/* max.connection.creation.rate: as many in any second of ours, then accepting rests for what is left of it. */
+static bool
+too_fast(struct host_world *w)
+{
+	int32_t most = w->opt.conf != NULL ? w->opt.conf->max_connection_creation_rate : INT32_MAX;
+
+	if (w->now_ms - w->second_ms >= 1000) {
+		w->second_ms = w->now_ms;
+		w->accepted_then = w->accepted;
+	}
+	return w->accepted - w->accepted_then >= (uint64_t)most;
 }
 
 static void
@@ -58,10 +100,11 @@ welcome(struct host_listener *l, int fd, const struct sockaddr_storage *from)
 	struct host_world *w = l->world;
 	char peer[64];
 	int one = 1;
-	uint32_t ip_len = peer_text(from, peer), most = per_ip_max(w);
+	struct rk_str addr = { peer, (int32_t)peer_text(from, peer) };
+	uint32_t most = per_ip_max(w, addr);
+	struct host_ip *ip = host_ip_add(w, addr, most);
 
 	w->accepted++;
-	struct host_ip *ip = host_ip_add(w, (struct rk_str){ peer, (int32_t)ip_len }, most);
 	if (ip == NULL) {
 		rk_say_limited(&limit, w->now_ms, RK_WARN, "connection of %s refused: it has %" PRIu32
 			" already, which is max.connections.per.ip", peer, most);
@@ -92,8 +135,7 @@ out_of_descriptors(struct host_listener *l, int error)
 			close(fd);
 		w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
-	w->accept_ms = w->now_ms + REST_MS;
-	host_listen_rest(w, true);
+	rest_until(w, w->now_ms + REST_MS);
 }
 
 static void
@@ -110,8 +152,11 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 		if (w->conns >= conns_max(w)) {
 			rk_say_limited(&limit, w->now_ms, RK_WARN, "%" PRIu32 " connections are open, which is all there may "
 				"be (max.connections, or the limit on open files); new ones wait", w->conns);
-			w->accept_ms = w->now_ms + REST_MS;
-			host_listen_rest(w, true);
+			rest_until(w, w->now_ms + REST_MS);
+			return;
+		}
+		if (too_fast(w)) {
+			rest_until(w, w->second_ms + 1000);
 			return;
 		}
 		int got = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -210,6 +210,8 @@ struct host_world {
 	uint32_t locks, lock_cap;
 	int spare_fd; /* given up for a moment when the process has no descriptor left */
 	int64_t accept_ms; /* accepting rests until then; 0: it does not */
+	int64_t second_ms; /* when the second began that accepted_then counts from */
+	uint64_t accepted_then;
 	bool called; /* the node was called since its last flush */
 	bool no_nowait, no_cachestat; /* this kernel or file system cannot say */
 	bool stopping, stopped; /* the node was told to stop; it has */
