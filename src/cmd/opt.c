@@ -257,6 +257,8 @@ cmd_parse(struct cmd_args *a, const struct cmd_spec *s, int argc, char **argv)
 {
 	a->spec = s;
 	a->act = -1;
+	a->argc = argc;
+	a->argv = argv;
 	if (argc <= 1 && s->act == NULL && s->bare_exit >= 0) {
 		cmd_print_help(s, NULL, s->style == CMD_ARGPARSE ? stdout : stderr);
 		return s->bare_exit;

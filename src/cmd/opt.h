@@ -60,8 +60,9 @@ struct cmd_value {
 
 struct cmd_args {
 	const struct cmd_spec *spec;
-	const char *program; /* as called: "rookery topics" */
-	int act;             /* index of the action; -1: none */
+	int argc; /* the words as they came */
+	char **argv;
+	int act; /* index of the action; -1: none */
 	struct cmd_value *value;
 	uint32_t count, cap;
 	const char **rest; /* what is neither an option nor its value */
