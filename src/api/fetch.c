@@ -272,7 +272,8 @@ look(struct fetch *f, struct want *w)
 
 	f->have -= w->have;
 	w->have = 0;
-	if (judge(w, &log, &diverges, &epoch, &end) != RK_OK || diverges || w->max_bytes < 0)
+	if (judge(w, &log, &diverges, &epoch, &end) != RK_OK || diverges
+	    || rk_min(w->max_bytes, f->max_bytes) < 0)
 		return true;
 	int64_t limit = limit_of(f, w->at);
 	if (log == NULL || w->offset >= limit)
@@ -354,7 +355,7 @@ answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one,
 	o->snapshot_id.epoch = -1;
 	o->preferred_read_replica = -1;
 	o->aborted_transactions.len = w->at == NULL ? 0 : -1;
-	if (err == RK_OK && w->max_bytes < 0)
+	if (err == RK_OK && rk_min(w->max_bytes, *budget) < 0)
 		err = RK_UNKNOWN_SERVER_ERROR;
 	int64_t stable = err == RK_OK ? core_stable(w->at) : -1, limit = f->committed ? stable
 									 : err == RK_OK

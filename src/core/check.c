@@ -114,7 +114,7 @@ walk_records(
 	int64_t after = f->message_timestamp_after_max_ms,
 		before = f->message_timestamp_before_max_ms;
 	int64_t latest = after > INT64_MAX - now ? INT64_MAX : now + after;
-	int64_t earliest = before > now - (INT64_MIN + 1) ? INT64_MIN : now - before;
+	int64_t earliest = now - before;
 	int32_t count = kp_batch_count(a->at);
 	struct walk w = {.p = at, .end = at + len};
 	enum rk_err first = RK_OK;

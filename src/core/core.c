@@ -219,9 +219,8 @@ list_dir(struct core *c, uint8_t dir)
 	rk_arena_free(&s.arena);
 	if (err != RK_OK)
 		st_dir_fail(c->dir[dir], "its partitions cannot be listed");
-	else
-		rk_say(RK_INFO, "%s holds %" PRIu32 " partitions%s.", st_dir_path(c->dir[dir]),
-		    s.found,
+	else if (s.found > 0)
+		rk_say(RK_INFO, "%s holds %" PRIu32 " partitions%s.", st_dir_path(c->dir[dir]), s.found,
 		    c->clean[dir] ? ", closed cleanly"
 				  : "; it was not closed cleanly, so their ends are checked now");
 	return err;

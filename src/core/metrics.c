@@ -94,11 +94,10 @@ partition_gauge(
 static void
 replicas(struct core *c, struct rk_out *out)
 {
-	uint32_t under = 0, offline = 0, topics = 0;
+	uint32_t under = 0, offline = 0;
 
 	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
 	     t = core_topics_walk(c, t)) {
-		topics++;
 		for (uint32_t i = 0; i < t->partitions; i++) {
 			const struct core_partition *p = t->partition[i];
 			under += p != NULL && p->leads && p->isr < p->replicas;
@@ -113,8 +112,6 @@ replicas(struct core *c, struct rk_out *out)
 	    "Partitions led here with a replica out of sync.", under);
 	plain(out, "kafka_server_replicamanager_offlinereplicacount", "gauge",
 	    "Partitions whose log cannot be used.", offline);
-	plain(out, "kafka_controller_kafkacontroller_globaltopiccount", "gauge",
-	    "Topics this node knows.", topics);
 	plain(out, "kafka_server_fetchsessioncache_numincrementalfetchsessions", "gauge",
 	    "Fetch sessions.", c->sessions.count);
 	plain(out, "kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", "gauge",
