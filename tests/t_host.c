@@ -76,7 +76,7 @@ node_opened(struct node *n, struct rk_conn *c, uint32_t listener)
 }
 
 /* 'E' echoes with a size in front; 'F' pos u32, len u32: that range of the file, between two memory
- * pieces; 'S' many small ranges; 'H' holds on for ever; 'C' closes after an echo; 'X' closes at once. */
+ * pieces; 'S' many small ranges; 'T' asks for a tick; 'H' holds on for ever; 'C' closes after an echo; 'X' closes at once. */
 void
 node_frame(struct node *n, struct rk_conn *c, void *frame, uint32_t len)
 {
@@ -91,6 +91,8 @@ node_frame(struct node *n, struct rk_conn *c, void *frame, uint32_t len)
 	rk_out_init(&out, &t->arena);
 	if (len == 0 || p[0] == 'H')
 		return;
+	if (p[0] == 'T') /* wakes the node in so many ms, and echoes */
+		n->env->world->wake(n->env, rk_now(n->env) + p[1]);
 	if (p[0] == 'X') {
 		rk_conn_close(c, true, "told to");
 		return;
@@ -136,16 +138,16 @@ node_gone(struct node *n, struct rk_conn *c)
 	gone++;
 }
 
-static void (*on_tick)(void);
 static atomic_int flushes;
+static atomic_int ticks;
+static int64_t ticked_ms;
 
 void
 node_tick(struct node *n, int64_t now)
 {
 	(void)n;
-	(void)now;
-	if (on_tick != NULL)
-		on_tick();
+	ticked_ms = now;
+	ticks++;
 }
 
 void
@@ -836,6 +838,48 @@ START_TEST(a_failed_node_ends_the_process_with_an_error)
 }
 END_TEST
 
+static long
+switches(void)
+{
+	char path[64], line[128];
+	long n = -1;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)getpid());
+	FILE *f = fopen(path, "r");
+	while (fgets(line, sizeof line, f) != NULL)
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
+
+static void
+sleeps(void)
+{
+	int fd = dial(port);
+	uint32_t len;
+	uint8_t q[2] = { 'T', 80 };
+
+	give_frame(fd, q, 2);
+	free(want_frame(fd, &len));
+	int64_t asked = the_world->now_ms;
+	ck_assert(within(&ticks, 1, 2000));
+	ck_assert_int_ge(ticked_ms - asked, 70);
+	ck_assert_int_lt(ticked_ms - asked, 500);
+	usleep(50000);
+	long before = switches();
+	usleep(600000);
+	ck_assert_int_le(switches() - before, 1);
+	ck_assert_int_eq(ticks, 1);
+	close(fd);
+}
+
+START_TEST(a_tick_comes_in_time_and_an_idle_node_sleeps)
+{
+	ck_assert_int_eq(serve((struct host_options){ 0 }, sleeps), 0);
+}
+END_TEST
+
 /* --- signals and the service manager */
 
 static int manager;
@@ -963,6 +1007,7 @@ main(void)
 	tcase_add_test(t, connections_past_the_limit_wait);
 	tcase_add_test(t, machines_can_watch_over_http);
 	tcase_add_test(t, a_failed_node_ends_the_process_with_an_error);
+	tcase_add_test(t, a_tick_comes_in_time_and_an_idle_node_sleeps);
 	tcase_add_test(t, the_service_manager_is_told);
 	tcase_add_test(t, running_out_of_descriptors_is_survived);
 	tcase_add_test(t, a_taken_port_is_named);
