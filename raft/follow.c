@@ -76,7 +76,7 @@ raft_fetch_anywhere(struct raft *r)
 void
 raft_poll_follower(struct raft *r)
 {
-	if (raft_is_voter(r) && r->now_ms >= r->deadline_ms) {
+	if (raft_may_stand(r) && r->now_ms >= r->deadline_ms) {
 		raft_to_prospective(r);
 		return;
 	}
@@ -145,6 +145,18 @@ start_download(struct raft *r, struct raft_snap s)
 	r->down_whole = false;
 }
 
+/* The leader has found our log to be a prefix of its own: only then its high watermark is ours too. */
+static void
+agreed(struct raft *r, const struct raft_msg *m)
+{
+	if (m->got != NULL)
+		take(r, m->got);
+	if (m->hw >= 0) {
+		r->hw = rk_max(r->hw, rk_min(r->log_end, m->hw));
+		r->hw_known = true;
+	}
+}
+
 void
 raft_on_fetch_reply(struct raft *r, const struct raft_msg *m)
 {
@@ -162,12 +174,8 @@ raft_on_fetch_reply(struct raft *r, const struct raft_msg *m)
 		diverged(r, m->diverging);
 	else if (m->snap.end > 0)
 		start_download(r, m->snap);
-	else if (m->got != NULL)
-		take(r, m->got);
-	if (m->hw >= 0 && r->fault == NULL) {
-		r->hw = rk_max(r->hw, rk_min(r->log_end, m->hw));
-		r->hw_known = true;
-	}
+	else
+		agreed(r, m);
 	/* Nothing came of it: do not ask again without a breath. */
 	if (r->peers > 0 && (m->diverging.epoch >= 0 || m->snap.end > 0) && !r->todo->cut && r->down.end == 0)
 		raft_backoff(r, p);

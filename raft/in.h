@@ -21,6 +21,7 @@ void raft_trim(struct raft *, struct raft_snap);
 void raft_restart(struct raft *, struct raft_snap, const struct raft_change *);
 void raft_broken(struct raft *, const char *why);
 
+bool raft_may_stand(const struct raft *);
 bool raft_same(struct raft_key, struct raft_key);
 bool raft_fits(struct raft_key voter, struct raft_key); /* dir zero in voter: any */
 int32_t raft_place(const struct raft_voters *, struct raft_key); /* -1: not among them */

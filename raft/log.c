@@ -86,6 +86,20 @@ raft_is_voter(const struct raft *r)
 	return r->can_vote && raft_place(&raft_set_now(r)->voters, r->self.key) >= 0;
 }
 
+/* A voter may; and who was one until a removal that is not known to be committed: it may be the only one
+ * that has that record, and then nobody else can be elected and no majority without it is possible. It needs
+ * the votes of the set in force, and leads until the removal is committed (Raft, dissertation, 4.2.2). */
+bool
+raft_may_stand(const struct raft *r)
+{
+	const struct raft_set *now = raft_set_now(r);
+
+	if (raft_is_voter(r))
+		return true;
+	return r->can_vote && r->sets > 1 && now->offset >= r->hw && now->voters.count > 0
+	    && raft_place(&now[-1].voters, r->self.key) >= 0;
+}
+
 void
 raft_change_in(struct raft *r, const struct raft_change *c)
 {

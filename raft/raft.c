@@ -92,7 +92,8 @@ raft_init(struct raft *r, const struct raft_start *s)
 	r->set[0].offset = INT64_MIN;
 	for (uint32_t i = 0; i < s->changes; i++)
 		raft_change_in(r, &s->change[i]);
-	if (r->sets > 1 && r->set[0].offset == INT64_MIN) {
+	/* Before the first record in the log nobody voted, unless config, checkpoint or snapshot said who. */
+	if (r->sets > 1 && r->set[0].offset == INT64_MIN && s->change[0].offset < s->log_start) {
 		memmove(r->set, r->set + 1, (r->sets - 1) * sizeof *r->set);
 		r->sets--;
 	}
@@ -203,6 +204,7 @@ on_event(struct raft *r, const struct raft_event *e)
 		break;
 	case RAFT_TRIMMED:
 		raft_trim(r, e->snap);
+		r->todo->flush = true;
 		break;
 	case RAFT_INSTALLED:
 		raft_on_installed(r, e);
@@ -265,7 +267,7 @@ next_wake(const struct raft *r)
 	int64_t now = r->now_ms, wake = INT64_MAX;
 	bool timed = r->role != RAFT_UNATTACHED && r->role != RAFT_FOLLOWER;
 
-	if (timed || raft_is_voter(r))
+	if (timed || raft_may_stand(r))
 		wake = sooner(now, r->deadline_ms, wake);
 	if (r->role == RAFT_LEADER)
 		wake = sooner(now, r->begin_ms, wake);
@@ -319,7 +321,7 @@ end_todo(struct raft *r, struct raft_todo *t)
 static void
 check(const struct raft *r)
 {
-	rk_assert(r->log_start <= r->flushed_end && r->flushed_end <= r->log_end);
+	rk_assert(r->log_start <= r->log_end && r->flushed_end <= r->log_end);
 	rk_assert(r->hw >= r->log_start && r->hw <= r->log_end);
 	rk_assert(raft_last_epoch(r) <= r->vote.epoch);
 	rk_assert(r->snap.end <= r->hw || r->snap.end <= r->log_end);

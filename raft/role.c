@@ -82,14 +82,13 @@ my_bit(const struct raft *r)
 {
 	int32_t i = raft_place(&raft_set_now(r)->voters, r->self.key);
 
-	rk_assert(i >= 0);
-	return 1u << i;
+	return i >= 0 ? 1u << i : 0;
 }
 
 void
 raft_to_prospective(struct raft *r)
 {
-	rk_assert(raft_is_voter(r) && r->role != RAFT_LEADER);
+	rk_assert(raft_may_stand(r) && r->role != RAFT_LEADER);
 	enter(r, RAFT_PROSPECTIVE);
 	r->granted = my_bit(r);
 	r->deadline_ms = raft_random_election(r);
@@ -178,7 +177,9 @@ raft_common(struct raft *r, const struct raft_msg *m)
 		raft_heard(r, m->epoch, m->leader, m->leader_ends);
 		return true;
 	}
-	if (m->leader >= 0 && r->role != RAFT_LEADER && r->role != RAFT_FOLLOWER && r->role != RAFT_RESIGNED) {
+	/* A Prospective knows the leader and doubts it: it must not be talked back by those who just repeat
+	 * the name. */
+	if (m->leader >= 0 && r->vote.leader < 0) {
 		raft_heard(r, m->epoch, m->leader, m->leader_ends);
 		return m->err != RK_OK;
 	}
@@ -229,7 +230,9 @@ raft_on_vote(struct raft *r, const struct raft_msg *m)
 	bool granted;
 	enum rk_err e = judge_vote(r, m, &granted);
 
-	raft_reply(r, RAFT_VOTE, m->call, e)->granted = granted;
+	struct raft_msg *a = raft_reply(r, RAFT_VOTE, m->call, e);
+	a->granted = granted;
+	a->pre = m->pre;
 	rk_assert(!granted || m->pre || r->vote.voted.id == m->from.id);
 }
 
@@ -327,7 +330,7 @@ raft_poll_nominee(struct raft *r)
 void
 raft_poll_unattached(struct raft *r)
 {
-	if (raft_is_voter(r) && r->now_ms >= r->deadline_ms)
+	if (raft_may_stand(r) && r->now_ms >= r->deadline_ms)
 		raft_to_prospective(r);
 	else
 		raft_fetch_anywhere(r);

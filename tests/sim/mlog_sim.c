@@ -165,6 +165,20 @@ sim_get(struct st_mlog *ml, int64_t offset, int64_t limit, uint32_t max_bytes, s
 	return RK_OK;
 }
 
+bool
+sim_mdisk_has(const struct sim_mdisk *d, int64_t offset, int32_t epoch)
+{
+	/* The blob begins with its version and the log's start. */
+	int64_t start = d->state == NULL ? 0 : (int64_t)rk_get64(d->state + 1);
+
+	if (offset < start)
+		return true;
+	if (d->count == 0 || offset < d->piece[0].base)
+		return false;
+	const uint8_t *b = d->piece[find(d, offset)].bytes;
+	return kp_batch_last(b) >= offset && kp_batch_epoch(b) == epoch;
+}
+
 static void
 sim_shut(struct st_mlog *ml)
 {

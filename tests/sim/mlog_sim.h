@@ -12,6 +12,8 @@ void sim_mdisk_free(struct sim_mdisk *);
 /* The commit that comes after so many good ones fails with err, and so do all later ones of this log. */
 void sim_mdisk_fail(struct sim_mdisk *, uint32_t good, enum rk_err err);
 uint64_t sim_mdisk_commits(const struct sim_mdisk *);
+/* True: the disk durably has the record at offset, of this epoch, or starts behind it. */
+bool sim_mdisk_has(const struct sim_mdisk *, int64_t offset, int32_t epoch);
 /* What st_mlog_open is for LMDB. */
 rk_must_use enum rk_err sim_mlog_open(struct rk_env *, struct sim_mdisk *, uint32_t lane, struct st_mlog **);
 #endif
