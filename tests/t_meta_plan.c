@@ -326,7 +326,8 @@ END_TEST
 START_TEST(partitions_are_added)
 {
 	struct kp_create_partitions_req_topics at[4] = { { .name = rk_lit("cpa"), .count = 5 },
-		{ .name = rk_lit("cpb"), .count = 1 }, { .name = rk_lit("nope"), .count = 3 }, { .name = rk_lit("cpc"), .count = 1 } };
+		{ .name = rk_lit("cpb"), .count = 1 }, { .name = rk_lit("nope"), .count = 3 },
+		{ .name = rk_lit("cpc"), .count = 1 } };
 	struct kp_create_partitions_req q = { 0 };
 	struct kp_create_partitions_res r = { 0 };
 	struct meta_topic t;
