@@ -1,0 +1,244 @@
+/* core_help.c - see core_help.h. */
+#include "tests/core_help.h"
+#include <sys/stat.h>
+#include "base/mem.h"
+#include "src/meta/image.h"
+
+struct broker b;
+static const struct st_meta meta = {
+    .version = 1, .node_id = 1, .cluster_id = "abc", .directory_id = {{9}}};
+
+static void
+silent(void *arg, enum rk_level level, const char *line)
+{
+	(void)arg;
+	if (getenv("TALK") != NULL)
+		fprintf(stderr, "%d %s\n", (int)level, line);
+}
+
+void
+broker_start(void)
+{
+	struct meta_view v;
+
+	ck_assert_int_eq(st_dir_open(&b.w.env, b.path, &meta, &b.dir, &b.how), RK_OK);
+	b.core = core_new(&b.w.env, t_conf, &b.timers, 1, &b.dir, &b.how, 1);
+	meta_view_begin(t_image, &v);
+	ck_assert_int_eq(core_load(b.core, &v), RK_OK);
+	meta_view_end(&v);
+}
+
+void
+broker_begin(void)
+{
+	t_start();
+	t_bootstrap();
+	memset(&b, 0, sizeof b);
+	rk_say_to(silent, NULL, RK_TRACE);
+	posix_world_init(&b.w);
+	posix_scratch(b.path);
+	rk_arena_init(&b.arena, 256 << 20);
+	ck_assert_int_eq(st_meta_write(&b.w.env, b.path, &meta), RK_OK);
+	broker_start();
+}
+
+static void
+stopped(void *arg, enum rk_err err)
+{
+	(void)arg;
+	b.stopped = true;
+	b.stop_err = err;
+}
+
+void
+broker_stop(void)
+{
+	b.stopped = false;
+	core_stop(b.core, 7, stopped, NULL);
+	for (int i = 0; i < 10 && !b.stopped; i++) {
+		posix_pump(&b.w);
+		rk_timers_run(&b.timers, b.w.now_ms);
+	}
+	ck_assert(b.stopped);
+	ck_assert_int_eq(b.stop_err, RK_OK);
+	core_free(b.core);
+	st_dir_close(b.dir);
+	b.core = NULL;
+}
+
+void
+broker_crash(void)
+{
+	posix_forget(&b.w);
+	core_free(b.core);
+	st_dir_free(b.dir);
+	broker_start();
+}
+
+void
+broker_end(void)
+{
+	posix_forget(&b.w);
+	if (b.core != NULL) {
+		core_free(b.core);
+		st_dir_free(b.dir);
+	}
+	ck_assert_uint_eq(b.timers.count, 0);
+	rk_timers_free(&b.timers);
+	ck_assert_uint_eq(b.w.files, 0);
+	rk_arena_free(&b.arena);
+	posix_remove(b.path);
+	t_stop();
+}
+
+static void
+heard(int16_t type, const void *record)
+{
+	struct meta_view v;
+
+	meta_view_begin(t_image, &v);
+	core_heard(b.core, &v, type, record);
+	meta_view_end(&v);
+}
+
+static void
+commit_one(int16_t type, const void *record)
+{
+	t_begin();
+	meta_plan_add(&t_plan, type, record);
+	t_commit();
+	if (b.core != NULL)
+		heard(type, record);
+}
+
+static struct rk_uuid
+id_of(uint8_t id)
+{
+	struct rk_uuid u;
+
+	memset(u.id, id, sizeof u.id);
+	return u;
+}
+
+void
+topic_is(const char *name, uint8_t id, int32_t partitions)
+{
+	struct kp_topic_record t = {.name = rk_str_of(name), .topic_id = id_of(id)};
+	int32_t one[1] = {1};
+	struct rk_uuid dir[1] = {{{9}}};
+
+	commit_one(KP_TOPIC_RECORD, &t);
+	for (int32_t i = 0; i < partitions; i++) {
+		struct kp_partition_record p;
+		kp_defaults(&kp_partition_record_d, &p);
+		p.partition_id = i;
+		p.topic_id = t.topic_id;
+		p.replicas.at = p.isr.at = one;
+		p.replicas.len = p.isr.len = 1;
+		p.directories.at = dir;
+		p.directories.len = 1;
+		p.leader = 1;
+		p.leader_epoch = p.partition_epoch = 0;
+		commit_one(KP_PARTITION_RECORD, &p);
+	}
+}
+
+void
+topic_gone(uint8_t id)
+{
+	struct kp_remove_topic_record r = {.topic_id = id_of(id)};
+
+	commit_one(KP_REMOVE_TOPIC_RECORD, &r);
+}
+
+void
+config_is(const char *topic, const char *name, const char *value)
+{
+	struct kp_config_record r = {.resource_type = 2,
+	    .resource_name = rk_str_of(topic),
+	    .name = rk_str_of(name),
+	    .value = rk_str_of(value)};
+
+	commit_one(KP_CONFIG_RECORD, &r);
+}
+
+struct core_partition *
+part(const char *topic, int32_t index)
+{
+	struct core_partition *p =
+	    core_partition(core_topic_named(b.core, rk_str_of(topic)), index);
+
+	ck_assert_ptr_nonnull(p);
+	return p;
+}
+
+struct rk_str
+batch_with(int32_t count, int64_t ms, int16_t attr, const char *key)
+{
+	struct kp_build w;
+
+	kp_build_start(&w, &b.arena, 0, attr, ms);
+	for (int32_t i = 0; i < count; i++)
+		kp_build_add(&w, ms + i, rk_str_of(key), rk_lit("value"));
+	return kp_build_end(&w, -1, -1, -1, -1);
+}
+
+struct rk_str
+batch_of(int32_t count, int64_t ms)
+{
+	return batch_with(count, ms, 0, "key");
+}
+
+struct rk_str
+batch_from(int64_t producer, int16_t epoch, int32_t seq)
+{
+	struct kp_build w;
+
+	kp_build_start(&w, &b.arena, 0, 0, b.w.wall_ms);
+	kp_build_add(&w, b.w.wall_ms, rk_lit("k"), rk_lit("v"));
+	return kp_build_end(&w, -1, producer, epoch, seq);
+}
+
+struct core_append
+put(struct core_partition *p, struct rk_str batch)
+{
+	struct core_append a = {.acks = -1, .arena = &b.arena, .wall_ms = b.w.wall_ms};
+
+	a.at = rk_arena_raw(&b.arena, (size_t)batch.len);
+	memcpy(a.at, batch.at, (size_t)batch.len);
+	a.len = batch.len;
+	enum rk_err err = core_only_batch(&a, 9);
+	if (err == RK_OK)
+		core_append(p, &a);
+	else
+		a.err = err;
+	return a;
+}
+
+void
+settle(void)
+{
+	core_flush(b.core);
+	while (posix_pump(&b.w) > 0)
+		core_flush(b.core);
+	core_flush(b.core);
+}
+
+void
+pass(int64_t ms)
+{
+	b.w.now_ms += ms;
+	b.w.wall_ms += ms;
+	rk_timers_run(&b.timers, b.w.now_ms);
+	settle();
+}
+
+bool
+is_there(const char *name)
+{
+	char path[PATH_MAX];
+	struct stat s;
+
+	snprintf(path, sizeof path, "%s/%s", b.path, name);
+	return stat(path, &s) == 0;
+}
