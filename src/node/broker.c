@@ -162,23 +162,6 @@ plan_enter(struct node_errand *e, struct meta_plan *p)
 	rk_assert(a.error_code != 0 || !a.is_fenced || n->failed);
 }
 
-/* What the operator sees when clients are let in. */
-static void
-banner(struct node *n)
-{
-	rk_say(RK_INFO, "rookery " PACKAGE_VERSION " (Apache Kafka 4.3 compatible), node %" PRId32 " of cluster %s",
-	    n->conf->node_id, n->cluster_id);
-	for (uint32_t i = 0; i < n->conf->listener_count; i++) {
-		const struct conf_listener *l = &n->conf->listener[i];
-		rk_say(RK_INFO, "%s listener %s on %s:%" PRId32, l->is_controller ? "controller" : "client", l->name,
-		    l->host[0] == '\0' ? "every address" : l->host, l->port);
-	}
-	for (uint32_t i = 0; i < n->dirs; i++)
-		rk_say(RK_INFO, "data in %s", st_dir_path(n->dir[i]));
-	rk_say(RK_INFO, "ready in %" PRId64 " ms: %" PRIu32 " partitions", rk_now(n->env) - n->started_ms,
-	    core_partitions_count(n->core));
-}
-
 static void
 entered(struct node_errand *e, enum rk_err err)
 {
@@ -190,7 +173,8 @@ entered(struct node_errand *e, enum rk_err err)
 		return; /* a new leadership tries again */
 	b->entered = true;
 	n->ready = true;
-	banner(n);
+	rk_say(RK_INFO, "ready in %" PRId64 " ms: %" PRIu32 " partitions", rk_now(n->env) - n->started_ms,
+	    core_partitions_count(n->core));
 	node_serve_ready(n);
 }
 
