@@ -193,8 +193,12 @@ grants(const struct raft *r, const struct raft_msg *m)
 {
 	bool fresh = raft_up_to_date(r, m->last_epoch, m->offset);
 
+	/* A follower that hears its leader defends it. An observer has no timer that ends this (it may be
+	 * a voter already, in a record it lacks), so the leader's silence must. */
+	bool loyal = r->role == RAFT_FOLLOWER && r->has_fetched && r->now_ms < r->deadline_ms;
+
 	if (m->pre)
-		return fresh && r->role != RAFT_LEADER && (r->role != RAFT_FOLLOWER || !r->has_fetched);
+		return fresh && r->role != RAFT_LEADER && !loyal;
 	if (r->role != RAFT_UNATTACHED && r->role != RAFT_PROSPECTIVE)
 		return false;
 	if (r->vote.voted.id >= 0)

@@ -570,8 +570,8 @@ sim_feed(struct member *n, struct raft_event e)
 	q->steps++;
 	if (q->trace)
 		printf("%" PRId64 " %u %s(%d) e%d l%d [%" PRId64 ",%" PRId64 ") f%" PRId64 " hw%" PRId64
-		    "%s%s%s m%u w%" PRId64 " v%" PRIx64 "\n", q->sim.now_us, n->id, raft_role_name(n->r->role), e.kind, n->r->vote.epoch,
-		    n->r->vote.leader, n->r->log_start, n->r->log_end, n->r->flushed_end, n->r->hw,
+		    "%s%s%s m%u w%" PRId64 " v%" PRIx64 "\n", q->sim.now_us, n->id, raft_role_name(n->r->role), e.kind,
+		    n->r->vote.epoch, n->r->vote.leader, n->r->log_start, n->r->log_end, n->r->flushed_end, n->r->hw,
 		    n->todo->save ? " save" : "", n->todo->cut ? " cut" : "", n->todo->take ? " take" : "", n->todo->count,
 		    n->todo->wake_ms - e.now_ms, bits(n));
 	obey(n);
