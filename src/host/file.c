@@ -16,12 +16,17 @@ host_fail(int error, const char *op, const char *path)
 {
 	static const char *const hint[] = { "", "; free space, or move partitions to another directory",
 		"; check the permissions", "; raise the limit on open files (LimitNOFILE=, ulimit -n)" };
+	static struct rk_say_limit limit[64];
+	struct timespec t;
 	bool full = error == ENOSPC || error == EDQUOT;
 	int h = full ? 1 : error == EACCES || error == EPERM ? 2 : error == EMFILE || error == ENFILE ? 3 : 0;
 
 	if (error == ENOENT)
 		return RK_NOT_FOUND;
-	rk_say(RK_ERROR, "%s %s: %s%s", op, path, strerror(error), hint[h]);
+	/* A broken disk fails every request: one line a second for each kind of failure. */
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	rk_say_limited(&limit[((uint32_t)error * 31 + (uint8_t)op[0]) % rk_countof(limit)],
+	    (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, RK_ERROR, "%s %s: %s%s", op, path, strerror(error), hint[h]);
 	return full ? RK_NO_SPACE : RK_KAFKA_STORAGE_ERROR;
 }
 
