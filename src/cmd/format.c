@@ -28,16 +28,20 @@ take_feature(struct cmd_format *f, const char *text, bool *version_given)
 	if (eq == NULL)
 		return SAID("Can't parse feature=level string %s: equals sign not found.\n", text);
 	if (!rk_str_int(rk_str_of(eq + 1), &v) || v < INT16_MIN || v > INT16_MAX)
-		return SAID("Can't parse feature=level string %s: unable to parse %s as a short.\n", text, eq + 1);
-	struct rk_str name = { text, (int32_t)(eq - text) };
+		return SAID("Can't parse feature=level string %s: unable to parse %s as a short.\n",
+		    text, eq + 1);
+	struct rk_str name = {text, (int32_t)(eq - text)};
 	int16_t *level = level_of(f, name, &row);
 	if (level == NULL)
-		return SAID("Unsupported feature: %.*s. Supported features are: eligible.leader.replicas.version, group.version, "
-		    "kraft.version, share.version, streams.version, transaction.version\n", (int)name.len, name.at);
+		return SAID("Unsupported feature: %.*s. Supported features are: "
+			    "eligible.leader.replicas.version, group.version, "
+			    "kraft.version, share.version, streams.version, transaction.version\n",
+		    (int)name.len, name.at);
 	*version_given |= row == &meta_supported[0];
 	if (row == &meta_supported[0] && (v < row->min || v > row->max))
-		return SAID("No MetadataVersion with feature level %" PRId64 ". Valid feature levels are from %d to %d.\n", v,
-		    row->min, row->max);
+		return SAID("No MetadataVersion with feature level %" PRId64
+			    ". Valid feature levels are from %d to %d.\n",
+		    v, row->min, row->max);
 	if (v < row->min || v > row->max)
 		return SAID("No feature:%s with feature level %" PRId64 "\n", row->name, v);
 	*level = (int16_t)v;
@@ -56,17 +60,20 @@ features(struct cmd_format *f)
 	for (uint32_t i = 0; rc == 0 && (text = cmd_nth(f->args, "feature", i)) != NULL; i++)
 		rc = take_feature(f, text, &version_given);
 	if (rc == 0 && version_given && release != NULL)
-		rc = SAID("Use --release-version instead of --feature metadata.version=X to avoid ambiguity.\n");
+		rc = SAID("Use --release-version instead of --feature metadata.version=X to avoid "
+			  "ambiguity.\n");
 	if (version_given)
 		f->version = f->level[0];
 	f->level[0] = f->version;
 	for (uint32_t i = 1; i < meta_supported_count; i++) {
 		if (f->level[i] < 0)
 			f->level[i] = meta_default_level(meta_supported[i].name, f->version);
-		if (strcmp(meta_supported[i].name, "eligible.leader.replicas.version") == 0 && f->level[i] > 0 &&
-		    f->version < CMD_ELR_NEEDS && rc == 0)
-			rc = SAID("eligible.leader.replicas.version could not be set to 1 because it depends on metadata.version "
-			    "level %d\n", CMD_ELR_NEEDS);
+		if (strcmp(meta_supported[i].name, "eligible.leader.replicas.version") == 0
+		    && f->level[i] > 0 && f->version < CMD_ELR_NEEDS && rc == 0)
+			rc = SAID("eligible.leader.replicas.version could not be set to 1 because "
+				  "it depends on metadata.version "
+				  "level %d\n",
+			    CMD_ELR_NEEDS);
 	}
 	return rc;
 }
@@ -83,8 +90,8 @@ controller_listener(const struct cmd_format *f)
 }
 
 static bool
-add_voter(struct cmd_format *f, int32_t id, struct rk_str host, uint16_t port, struct rk_uuid directory,
-    const char *listener)
+add_voter(struct cmd_format *f, int32_t id, struct rk_str host, uint16_t port,
+    struct rk_uuid directory, const char *listener)
 {
 	struct kp_voters_record_voters *v = &f->voters.voters.at[f->voters.voters.len++];
 
@@ -116,13 +123,15 @@ parse_voter(struct cmd_format *f, char *text, const char *listener)
 
 	if (at == NULL)
 		return SAID("No @ found in dynamic voter string.\n");
-	if (!rk_str_int((struct rk_str){ text, (int32_t)(at - text) }, &id) || id < 0 || id > INT32_MAX)
+	if (!rk_str_int((struct rk_str){text, (int32_t)(at - text)}, &id) || id < 0
+	    || id > INT32_MAX)
 		return SAID("Failed to parse node id in dynamic voter string.\n");
 	host = at + 1;
 	if (*host == '[') {
 		end = strchr(++host, ']');
 		if (end == NULL || end[1] != ':')
-			return SAID("Hostname began with left bracket, but no right bracket was found.\n");
+			return SAID(
+			    "Hostname began with left bracket, but no right bracket was found.\n");
 		*end++ = '\0';
 	} else {
 		end = strchr(host, ':');
@@ -133,7 +142,7 @@ parse_voter(struct cmd_format *f, char *text, const char *listener)
 	char *colon = strchr(end, ':');
 	if (colon == NULL)
 		return SAID("No colon following port could be found.\n");
-	if (!rk_str_int((struct rk_str){ end, (int32_t)(colon - end) }, &port))
+	if (!rk_str_int((struct rk_str){end, (int32_t)(colon - end)}, &port))
 		return SAID("Failed to parse port in dynamic voter string.\n");
 	if (port < 1 || port > 65535)
 		return SAID("Invalid port number %" PRId64 "\n", port);
@@ -164,7 +173,9 @@ static int
 standalone(struct cmd_format *f, const struct conf_listener *l)
 {
 	char *name = rk_arena_get(&f->arena, 256, 1);
-	const char *host = l->advertised_host != NULL && l->advertised_host[0] != '\0' ? l->advertised_host : l->host;
+	const char *host = l->advertised_host != NULL && l->advertised_host[0] != '\0'
+			       ? l->advertised_host
+			       : l->host;
 	int32_t port = l->advertised_port > 0 ? l->advertised_port : l->port;
 
 	f->voters.voters.at = rk_arena_get(&f->arena, 1, sizeof *f->voters.voters.at);
@@ -172,7 +183,8 @@ standalone(struct cmd_format *f, const struct conf_listener *l)
 		return SAID("out of memory\n");
 	if (host[0] == '\0' && gethostname(name, 255) == 0)
 		host = name;
-	return !add_voter(f, f->conf->node_id, rk_str_of(host), (uint16_t)port, rk_env_uuid(cmd_env()), l->name);
+	return !add_voter(
+	    f, f->conf->node_id, rk_str_of(host), (uint16_t)port, rk_env_uuid(cmd_env()), l->name);
 }
 
 static int
@@ -184,30 +196,43 @@ quorum(struct cmd_format *f)
 	const struct conf_listener *l = controller_listener(f);
 
 	if ((alone || initial != NULL) && f->conf->voter_count > 0)
-		return SAID("You cannot specify controller.quorum.voters and format the node with --initial-controllers or "
-		    "--standalone. If you want to use dynamic quorum, please remove controller.quorum.voters and specify "
-		    "controller.quorum.bootstrap.servers instead.\n");
+		return SAID("You cannot specify controller.quorum.voters and format the node with "
+			    "--initial-controllers or "
+			    "--standalone. If you want to use dynamic quorum, please remove "
+			    "controller.quorum.voters and specify "
+			    "controller.quorum.bootstrap.servers instead.\n");
 	if (alone && !f->conf->is_controller)
 		return SAID("You can only use --standalone on a controller.\n");
-	if (!alone && !none && initial == NULL && f->conf->is_controller && f->conf->voter_count == 0)
-		return SAID("Because controller.quorum.voters is not set on this controller, you must specify one of the "
-		    "following: --standalone, --initial-controllers, or --no-initial-controllers.\n");
+	if (!alone && !none && initial == NULL && f->conf->is_controller
+	    && f->conf->voter_count == 0)
+		return SAID("Because controller.quorum.voters is not set on this controller, you "
+			    "must specify one of the "
+			    "following: --standalone, --initial-controllers, or "
+			    "--no-initial-controllers.\n");
 	f->dynamic = alone || initial != NULL;
 	if (f->dynamic && l == NULL)
-		return SAID("There is no listener for controllers: name it in controller.listener.names and listeners.\n");
-	int rc = alone ? standalone(f, l) : initial != NULL ? initial_controllers(f, initial, l->name) : 0;
+		return SAID("There is no listener for controllers: name it in "
+			    "controller.listener.names and listeners.\n");
+	int rc = alone             ? standalone(f, l)
+		 : initial != NULL ? initial_controllers(f, initial, l->name)
+				   : 0;
 	/* A static quorum has kraft.version 0; a dynamic one needs 1. */
 	int16_t *kraft = &f->level[1];
 	rk_assert(strcmp(meta_supported[1].name, "kraft.version") == 0);
 	const char *text;
 	for (uint32_t i = 0; rc == 0 && (text = cmd_nth(a, "feature", i)) != NULL; i++) {
-		if (strcmp(text, "kraft.version=0") == 0 && f->conf->voter_count == 0 && (f->dynamic || none))
-			rc = SAID("Cannot set kraft.version to 0 if controller.quorum.voters is empty and one of the flags "
-			    "--standalone, --initial-controllers, or --no-initial-controllers is used. For dynamic controllers "
-			    "support, try removing the --feature flag for kraft.version.\n");
+		if (strcmp(text, "kraft.version=0") == 0 && f->conf->voter_count == 0
+		    && (f->dynamic || none))
+			rc = SAID("Cannot set kraft.version to 0 if controller.quorum.voters is "
+				  "empty and one of the flags "
+				  "--standalone, --initial-controllers, or "
+				  "--no-initial-controllers is used. For dynamic controllers "
+				  "support, try removing the --feature flag for kraft.version.\n");
 		if (strcmp(text, "kraft.version=1") == 0 && f->conf->voter_count > 0)
-			rc = SAID("Cannot set kraft.version to 1 if controller.quorum.voters is set, because a static quorum has no "
-			    "voters in its log. Remove the --feature flag, or use a dynamic quorum.\n");
+			rc = SAID("Cannot set kraft.version to 1 if controller.quorum.voters is "
+				  "set, because a static quorum has no "
+				  "voters in its log. Remove the --feature flag, or use a dynamic "
+				  "quorum.\n");
 	}
 	*kraft = f->dynamic ? 1 : 0;
 	return rc;
@@ -215,12 +240,13 @@ quorum(struct cmd_format *f)
 
 /* --- writing */
 
-/* Features in the order of Kafka's formatter: metadata.version, then by name; kraft.version is not among them. */
+/* Features in the order of Kafka's formatter: metadata.version, then by name; kraft.version is not
+ * among them. */
 static uint32_t
 bootstrap_records(struct cmd_format *f, struct kp_feature_level_record *r, struct meta_seed *seed)
 {
-	static const char *const sorted[] = { "metadata.version", "eligible.leader.replicas.version", "group.version",
-		"share.version", "streams.version", "transaction.version" };
+	static const char *const sorted[] = {"metadata.version", "eligible.leader.replicas.version",
+	    "group.version", "share.version", "streams.version", "transaction.version"};
 	const struct meta_supported *row;
 	uint32_t n = 0;
 
@@ -229,12 +255,13 @@ bootstrap_records(struct cmd_format *f, struct kp_feature_level_record *r, struc
 		rk_assert(level != NULL);
 		if (*level == 0)
 			continue;
-		r[n] = (struct kp_feature_level_record){ .name = rk_str_of(sorted[i]), .feature_level = *level };
-		seed[n] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &r[n] };
+		r[n] = (struct kp_feature_level_record){
+		    .name = rk_str_of(sorted[i]), .feature_level = *level};
+		seed[n] = (struct meta_seed){KP_FEATURE_LEVEL_RECORD, &r[n]};
 		n++;
 	}
 	for (uint32_t i = 0; i < f->scrams; i++)
-		seed[n + i] = (struct meta_seed){ KP_USER_SCRAM_CREDENTIAL_RECORD, &f->scram[i] };
+		seed[n + i] = (struct meta_seed){KP_USER_SCRAM_CREDENTIAL_RECORD, &f->scram[i]};
 	return n;
 }
 
@@ -252,12 +279,13 @@ print_bootstrap(const struct cmd_format *f, const struct kp_feature_level_record
 {
 	printf("Bootstrap metadata: BootstrapMetadata(records=[");
 	for (uint32_t i = 0; i < n; i++)
-		printf("%sApiMessageAndVersion(FeatureLevelRecord(name='%.*s', featureLevel=%d) at version 0)", i > 0 ? ", " : "",
-		    (int)r[i].name.len, r[i].name.at, r[i].feature_level);
+		printf("%sApiMessageAndVersion(FeatureLevelRecord(name='%.*s', featureLevel=%d) at "
+		       "version 0)",
+		    i > 0 ? ", " : "", (int)r[i].name.len, r[i].name.at, r[i].feature_level);
 	for (uint32_t i = 0; i < f->scrams; i++) {
 		const struct kp_user_scram_credential_record *s = &f->scram[i];
-		printf(", ApiMessageAndVersion(UserScramCredentialRecord(name='%.*s', mechanism=%d", (int)s->name.len, s->name.at,
-		    s->mechanism);
+		printf(", ApiMessageAndVersion(UserScramCredentialRecord(name='%.*s', mechanism=%d",
+		    (int)s->name.len, s->name.at, s->mechanism);
 		print_bytes("salt", s->salt);
 		print_bytes("storedKey", s->stored_key);
 		print_bytes("serverKey", s->server_key);
@@ -306,10 +334,12 @@ write_properties(struct cmd_format *f, const char *dir, struct rk_uuid id)
 
 	/* Java's Properties.store, whose date nobody reads. */
 	strftime(date, sizeof date, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now, &tm));
-	struct rk_str all = rk_arena_print(&f->arena, "#\n#%s\nnode.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n", date,
+	struct rk_str all = rk_arena_print(&f->arena,
+	    "#\n#%s\nnode.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n", date,
 	    f->conf->node_id, rk_uuid_text(id, text), cmd_text(f->args, "cluster-id"));
 	snprintf(path, sizeof path, "%s/meta.properties", dir);
-	return all.len < 0 ? RK_NO_MEMORY : rk_env_spill(cmd_env(), path, all.at, (uint32_t)all.len);
+	return all.len < 0 ? RK_NO_MEMORY
+			   : rk_env_spill(cmd_env(), path, all.at, (uint32_t)all.len);
 }
 
 static enum rk_err
@@ -334,9 +364,12 @@ format_dir(struct cmd_format *f, const char *dir, const struct meta_seed *seed)
 	bool metadata = strcmp(dir, f->conf->metadata_dir) == 0;
 	char path[PATH_MAX + 32];
 
-	printf("Formatting %s %s with metadata.version %s.\n", !metadata ? "data directory" : !f->dynamic ?
-	    "metadata directory" : f->among_voters ? "dynamic metadata voter directory" : "dynamic metadata directory", dir,
-	    meta_version_name(f->version));
+	printf("Formatting %s %s with metadata.version %s.\n",
+	    !metadata         ? "data directory"
+	    : !f->dynamic     ? "metadata directory"
+	    : f->among_voters ? "dynamic metadata voter directory"
+			      : "dynamic metadata directory",
+	    dir, meta_version_name(f->version));
 	fflush(stdout);
 	enum rk_err err = make_path(dir);
 	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", dir);
@@ -349,11 +382,13 @@ format_dir(struct cmd_format *f, const char *dir, const struct meta_seed *seed)
 		err = write_properties(f, dir, id);
 	if (err == RK_OK)
 		return 0;
-	return cmd_fail(f->args, "%s cannot be formatted: %s (%s). Look at its permissions and free space.", dir,
+	return cmd_fail(f->args,
+	    "%s cannot be formatted: %s (%s). Look at its permissions and free space.", dir,
 	    rk_err_text(err), strerror(errno));
 }
 
-/* What is formatted already must be of this cluster and node. -1: an error was said; 1: formatted; 0: not. */
+/* What is formatted already must be of this cluster and node. -1: an error was said; 1: formatted;
+ * 0: not. */
 static int
 formatted(struct cmd_format *f, const char *dir)
 {
@@ -367,17 +402,25 @@ formatted(struct cmd_format *f, const char *dir)
 	int64_t id = -1;
 	rc = 1;
 	if (!cmd_given(f->args, "ignore-formatted")) {
-		fprintf(stderr, "Log directory %s is already formatted. Use --ignore-formatted to ignore this directory and "
-		    "format the others.\n", dir);
+		fprintf(stderr,
+		    "Log directory %s is already formatted. Use --ignore-formatted to ignore this "
+		    "directory and "
+		    "format the others.\n",
+		    dir);
 		rc = -1;
 	} else if (its == NULL || strcmp(its, cluster) != 0) {
-		fprintf(stderr, "Invalid cluster.id in: %s/meta.properties. Expected %s, but read %s\n", dir, cluster,
-		    its == NULL ? "nothing" : its);
+		fprintf(stderr,
+		    "Invalid cluster.id in: %s/meta.properties. Expected %s, but read %s\n", dir,
+		    cluster, its == NULL ? "nothing" : its);
 		rc = -1;
 	} else if (node == NULL || !rk_str_int(rk_str_of(node), &id) || id != f->conf->node_id) {
-		fprintf(stderr, "Stored node id %s doesn't match previous node id %d in %s/meta.properties. If you moved your "
-		    "data, make sure your configured node id matches. If you intend to create a new node, you should remove all "
-		    "data in your data directories.\n", node == NULL ? "(none)" : node, f->conf->node_id, dir);
+		fprintf(stderr,
+		    "Stored node id %s doesn't match previous node id %d in %s/meta.properties. If "
+		    "you moved your "
+		    "data, make sure your configured node id matches. If you intend to create a "
+		    "new node, you should remove all "
+		    "data in your data directories.\n",
+		    node == NULL ? "(none)" : node, f->conf->node_id, dir);
 		rc = -1;
 	}
 	cmd_props_free(&p);
@@ -388,7 +431,7 @@ static int
 format_all(struct cmd_format *f)
 {
 	struct kp_feature_level_record record[16];
-	struct meta_seed seed[16 + CMD_SCRAMS + 1] = { { 0, NULL } };
+	struct meta_seed seed[16 + CMD_SCRAMS + 1] = {{0, NULL}};
 	uint32_t features_count = bootstrap_records(f, record, seed), todo = 0;
 	const char **dir;
 	uint32_t n = cmd_format_dirs(f, &dir);
@@ -417,11 +460,15 @@ cmd_format_run(struct cmd_format *f)
 	const char *text;
 	int alone = cmd_given(f->args, "standalone");
 
-	if (cmd_given(f->args, "initial-controllers") && (alone || cmd_given(f->args, "no-initial-controllers")))
-		return cmd_usage(f->args, alone ? "argument --initial-controllers/-I: not allowed with argument --standalone/-s" :
-		    "argument --initial-controllers/-I: not allowed with argument --no-initial-controllers/-N");
+	if (cmd_given(f->args, "initial-controllers")
+	    && (alone || cmd_given(f->args, "no-initial-controllers")))
+		return cmd_usage(f->args, alone ? "argument --initial-controllers/-I: not allowed "
+						  "with argument --standalone/-s"
+						: "argument --initial-controllers/-I: not allowed "
+						  "with argument --no-initial-controllers/-N");
 	if (alone && cmd_given(f->args, "no-initial-controllers"))
-		return cmd_usage(f->args, "argument --no-initial-controllers/-N: not allowed with argument --standalone/-s");
+		return cmd_usage(f->args, "argument --no-initial-controllers/-N: not allowed with "
+					  "argument --standalone/-s");
 	if (!cmd_format_config(f, cmd_text(f->args, "config")))
 		return 1;
 	int rc = features(f);
@@ -430,6 +477,7 @@ cmd_format_run(struct cmd_format *f)
 	for (uint32_t i = 0; rc == 0 && (text = cmd_nth(f->args, "add-scram", i)) != NULL; i++)
 		rc = cmd_format_scram(f, text);
 	if (rc == 0 && f->scrams > 0 && f->version < CMD_SCRAM_NEEDS)
-		rc = SAID("SCRAM is only supported in metadata.version %s or later.\n", meta_version_name(CMD_SCRAM_NEEDS));
+		rc = SAID("SCRAM is only supported in metadata.version %s or later.\n",
+		    meta_version_name(CMD_SCRAM_NEEDS));
 	return rc != 0 ? rc : format_all(f);
 }

@@ -16,13 +16,13 @@ struct cmd_format {
 	const struct cmd_args *args;
 	struct conf *conf;
 	struct rk_arena arena;
-	int16_t version;                   /* metadata.version */
-	int16_t level[16];                 /* of meta_supported[i] */
+	int16_t version;   /* metadata.version */
+	int16_t level[16]; /* of meta_supported[i] */
 	struct kp_user_scram_credential_record scram[CMD_SCRAMS];
 	uint32_t scrams;
-	struct kp_voters_record voters;    /* the first ones of a dynamic quorum */
-	bool dynamic, among_voters;        /* there are such; this node is one of them */
-	struct rk_uuid directory;          /* of the metadata directory when this node is one */
+	struct kp_voters_record voters; /* the first ones of a dynamic quorum */
+	bool dynamic, among_voters;     /* there are such; this node is one of them */
+	struct rk_uuid directory;       /* of the metadata directory when this node is one */
 };
 
 /* Reads the properties file; false: why has been said. */

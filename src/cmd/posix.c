@@ -16,7 +16,9 @@ struct plain {
 static enum rk_err
 err_of(int e)
 {
-	return e == ENOENT ? RK_NOT_FOUND : e == ENOSPC || e == EDQUOT ? RK_NO_SPACE : RK_KAFKA_STORAGE_ERROR;
+	return e == ENOENT                  ? RK_NOT_FOUND
+	       : e == ENOSPC || e == EDQUOT ? RK_NO_SPACE
+					    : RK_KAFKA_STORAGE_ERROR;
 }
 
 static struct plain *
@@ -62,14 +64,15 @@ chance(struct rk_env *e)
 static enum rk_err
 file_open(struct rk_env *e, const char *path, enum rk_open how, struct rk_file **out)
 {
-	static const int flags[] = { O_RDONLY, O_RDWR, O_RDWR | O_CREAT };
+	static const int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT};
 	int fd = open(path, flags[how] | O_CLOEXEC, 0644);
 
 	*out = NULL;
 	if (fd < 0)
 		return err_of(errno);
 	struct plain *f = rk_new(struct plain);
-	*f = (struct plain){ .head.env = e, .held = 1, .fd = fd, .path = rk_mem_str(path, strlen(path)) };
+	*f = (struct plain){
+	    .head.env = e, .held = 1, .fd = fd, .path = rk_mem_str(path, strlen(path))};
 	*out = &f->head;
 	return RK_OK;
 }
@@ -121,7 +124,8 @@ static enum rk_err
 file_write(struct rk_file *f, uint64_t pos, const void *from, uint32_t len)
 {
 	for (uint32_t at = 0; at < len;) {
-		ssize_t n = pwrite(plain(f)->fd, (const char *)from + at, len - at, (off_t)(pos + at));
+		ssize_t n =
+		    pwrite(plain(f)->fd, (const char *)from + at, len - at, (off_t)(pos + at));
 		if (n < 0 && errno != EINTR)
 			return err_of(errno);
 		at += n > 0 ? (uint32_t)n : 0;
@@ -177,8 +181,8 @@ dir_list(struct rk_env *e, const char *path, rk_entry *entry, void *arg)
 	if (d == NULL)
 		return err_of(errno);
 	while ((de = readdir(d)) != NULL)
-		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
-		    fstatat(dirfd(d), de->d_name, &st, 0) == 0)
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0
+		    && fstatat(dirfd(d), de->d_name, &st, 0) == 0)
 			entry(arg, de->d_name, S_ISDIR(st.st_mode));
 	closedir(d);
 	return RK_OK;
@@ -237,13 +241,29 @@ struct rk_env *
 cmd_env(void)
 {
 	static const struct rk_world world = {
-		.now_ms = now_ms, .wall_ms = wall_ms, .chance = chance, .file_open = file_open, .file_hold = file_hold,
-		.file_drop = file_drop, .file_size = file_size, .file_read = file_read, .file_write = file_write,
-		.file_truncate = file_truncate, .file_reserve = file_truncate, .file_sync = file_sync,
-		.file_sync_wait = file_sync_wait, .file_rename = file_rename, .dir_make = dir_make, .dir_list = dir_list,
-		.dir_sync = dir_sync, .path_rename = path_rename, .path_remove = path_remove, .space = space, .work = work,
+	    .now_ms = now_ms,
+	    .wall_ms = wall_ms,
+	    .chance = chance,
+	    .file_open = file_open,
+	    .file_hold = file_hold,
+	    .file_drop = file_drop,
+	    .file_size = file_size,
+	    .file_read = file_read,
+	    .file_write = file_write,
+	    .file_truncate = file_truncate,
+	    .file_reserve = file_truncate,
+	    .file_sync = file_sync,
+	    .file_sync_wait = file_sync_wait,
+	    .file_rename = file_rename,
+	    .dir_make = dir_make,
+	    .dir_list = dir_list,
+	    .dir_sync = dir_sync,
+	    .path_rename = path_rename,
+	    .path_remove = path_remove,
+	    .space = space,
+	    .work = work,
 	};
-	static struct rk_env env = { &world };
+	static struct rk_env env = {&world};
 
 	return &env;
 }

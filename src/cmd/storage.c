@@ -1,51 +1,69 @@
 /* storage.c - rookery storage: what a node's directories are made of before its first start.
  *
- * format writes into each directory meta.properties (whose it is) and bootstrap.checkpoint (the features a new
- * cluster begins with); with a dynamic quorum the metadata directory also gets the 0-0 checkpoint, which names
- * the first voters. All is on stable storage when the command says so. */
+ * format writes into each directory meta.properties (whose it is) and bootstrap.checkpoint (the
+ * features a new cluster begins with); with a dynamic quorum the metadata directory also gets the
+ * 0-0 checkpoint, which names the first voters. All is on stable storage when the command says so.
+ */
 #include "src/cmd/format.h"
 #include "src/cmd/posix.h"
 #include <sys/stat.h>
 
 enum { ACT_INFO, ACT_FORMAT, ACT_MAPPING, ACT_DEPENDENCIES, ACT_UUID };
-enum { IN_FORMAT = 1 << ACT_FORMAT, IN_INFO = 1 << ACT_INFO, IN_MAPPING = 1 << ACT_MAPPING,
-	IN_DEPENDENCIES = 1 << ACT_DEPENDENCIES };
+enum {
+	IN_FORMAT = 1 << ACT_FORMAT,
+	IN_INFO = 1 << ACT_INFO,
+	IN_MAPPING = 1 << ACT_MAPPING,
+	IN_DEPENDENCIES = 1 << ACT_DEPENDENCIES
+};
 
 static const struct cmd_act acts[] = {
-	{ "info", "Get information about the Kafka log directories on this node." },
-	{ "format", "Format the Kafka log directories on this node." },
-	{ "version-mapping", "Look up the corresponding features for a given metadata version. Using the command with no "
-		"--release-version argument will return the mapping for the latest stable metadata version" },
-	{ "feature-dependencies", "Look up dependencies for a given feature version. If the feature is not known or the "
-		"version not yet defined, an error is thrown. Multiple features can be specified." },
-	{ "random-uuid", "Print a random UUID." },
-	{ NULL, NULL },
+    {"info", "Get information about the Kafka log directories on this node."},
+    {"format", "Format the Kafka log directories on this node."},
+    {"version-mapping", "Look up the corresponding features for a given metadata version. Using "
+			"the command with no "
+			"--release-version argument will return the mapping for the latest stable "
+			"metadata version"},
+    {"feature-dependencies",
+	"Look up dependencies for a given feature version. If the feature is not known or the "
+	"version not yet defined, an error is thrown. Multiple features can be specified."},
+    {"random-uuid", "Print a random UUID."},
+    {NULL, NULL},
 };
 
 static const struct cmd_opt opts[] = {
-	{ "config", CMD_TEXT, CMD_REQUIRED, 'c', IN_FORMAT | IN_INFO, "CONFIG", NULL,
-		"The Kafka configuration file to use." },
-	{ "cluster-id", CMD_TEXT, CMD_REQUIRED, 't', IN_FORMAT, "CLUSTER_ID", NULL, "The cluster ID to use." },
-	{ "add-scram", CMD_TEXT, CMD_REPEAT, 'S', IN_FORMAT, "ADD_SCRAM", NULL,
-		"A SCRAM_CREDENTIAL to add to the __cluster_metadata log e.g. "
-		"'SCRAM-SHA-256=[name=alice,password=alice-secret]' "
-		"'SCRAM-SHA-512=[name=alice,iterations=8192,salt=\"N3E=\",saltedpassword=\"YCE=\"]'" },
-	{ "ignore-formatted", CMD_FLAG, 0, 'g', IN_FORMAT, NULL, NULL, "When this option is passed, the format command will "
-		"skip over already formatted directories rather than failing." },
-	{ "release-version", CMD_TEXT, 0, 'r', IN_FORMAT | IN_MAPPING, "RELEASE_VERSION", NULL, "The release version to use "
-		"for the initial feature settings. The minimum is 3.3-IV3; the default is 4.3-IV0" },
-	{ "feature", CMD_TEXT, CMD_REPEAT, 'f', IN_FORMAT | IN_DEPENDENCIES, "FEATURE", NULL, "The setting to use for a "
-		"specific feature, in feature=level format. For example: `kraft.version=1`." },
-	{ "standalone", CMD_FLAG, 0, 's', IN_FORMAT, NULL, NULL, "Used to initialize a controller as a single-node dynamic "
-		"quorum. When setting this flag, the controller.quorum.voters config must not be set, and "
-		"controller.quorum.bootstrap.servers is set instead." },
-	{ "no-initial-controllers", CMD_FLAG, 0, 'N', IN_FORMAT, NULL, NULL, "Used to initialize a server without specifying "
-		"a dynamic quorum. When setting this flag, the controller.quorum.voters config should not be set, and "
-		"controller.quorum.bootstrap.servers is set instead." },
-	{ "initial-controllers", CMD_TEXT, 0, 'I', IN_FORMAT, "INITIAL_CONTROLLERS", NULL, "Used to initialize a server with "
-		"the specified dynamic quorum. The argument is a comma-separated list of id@hostname:port:directory. The same "
-		"values must be used to format all nodes. When setting this flag, the controller.quorum.voters config must not "
-		"be set, and controller.quorum.bootstrap.servers is set instead." },
+    {"config", CMD_TEXT, CMD_REQUIRED, 'c', IN_FORMAT | IN_INFO, "CONFIG", NULL,
+	"The Kafka configuration file to use."},
+    {"cluster-id", CMD_TEXT, CMD_REQUIRED, 't', IN_FORMAT, "CLUSTER_ID", NULL,
+	"The cluster ID to use."},
+    {"add-scram", CMD_TEXT, CMD_REPEAT, 'S', IN_FORMAT, "ADD_SCRAM", NULL,
+	"A SCRAM_CREDENTIAL to add to the __cluster_metadata log e.g. "
+	"'SCRAM-SHA-256=[name=alice,password=alice-secret]' "
+	"'SCRAM-SHA-512=[name=alice,iterations=8192,salt=\"N3E=\",saltedpassword=\"YCE=\"]'"},
+    {"ignore-formatted", CMD_FLAG, 0, 'g', IN_FORMAT, NULL, NULL,
+	"When this option is passed, the format command will "
+	"skip over already formatted directories rather than failing."},
+    {"release-version", CMD_TEXT, 0, 'r', IN_FORMAT | IN_MAPPING, "RELEASE_VERSION", NULL,
+	"The release version to use "
+	"for the initial feature settings. The minimum is 3.3-IV3; the default is 4.3-IV0"},
+    {"feature", CMD_TEXT, CMD_REPEAT, 'f', IN_FORMAT | IN_DEPENDENCIES, "FEATURE", NULL,
+	"The setting to use for a "
+	"specific feature, in feature=level format. For example: `kraft.version=1`."},
+    {"standalone", CMD_FLAG, 0, 's', IN_FORMAT, NULL, NULL,
+	"Used to initialize a controller as a single-node dynamic "
+	"quorum. When setting this flag, the controller.quorum.voters config must not be set, and "
+	"controller.quorum.bootstrap.servers is set instead."},
+    {"no-initial-controllers", CMD_FLAG, 0, 'N', IN_FORMAT, NULL, NULL,
+	"Used to initialize a server without specifying "
+	"a dynamic quorum. When setting this flag, the controller.quorum.voters config should not "
+	"be set, and "
+	"controller.quorum.bootstrap.servers is set instead."},
+    {"initial-controllers", CMD_TEXT, 0, 'I', IN_FORMAT, "INITIAL_CONTROLLERS", NULL,
+	"Used to initialize a server with "
+	"the specified dynamic quorum. The argument is a comma-separated list of "
+	"id@hostname:port:directory. The same "
+	"values must be used to format all nodes. When setting this flag, the "
+	"controller.quorum.voters config must not "
+	"be set, and controller.quorum.bootstrap.servers is set instead."},
 };
 
 /* --- what both info and format look at */
@@ -53,12 +71,13 @@ static const struct cmd_opt opts[] = {
 bool
 cmd_format_config(struct cmd_format *f, const char *path)
 {
-	struct conf_notes notes = { .arena = &f->arena };
+	struct conf_notes notes = {.arena = &f->arena};
 	struct rk_str text;
 	enum rk_err err = rk_env_slurp(cmd_env(), path, &f->arena, &text);
 
 	if (err != RK_OK) {
-		cmd_fail(f->args, "%s cannot be read: %s. Give the server's properties file with --config.", path,
+		cmd_fail(f->args,
+		    "%s cannot be read: %s. Give the server's properties file with --config.", path,
 		    err == RK_NOT_FOUND ? "there is no such file" : rk_err_text(err));
 		return false;
 	}
@@ -98,8 +117,9 @@ cmd_format_read(const char *dir, struct cmd_props *p)
 {
 	char path[PATH_MAX];
 
-	*p = (struct cmd_props){ 0 };
-	return (size_t)snprintf(path, sizeof path, "%s/meta.properties", dir) < sizeof path && cmd_props_read(p, path);
+	*p = (struct cmd_props){0};
+	return (size_t)snprintf(path, sizeof path, "%s/meta.properties", dir) < sizeof path
+	       && cmd_props_read(p, path);
 }
 
 /* --- info */
@@ -109,8 +129,7 @@ struct problems {
 	uint32_t count;
 };
 
-static void rk_format(2, 3)
-problem(struct problems *p, const char *fmt, ...)
+static void rk_format(2, 3) problem(struct problems *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -130,12 +149,14 @@ by_key(const void *a, const void *b)
 static void
 print_metadata(struct cmd_props *p, struct problems *bad)
 {
-	bool v1 = cmd_props_get(p, "version") != NULL && strcmp(cmd_props_get(p, "version"), "1") == 0;
+	bool v1 =
+	    cmd_props_get(p, "version") != NULL && strcmp(cmd_props_get(p, "version"), "1") == 0;
 
 	if (!v1) {
 		printf("Found metadata: {version=0}\n\n");
-		problem(bad, "The kafka configuration file appears to be for a cluster in KRaft mode, but the directories are "
-		    "formatted for legacy mode.");
+		problem(bad, "The kafka configuration file appears to be for a cluster in KRaft "
+			     "mode, but the directories are "
+			     "formatted for legacy mode.");
 		return;
 	}
 	qsort(p->at, p->count, sizeof *p->at, by_key);
@@ -160,7 +181,7 @@ static int
 info(struct cmd_format *f)
 {
 	struct problems *found = rk_new(struct problems), *bad = rk_new(struct problems);
-	struct cmd_props first = { 0 }, p;
+	struct cmd_props first = {0}, p;
 	const char **dir;
 	bool any = false;
 
@@ -198,15 +219,16 @@ info(struct cmd_format *f)
 
 /* --- features, in the order Kafka's tool has them */
 
-static const char *const feature[] = { "kraft.version", "transaction.version", "group.version",
-	"eligible.leader.replicas.version", "share.version", "streams.version" };
+static const char *const feature[] = {"kraft.version", "transaction.version", "group.version",
+    "eligible.leader.replicas.version", "share.version", "streams.version"};
 
 static int
 unknown_version(const char *name, bool unstable)
 {
 	fprintf(stderr, "Unknown metadata.version '%s'. Supported metadata.version are: ", name);
 	for (int16_t v = meta_supported[0].min; v <= meta_supported[0].max; v++)
-		fprintf(stderr, "%s%s", v > meta_supported[0].min ? ", " : "", meta_version_name(v));
+		fprintf(
+		    stderr, "%s%s", v > meta_supported[0].min ? ", " : "", meta_version_name(v));
 	fprintf(stderr, "%s\n", unstable ? ", " CMD_UNSTABLE_NAME : "");
 	return 1;
 }
@@ -222,9 +244,11 @@ static int
 mapping(struct cmd_format *f)
 {
 	const char *name = cmd_text(f->args, "release-version");
-	bool unstable = name != NULL && (strcmp(name, CMD_UNSTABLE_NAME) == 0 || strcmp(name, "4.4") == 0);
-	int16_t level = name == NULL ? meta_supported[0].max : unstable ? CMD_UNSTABLE_LEVEL :
-	    meta_version_level(rk_str_of(name));
+	bool unstable =
+	    name != NULL && (strcmp(name, CMD_UNSTABLE_NAME) == 0 || strcmp(name, "4.4") == 0);
+	int16_t level = name == NULL ? meta_supported[0].max
+			: unstable   ? CMD_UNSTABLE_LEVEL
+				     : meta_version_level(rk_str_of(name));
 
 	if (level == 0)
 		return unknown_version(name, true);
@@ -242,27 +266,36 @@ dependency(const char *text)
 	int16_t max = -1;
 
 	if (eq == NULL || !rk_str_int(rk_str_of(eq + 1), &level)) {
-		fprintf(stderr, "Invalid feature format: %s. Expected format: 'feature=version' (e.g. 'group.version=1')\n", text);
+		fprintf(stderr,
+		    "Invalid feature format: %s. Expected format: 'feature=version' (e.g. "
+		    "'group.version=1')\n",
+		    text);
 		return 1;
 	}
-	struct rk_str name = { text, (int32_t)(eq - text) };
+	struct rk_str name = {text, (int32_t)(eq - text)};
 	for (uint32_t i = 0; i < meta_supported_count; i++)
 		if (rk_str_is(name, meta_supported[i].name))
 			max = meta_supported[i].max;
 	if (rk_str_is(name, "metadata.version")) {
-		const char *called = level == CMD_UNSTABLE_LEVEL ? CMD_UNSTABLE_NAME : level >= 0 && level < 100 ?
-		    meta_version_name((int16_t)level) : NULL;
+		const char *called = level == CMD_UNSTABLE_LEVEL ? CMD_UNSTABLE_NAME
+				     : level >= 0 && level < 100 ? meta_version_name((int16_t)level)
+								 : NULL;
 		if (called == NULL)
 			return fprintf(stderr, "Unknown metadata.version %" PRId64 "\n", level), 1;
-		return printf("metadata.version=%" PRId64 " (%s) has no dependencies.\n", level, called), 0;
+		return printf("metadata.version=%" PRId64 " (%s) has no dependencies.\n", level,
+			   called),
+		       0;
 	}
 	if (max < 0)
 		return fprintf(stderr, "Unknown feature: %.*s\n", (int)name.len, name.at), 1;
 	if (level < 0 || level > max)
-		return fprintf(stderr, "Feature level %" PRId64 " is not supported for feature %.*s\n", level, (int)name.len,
-		    name.at), 1;
+		return fprintf(stderr,
+			   "Feature level %" PRId64 " is not supported for feature %.*s\n", level,
+			   (int)name.len, name.at),
+		       1;
 	if (level > 0 && rk_str_is(name, "eligible.leader.replicas.version"))
-		printf("%s requires:\n    metadata.version=%d (%s)\n", text, CMD_ELR_NEEDS, meta_version_name(CMD_ELR_NEEDS));
+		printf("%s requires:\n    metadata.version=%d (%s)\n", text, CMD_ELR_NEEDS,
+		    meta_version_name(CMD_ELR_NEEDS));
 	else
 		printf("%s has no dependencies.\n", text);
 	return 0;
@@ -275,9 +308,10 @@ missing(const struct cmd_args *a)
 	char line[200];
 
 	for (uint32_t i = 0; a->act >= 0 && i < rk_countof(opts); i++)
-		if ((opts[i].acts >> a->act & 1) != 0 && !cmd_given(a, opts[i].name) &&
-		    ((opts[i].flags & CMD_REQUIRED) != 0 || (a->act == ACT_DEPENDENCIES))) {
-			snprintf(line, sizeof line, "argument --%s/-%c is required", opts[i].name, opts[i].brief);
+		if ((opts[i].acts >> a->act & 1) != 0 && !cmd_given(a, opts[i].name)
+		    && ((opts[i].flags & CMD_REQUIRED) != 0 || (a->act == ACT_DEPENDENCIES))) {
+			snprintf(line, sizeof line, "argument --%s/-%c is required", opts[i].name,
+			    opts[i].brief);
 			return cmd_usage(a, line);
 		}
 	if (a->rest_count > 0) {
@@ -305,7 +339,9 @@ run(struct cmd_args *a)
 		rc = cmd_format_run(f);
 	if (a->act == ACT_MAPPING)
 		rc = mapping(f);
-	for (uint32_t i = 0; a->act == ACT_DEPENDENCIES && rc == 0 && (text = cmd_nth(a, "feature", i)) != NULL; i++)
+	for (uint32_t i = 0;
+	     a->act == ACT_DEPENDENCIES && rc == 0 && (text = cmd_nth(a, "feature", i)) != NULL;
+	     i++)
 		rc = dependency(text);
 	if (a->act == ACT_UUID)
 		printf("%s\n", rk_uuid_text(rk_env_uuid(cmd_env()), id));
@@ -316,17 +352,19 @@ run(struct cmd_args *a)
 }
 
 const struct cmd_spec cmd_storage_spec = {
-	.name = "storage",
-	.peer = "kafka-storage",
-	.style = CMD_ARGPARSE,
-	.opt = opts,
-	.count = rk_countof(opts),
-	.act = acts,
-	.summary = "The Kafka storage tool.",
-	.about = "Formats the directories of a node before its first start, and tells what is in them. A node refuses to "
-	    "start on a directory that is not formatted. Directories formatted by Apache Kafka are taken as they are, and "
-	    "Apache Kafka takes those formatted by this command.",
-	.help_exit = 0,
-	.bare_exit = 1,
-	.run = run,
+    .name = "storage",
+    .peer = "kafka-storage",
+    .style = CMD_ARGPARSE,
+    .opt = opts,
+    .count = rk_countof(opts),
+    .act = acts,
+    .summary = "The Kafka storage tool.",
+    .about = "Formats the directories of a node before its first start, and tells what is in them. "
+	     "A node refuses to "
+	     "start on a directory that is not formatted. Directories formatted by Apache Kafka "
+	     "are taken as they are, and "
+	     "Apache Kafka takes those formatted by this command.",
+    .help_exit = 0,
+    .bare_exit = 1,
+    .run = run,
 };
