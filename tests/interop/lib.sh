@@ -1,7 +1,7 @@
 # lib.sh - what the end-to-end and interop scripts share. Source it; set NAME and PORT first.
 #
 # B: the build folder with the program; W: a scratch folder of this run, removed at the end when all passed.
-root=$(cd "$(dirname "$0")" && while [ ! -e configure.ac ] && [ "$PWD" != / ]; do cd ..; done; pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 B=${ROOKERY_BUILD:-$root/build}
 rookery=$B/rookery
 W=$(mktemp -d "${TMPDIR:-/tmp}/rookery-$NAME.XXXXXX")
@@ -31,6 +31,7 @@ node.id=1
 listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$((PORT + 1))
 advertised.listeners=PLAINTEXT://127.0.0.1:$PORT
 controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:$((PORT + 1))
 log.dirs=$W/data
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1

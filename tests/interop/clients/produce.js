@@ -1,6 +1,6 @@
 // produce.js BOOTSTRAP TOPIC CODEC - lines from stdin to partition 0, by kafkajs.
 const { Kafka, CompressionTypes, logLevel } = require('kafkajs')
-const lines = require('readline').createInterface({ input: process.stdin })
+const readline = require('readline')
 const [bootstrap, topic, codec] = process.argv.slice(2)
 
 async function main () {
@@ -12,6 +12,7 @@ async function main () {
     batch = []
   }
   await producer.connect()
+  const lines = readline.createInterface({ input: process.stdin }) // not earlier: it would read ahead of the loop
   for await (const value of lines) {
     batch.push({ value, partition: 0 })
     if (batch.length === 5000) await send()
