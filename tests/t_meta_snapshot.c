@@ -181,7 +181,7 @@ START_TEST(bootstrap_is_kafkas_byte_for_byte)
 }
 END_TEST
 
-/* The 0-0 checkpoint of --initial-controllers 1@127.0.0.1:21452:JEXY6aqzQY-32P5TStzaFg,2@h2:8083:MvDxzVmcRsaTz33bUuRU6A */
+/* The 0-0 checkpoint of --initial-controllers with the two voters below. */
 static const char first[] =
     "0000000000000000000000c70000000002........002000000002................................ffffffffffffffffff"
     "ffffffffff000000032a0000000800000003160000................00001e00000208000000050a000000010000dc01000004"

@@ -1,6 +1,7 @@
 /* format.c - rookery storage format: checks first, everything; then directory by directory. */
 #include "src/cmd/format.h"
 #include "src/cmd/posix.h"
+#include "storage/dir.h"
 #include <sys/stat.h>
 
 #define SAID(...) (fprintf(stderr, __VA_ARGS__), 1)
@@ -328,18 +329,10 @@ make_path(const char *dir)
 static enum rk_err
 write_properties(struct cmd_format *f, const char *dir, struct rk_uuid id)
 {
-	char path[PATH_MAX + 32], date[64], text[RK_UUID_TEXT];
-	time_t now = (time_t)(rk_wall(cmd_env()) / 1000);
-	struct tm tm;
+	struct st_meta m = { .version = 1, .node_id = f->conf->node_id, .directory_id = id };
 
-	/* Java's Properties.store, whose date nobody reads. */
-	strftime(date, sizeof date, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now, &tm));
-	struct rk_str all = rk_arena_print(&f->arena,
-	    "#\n#%s\nnode.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n", date,
-	    f->conf->node_id, rk_uuid_text(id, text), cmd_text(f->args, "cluster-id"));
-	snprintf(path, sizeof path, "%s/meta.properties", dir);
-	return all.len < 0 ? RK_NO_MEMORY
-			   : rk_env_spill(cmd_env(), path, all.at, (uint32_t)all.len);
+	snprintf(m.cluster_id, sizeof m.cluster_id, "%s", cmd_text(f->args, "cluster-id"));
+	return st_meta_write(cmd_env(), dir, &m);
 }
 
 static enum rk_err
@@ -467,8 +460,9 @@ cmd_format_run(struct cmd_format *f)
 						: "argument --initial-controllers/-I: not allowed "
 						  "with argument --no-initial-controllers/-N");
 	if (alone && cmd_given(f->args, "no-initial-controllers"))
-		return cmd_usage(f->args, "argument --no-initial-controllers/-N: not allowed with "
-					  "argument --standalone/-s");
+		return cmd_usage(f->args, "argument --no-initial-controllers/-N: not allowed with argument --standalone/-s");
+	if (strlen(cmd_text(f->args, "cluster-id")) >= sizeof ((struct st_meta *)0)->cluster_id)
+		return cmd_fail(f->args, "The cluster id is too long; take one from rookery-storage random-uuid.");
 	if (!cmd_format_config(f, cmd_text(f->args, "config")))
 		return 1;
 	int rc = features(f);
