@@ -126,6 +126,7 @@ host_run(const struct host_options *o)
 	event_del(&w->intr);
 	event_del(&w->hup);
 	int status = w->status;
+	rk_say(RK_INFO, status == 0 ? "stopped" : "ended with an error");
 	host_close(w);
 	return status;
 }

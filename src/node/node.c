@@ -321,7 +321,7 @@ node_metrics(struct node *n, struct rk_arena *a)
 	    n->shared.leader_epoch);
 	gauge(&o, a, "kafka_server_raft_metrics_current_leader", "Node that leads the metadata quorum.",
 	    n->shared.leader_id);
-	gauge(&o, a, "kafka_server_socket_server_metrics_connection_count", "Open connections.",
+	gauge(&o, a, "kafka_server_socket_server_metrics_connections", "Open connections.",
 	    (double)n->connections);
 	meta_view_end(&v);
 	core_metrics(n->core, &o);
