@@ -86,6 +86,7 @@ START_TEST(a_topic_is_made_with_its_partitions)
 	ck_assert_int_eq(created.topics.at[0].num_partitions, 3);
 	ck_assert_int_eq(created.topics.at[0].replication_factor, 1);
 	ck_assert_int_ge(created.topics.at[0].configs.len, 33); /* Kafka's, and ours */
+	ck_assert(rk_str_is(created.topics.at[0].configs.at[0].name, "cleanup.policy"));
 	ck_assert_uint_eq(t_plan.count, 4);
 	t_commit();
 	struct meta_view v;

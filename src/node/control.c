@@ -7,6 +7,8 @@
 #include "protocol/batch.h"
 #include "src/node/inside.h"
 
+enum { BATCH_BYTES = 4 << 20 }; /* no further request past it: Raft takes batches of 8 MiB */
+
 void
 node_control_init(struct node *n)
 {
@@ -37,11 +39,15 @@ answer(struct node *n, enum rk_err err)
 		rk_list_del(m);
 		rk_list_add(&mine, m);
 	}
+	/* The answers live in the plan's arena until they are written; a new plan may begin meanwhile. */
+	struct rk_arena held = n->control.arena;
+	rk_arena_init(&n->control.arena, held.limit);
 	while (!rk_list_empty(&mine)) {
 		struct node_errand *e = rk_of(mine.next, struct node_errand, link);
 		rk_list_del(&e->link);
 		e->done(e, err);
 	}
+	rk_arena_free(&held);
 }
 
 void
@@ -52,7 +58,7 @@ node_control_run(struct node *n)
 	if (c->batch.len >= 0 || rk_list_empty(&c->waiting) || !node_quorum_leads(n))
 		return;
 	meta_plan_begin(&c->plan, n->image, n->env, n->conf, &c->arena, node_quorum_end(n));
-	while (!rk_list_empty(&c->waiting)) {
+	while (!rk_list_empty(&c->waiting) && c->plan.bytes < BATCH_BYTES) {
 		struct node_errand *e = rk_of(c->waiting.next, struct node_errand, link);
 		rk_list_del(&e->link);
 		rk_list_add(&c->planned, &e->link);
@@ -62,9 +68,9 @@ node_control_run(struct node *n)
 	}
 	c->batch = meta_plan_batch(&c->plan, node_quorum_epoch(n), rk_wall(n->env));
 	if (c->batch.len < 0) { /* nothing to change: the answers say why */
+		bool over = c->arena.over;
 		meta_plan_abort(&c->plan);
-		rk_arena_free(&c->arena);
-		answer(n, RK_OK);
+		answer(n, over ? RK_NO_MEMORY : RK_OK);
 		return;
 	}
 	c->end_offset = kp_batch_last(c->batch.at) + 1;
@@ -96,7 +102,6 @@ node_control_committed(struct node *n, int64_t high, int64_t *applied)
 		rk_die(__FILE__, __LINE__, "a batch this node planned can be read by it");
 	rk_arena_free(&arena);
 	c->batch = RK_STR_NULL;
-	rk_arena_free(&c->arena);
 	answer(n, RK_OK);
 }
 
@@ -108,7 +113,6 @@ node_control_lost(struct node *n)
 	if (c->batch.len >= 0) {
 		meta_plan_abort(&c->plan);
 		c->batch = RK_STR_NULL;
-		rk_arena_free(&c->arena);
 	}
 	answer(n, RK_NOT_CONTROLLER);
 }
