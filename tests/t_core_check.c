@@ -157,7 +157,7 @@ START_TEST(a_compacted_topic_needs_keys)
 		ck_assert_int_eq(a.errors, 2);
 		ck_assert_int_eq(a.error[1].index, 1);
 		ck_assert_str_eq(a.error[0].message,
-		    "Compacted topic cannot accept message without key in topic partition t-0.");
+		    "Compacted topic cannot accept message without key in topic partition t-0");
 		ck_assert_ptr_nonnull(strstr(a.message.at, "due to 2 record errors in total"));
 	}
 }

@@ -23,11 +23,13 @@ api_describe_cluster(struct api_call *c, const struct kp_describe_cluster_req *q
 
 	rk_assert(c->view.txn != NULL);
 	if (type != BROKERS)
-		return type == CONTROLLERS
-			   ? refuse(res, RK_MISMATCHED_ENDPOINT_TYPE,
-			       rk_lit("The request was sent to an endpoint of the wrong type."))
-			   : refuse(res, RK_UNSUPPORTED_ENDPOINT_TYPE,
-			       rk_arena_print(&c->arena, "Unsupported endpoint type %d", type));
+		return type == CONTROLLERS ? refuse(res, RK_MISMATCHED_ENDPOINT_TYPE,
+			   rk_lit(
+			       "The request was sent to an endpoint of type BROKER, but we wanted "
+			       "an endpoint of type CONTROLLER"))
+					   : refuse(res, RK_UNSUPPORTED_ENDPOINT_TYPE,
+					       rk_arena_print(&c->arena,
+						   "Unsupported endpoint type %d", type));
 	if (!api_brokers_of(c, &all))
 		return API_CLOSE;
 	res->brokers.at = rk_arena_get(&c->arena, all.count + 1, sizeof *res->brokers.at);

@@ -65,9 +65,9 @@ fill(part_out *o, int32_t index, const struct api_part *p)
 	o->isr_nodes.at = p->isr;
 	o->isr_nodes.len = p->isr_count;
 	o->eligible_leader_replicas.at = p->elr;
-	o->eligible_leader_replicas.len = p->elr_count;
+	o->eligible_leader_replicas.len = (int32_t)rk_max(0, p->elr_count);
 	o->last_known_elr.at = p->last_elr;
-	o->last_known_elr.len = p->last_elr_count;
+	o->last_known_elr.len = (int32_t)rk_max(0, p->last_elr_count);
 	o->offline_replicas.at = p->offline;
 	o->offline_replicas.len = p->offline_count;
 }
@@ -111,7 +111,6 @@ add_missing(struct page *g, struct rk_str name)
 	t->error_code = rk_err_wire(meta_topic_name_check(name, &g->c->arena, &why)
 					? RK_UNKNOWN_TOPIC_OR_PARTITION
 					: RK_INVALID_TOPIC_EXCEPTION);
-	t->topic_authorized_operations = INT32_MIN;
 }
 
 static int
@@ -156,6 +155,21 @@ add_all(struct page *g, const struct kp_describe_topic_partitions_req *q)
 	meta_topics_end(&it);
 }
 
+/* A cursor that cannot be: every topic is answered with that. */
+static enum api_fate
+refuse(struct page *g, const struct kp_describe_topic_partitions_req *q)
+{
+	for (int32_t i = 0; i < q->topics.len; i++) {
+		topic_out *t = next(g);
+		if (t == NULL)
+			return API_CLOSE;
+		t->name = q->topics.at[i].name;
+		t->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		t->topic_authorized_operations = INT32_MIN;
+	}
+	return API_NOW;
+}
+
 enum api_fate
 api_describe_topic_partitions(struct api_call *c, const struct kp_describe_topic_partitions_req *q,
     struct kp_describe_topic_partitions_res *res)
@@ -164,7 +178,7 @@ api_describe_topic_partitions(struct api_call *c, const struct kp_describe_topic
 
 	rk_assert(c->view.txn != NULL);
 	if (q->cursor != NULL && q->cursor->partition_index < 0)
-		return API_CLOSE;
+		return refuse(&g, q);
 	g.left = (int32_t)rk_max(1,
 	    rk_min(q->response_partition_limit, c->shared->conf->max_request_partition_size_limit));
 	if (!api_brokers_of(c, &g.brokers))

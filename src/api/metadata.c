@@ -160,14 +160,31 @@ add_brokers(struct asked *a)
 	}
 }
 
-/* Versions 10 and 11 have a field for ids that they may not use. */
-static bool
+/* Versions 10 and 11 have a field for ids that they may not use; later ones need a name or an id.
+ */
+static enum rk_err
 malformed(const struct asked *a)
 {
-	for (int32_t i = 0; a->c->head.version < IDS_FROM && i < a->q->topics.len; i++)
-		if (a->q->topics.at[i].name.len < 0 || !rk_uuid_zero(a->q->topics.at[i].topic_id))
-			return true;
-	return false;
+	for (int32_t i = 0; i < a->q->topics.len; i++) {
+		bool named = a->q->topics.at[i].name.len >= 0;
+		bool has_id = !rk_uuid_zero(a->q->topics.at[i].topic_id);
+		if (a->c->head.version < IDS_FROM && (!named || has_id))
+			return RK_INVALID_REQUEST;
+		if (!named && !has_id)
+			return RK_UNKNOWN_SERVER_ERROR;
+	}
+	return RK_OK;
+}
+
+static enum api_fate
+refuse(struct asked *a, enum rk_err err)
+{
+	for (int32_t i = 0; i < a->q->topics.len; i++) {
+		struct rk_str name = a->q->topics.at[i].name;
+		add_error(a, name.len < 0 ? rk_lit("") : name, a->q->topics.at[i].topic_id, err);
+	}
+	a->res->error_code = rk_err_wire(err);
+	return API_NOW;
 }
 
 enum api_fate
@@ -176,13 +193,9 @@ api_metadata(struct api_call *c, const struct kp_metadata_req *q, struct kp_meta
 	struct asked a = {.c = c, .q = q, .res = res};
 
 	rk_assert(c->view.txn != NULL);
-	if (malformed(&a)) {
-		for (int32_t i = 0; i < q->topics.len; i++)
-			add_error(&a,
-			    q->topics.at[i].name.len < 0 ? rk_lit("") : q->topics.at[i].name,
-			    q->topics.at[i].topic_id, RK_INVALID_REQUEST);
-		return API_NOW;
-	}
+	enum rk_err err = malformed(&a);
+	if (err != RK_OK)
+		return refuse(&a, err);
 	if (!api_brokers_of(c, &a.brokers))
 		return API_CLOSE;
 	add_brokers(&a);

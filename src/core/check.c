@@ -14,8 +14,8 @@ enum { RECORD_MIN = 14, UP_TO_MAGIC = 17, INFLATED_MAX = 256 << 20, MAX_MS_AT = 
 /* What a walk over a batch's records found. */
 struct walk {
 	const uint8_t *p, *end;
-	int64_t ms;   /* delta of the current record */
-	bool keyless; /* it has no key */
+	int64_t ms;                 /* delta of the current record */
+	int32_t key_len, value_len; /* its own; -1: null */
 };
 
 static inline bool
@@ -57,10 +57,9 @@ step(struct walk *w)
 	} else if (!kp_varlong(&p, end, &w->ms)) {
 		return false;
 	}
-	if (!varint(&p, end, &delta) || !skip(&p, end, -1, &len))
+	if (!varint(&p, end, &delta) || !skip(&p, end, -1, &w->key_len))
 		return false;
-	w->keyless = len < 0;
-	if (!skip(&p, end, -1, &len) || !varint(&p, end, &headers) || headers < 0
+	if (!skip(&p, end, -1, &w->value_len) || !varint(&p, end, &headers) || headers < 0
 	    || headers > end - p)
 		return false;
 	for (int32_t i = 0; i < headers; i++)
@@ -102,23 +101,79 @@ refuse(struct core_append *a, enum rk_err first)
 	    a->errors, list.len < 0 ? 0 : list.len, list.at);
 }
 
-/* Walks count records; *max_ms becomes their largest timestamp. */
+/* The rules that one walk over a batch's records holds them to. */
+struct rules {
+	int64_t earliest, latest; /* bounds of a timestamp under CreateTime */
+	int64_t flagged_ms;       /* of every record of a batch that claims log append time */
+	bool compact, create, flagged;
+};
+
+static struct rules
+rules_for(struct core_partition *p, const struct core_append *a)
+{
+	const struct conf_topic *f = core_conf(p);
+	int64_t now = a->wall_ms, after = f->message_timestamp_after_max_ms;
+
+	rk_assert(now >= 0 && f->message_timestamp_before_max_ms >= 0);
+	return (struct rules){
+	    .earliest = now - f->message_timestamp_before_max_ms,
+	    .latest = after > INT64_MAX - now ? INT64_MAX : now + after,
+	    .flagged_ms = kp_batch_max_ms(a->at),
+	    .compact = (f->cleanup_policy & CONF_COMPACT) != 0 && !a->own,
+	    .create = f->message_timestamp_type == CONF_CREATE_TIME,
+	    .flagged = (kp_batch_attr(a->at) & KP_ATTR_APPEND_TIME) != 0 && !a->own,
+	};
+}
+
+/* What is wrong with one record; RK_OK: nothing. */
+static enum rk_err
+judge(struct core_partition *p, struct core_append *a, const struct rules *r, const struct walk *w,
+    int64_t ms, int32_t i)
+{
+	int32_t count = kp_batch_count(a->at);
+
+	if (r->compact && w->key_len < 0) {
+		record_error(a, count, i,
+		    rk_arena_print(a->arena,
+			"Compacted topic cannot accept message without key in topic partition "
+			"%s-%d",
+			p->topic->name.at, p->index)
+			.at);
+		return RK_INVALID_RECORD;
+	}
+	if (r->create && !a->own && ms != -1 && (ms > r->latest || ms < r->earliest)) {
+		record_error(a, count, i,
+		    rk_arena_print(a->arena,
+			"Timestamp %" PRId64 " of message with offset %d is out of range. The "
+			"timestamp should be within [%" PRId64 ", %" PRId64 "]",
+			ms, i, r->earliest, r->latest)
+			.at);
+		return RK_INVALID_TIMESTAMP;
+	}
+	if (!r->create && r->flagged) {
+		record_error(a, count, i,
+		    rk_arena_print(a->arena,
+			"Invalid timestamp type in message DefaultRecord(offset=%d, "
+			"timestamp=%" PRId64 ", key=%d bytes, value=%d bytes). Producer should not "
+					     "set timestamp type to "
+			"LogAppendTime.",
+			i, ms, w->key_len < 0 ? 0 : w->key_len, w->value_len < 0 ? 0 : w->value_len)
+			.at);
+		return RK_INVALID_TIMESTAMP;
+	}
+	return RK_OK;
+}
+
+/* Walks all records; *max_ms becomes their largest timestamp. */
 static void
 walk_records(
     struct core_partition *p, struct core_append *a, const uint8_t *at, size_t len, int64_t *max_ms)
 {
-	const struct conf_topic *f = core_conf(p);
-	bool compact = (f->cleanup_policy & CONF_COMPACT) != 0 && !a->own;
-	bool create = f->message_timestamp_type == CONF_CREATE_TIME;
-	int64_t base_ms = kp_batch_base_ms(a->at), now = a->wall_ms;
-	int64_t after = f->message_timestamp_after_max_ms,
-		before = f->message_timestamp_before_max_ms;
-	int64_t latest = after > INT64_MAX - now ? INT64_MAX : now + after;
-	int64_t earliest = now - before;
+	struct rules r = rules_for(p, a);
+	int64_t base_ms = kp_batch_base_ms(a->at);
 	int32_t count = kp_batch_count(a->at);
 	struct walk w = {.p = at, .end = at + len};
 	enum rk_err first = RK_OK;
-	const char *no_key = NULL;
 
 	*max_ms = -1;
 	for (int32_t i = 0; i < count; i++) {
@@ -126,28 +181,11 @@ walk_records(
 			a->err = RK_INVALID_RECORD;
 			return;
 		}
-		int64_t ms = base_ms + w.ms;
+		int64_t ms = r.flagged ? r.flagged_ms : base_ms + w.ms;
 		if (ms > *max_ms)
 			*max_ms = ms;
-		if (compact && w.keyless) {
-			if (no_key == NULL)
-				no_key = rk_arena_print(a->arena,
-				    "Compacted topic cannot accept message without key in topic "
-				    "partition "
-				    "%s-%d.",
-				    p->topic->name.at, p->index)
-					     .at;
-			record_error(a, count, i, no_key);
-			first = first == RK_OK ? RK_INVALID_RECORD : first;
-		} else if (create && !a->own && ms != -1 && (ms > latest || ms < earliest)) {
-			record_error(a, count, i,
-			    rk_arena_print(a->arena,
-				"Timestamp %" PRId64 " of message with offset %d is out of range. "
-				"The timestamp should be within [%" PRId64 ", %" PRId64 "]",
-				ms, i, earliest, latest)
-				.at);
-			first = first == RK_OK ? RK_INVALID_TIMESTAMP : first;
-		}
+		enum rk_err err = judge(p, a, &r, &w, ms, i);
+		first = first == RK_OK ? err : first;
 	}
 	if (w.p != w.end)
 		a->err = RK_INVALID_RECORD; /* bytes behind the last record */
@@ -255,7 +293,8 @@ must_open(struct core_partition *p, const struct core_append *a)
 	if ((f->cleanup_policy & CONF_COMPACT) != 0)
 		return true;
 	if (f->message_timestamp_type != CONF_CREATE_TIME)
-		return false;
+		return (kp_batch_attr(a->at) & KP_ATTR_APPEND_TIME)
+		       != 0; /* to be refused record by record */
 	return f->message_timestamp_before_max_ms != INT64_MAX
 	       || kp_batch_max_ms(a->at) - a->wall_ms > f->message_timestamp_after_max_ms;
 }

@@ -145,9 +145,13 @@ fire_clean(struct rk_timer *timer, int64_t now_ms)
 void
 core_clean_soon(struct core *c)
 {
+	int64_t now = rk_now(c->env);
+
+	/* As in Kafka, the first look is half a minute after the start. */
 	if (c->clean_timer.at_ms == INT64_MAX && c->loaded && !c->stopping)
 		rk_timer_set(c->timers, &c->clean_timer,
-		    rk_now(c->env) + rk_min(30000, c->conf->log_retention_check_interval_ms));
+		    now < c->started_ms + 30000 ? c->started_ms + 30000
+						: now + c->conf->log_retention_check_interval_ms);
 }
 
 void
@@ -214,7 +218,7 @@ core_upkeep_init(struct core *c)
 	c->clean_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_clean};
 	c->dir_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_dirs};
 	c->flush_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_flush};
-	c->all_points_ms = rk_now(c->env);
+	c->all_points_ms = c->started_ms = rk_now(c->env);
 }
 
 void
