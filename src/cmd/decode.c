@@ -94,7 +94,7 @@ show_frame(const struct kp_api *api, bool request, int16_t version, const uint8_
 	const struct kp_desc *d = request ? api->req : api->res;
 	struct kp_head h;
 
-	if (len >= 4 && rk_get32(p) == len - 4) {
+	if (len > 4 && rk_get32(p) == len - 4) {
 		p += 4;
 		len -= 4;
 	}

@@ -229,8 +229,7 @@ cmd_dump_snapshot(const char *path, struct rk_arena *a)
 						    : "OptionalLong[%" PRId64 "]",
 		    e->current_txn_first_offset);
 		printf("producerId: %" PRId64 " producerEpoch: %d coordinatorEpoch: %d "
-					      "currentTxnFirstOffset: %s lastTimestamp: %" PRId64
-		       " ",
+		       "currentTxnFirstOffset: %s lastTimestamp: %" PRId64 " ",
 		    e->producer_id, e->epoch, e->coordinator_epoch, open_txn, e->timestamp);
 		if (e->last_sequence
 		    >= 0) /* one batch is kept; without one there is nothing to say of it */

@@ -183,6 +183,17 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 		s->delivered(s->arg, m);
 }
 
+static int
+on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
+{
+	struct cmd_rd_state *s = opaque;
+
+	(void)rk;
+	rk_mem_put(s->statistics);
+	s->statistics = rk_mem_str(json, len);
+	return 0;
+}
+
 rd_kafka_conf_t *
 cmd_rd_conf(const struct cmd_args *a, const struct cmd_props *props, struct cmd_rd_state *s)
 {
@@ -197,6 +208,9 @@ cmd_rd_conf(const struct cmd_args *a, const struct cmd_props *props, struct cmd_
 	rd->conf_set_opaque(conf, s);
 	rd->conf_set_error_cb(conf, on_error);
 	rd->conf_set_log_cb(conf, on_log);
+	rd->conf_set_stats_cb(conf, on_stats);
+	if (s->rebalance != NULL)
+		rd->conf_set_rebalance_cb(conf, s->rebalance);
 	for (uint32_t i = 0; ok && i < props->count; i++)
 		ok = put_one(a, rd, conf, props->at[i].key, props->at[i].value);
 	if (ok)

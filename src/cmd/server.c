@@ -106,15 +106,6 @@ reload(void *arg, struct node *node)
 	conf_free(fresh);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void
 started(void *arg, struct host_world *w)
 {
@@ -126,7 +117,6 @@ started(void *arg, struct host_world *w)
 		    c->listener[i].host, host_port(w, i),
 		    conf_security_name(c->listener[i].protocol),
 		    c->listener[i].is_controller ? ", controllers" : "");
-	rk_say(RK_INFO, "up after %" PRId64 " ms", now_ms() - s->began_ms);
 }
 
 static void
@@ -237,7 +227,7 @@ with_conf(struct cmd_server *s)
 static int
 run(struct cmd_args *a)
 {
-	struct cmd_server s = {.a = a, .began_ms = now_ms()};
+	struct cmd_server s = {.a = a};
 	bool dev = cmd_given(a, "dev");
 	int rc;
 

@@ -14,7 +14,6 @@ struct cmd_server {
 	uint32_t overrides;
 	struct rk_arena arena;
 	struct conf *conf;
-	int64_t began_ms;
 	char cluster_id[64]; /* as the directories say; "" before cmd_server_check */
 	char dev_dir[64];    /* --dev: what goes at the end; "" when there is none */
 };
