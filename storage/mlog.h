@@ -76,7 +76,9 @@ rk_must_use enum rk_err st_mlog_trim(struct st_mlog *, struct st_mlog_snap base)
 /* Forgets all; the log is empty behind this snapshot, which becomes the newest and the base. */
 rk_must_use enum rk_err st_mlog_reset(struct st_mlog *, struct st_mlog_snap);
 rk_must_use enum rk_err st_mlog_save(struct st_mlog *, const struct st_mlog_vote *);
-/* A snapshot file with this id is complete and synced. Ids never go back (those are ignored). */
+/* A snapshot file with this id is complete and synced. Ids never go back (those are ignored). The file of
+ * an older one may be removed only when a flush that was asked for after this is done: a crash before it
+ * brings the older id back. */
 rk_must_use enum rk_err st_mlog_snapshot(struct st_mlog *, struct st_mlog_snap);
 
 /* Makes everything staged so far durable. done comes from the world's loop, never from inside this

@@ -378,6 +378,18 @@ static const struct rk_world world = { .work = work };
 
 static void start_flush(struct member *);
 
+/* An older file may go only when the id of a newer one is durable: else a crash leaves neither. */
+static void
+remove_snapshots(struct member *n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n->snaps; i++)
+		if (n->snap[i].end >= n->flushing.end || (n->snaps > SNAPS_MAX / 2 ? false : i + 3 > n->snaps))
+			n->snap[kept++] = n->snap[i];
+	n->snaps = kept;
+}
+
 static void
 flushed(void *arg, enum rk_err e)
 {
@@ -385,6 +397,7 @@ flushed(void *arg, enum rk_err e)
 
 	rk_assert(e == RK_OK);
 	n->flush_done = n->flush_started;
+	remove_snapshots(n);
 	release(n);
 	if (n->q->bug != BUG_ACK_BEFORE_SYNC)
 		sim_feed(n, (struct raft_event){ .kind = RAFT_FLUSHED, .mark = n->mark });
@@ -406,6 +419,7 @@ start_flush(struct member *n)
 {
 	n->flush_started++;
 	n->mark = raft_mark(n->r);
+	n->flushing = st_mlog_info(n->ml)->snap;
 	st_mlog_flush(n->ml, flushed, n);
 	if (n->q->bug == BUG_ACK_BEFORE_SYNC)
 		sim_at(&n->q->sim, n->q->sim.now_us, &n->life, early, n);
@@ -463,8 +477,7 @@ installed(void *arg, bool lost)
 
 	if (!lost) {
 		rk_assert(f != NULL);
-		if (n->snaps == SNAPS_MAX)
-			memmove(n->snap, n->snap + 1, --n->snaps * sizeof *n->snap);
+		rk_assert(n->snaps < SNAPS_MAX);
 		n->snap[n->snaps++] = f->id;
 		sim_feed(n, (struct raft_event){ .kind = RAFT_INSTALLED, .snap = f->id,
 		    .change = { f->id.end - 1, f->version, &f->voters } });
@@ -619,8 +632,7 @@ sim_take_snapshot(struct member *n, bool trim)
 			struct frozen *f = rk_mem_room((void **)&q->frozen, q->frozen_count++, &q->frozen_cap, sizeof *f);
 			*f = (struct frozen){ id, s->version, s->voters, 0 };
 		}
-		if (n->snaps == SNAPS_MAX)
-			memmove(n->snap, n->snap + 1, --n->snaps * sizeof *n->snap);
+		rk_assert(n->snaps < SNAPS_MAX);
 		n->snap[n->snaps++] = id;
 		must(n, st_mlog_snapshot(n->ml, (struct st_mlog_snap){ id.end, id.epoch }));
 		sim_feed(n, (struct raft_event){ .kind = RAFT_SNAPPED, .snap = id });

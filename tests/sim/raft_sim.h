@@ -9,7 +9,7 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/mlog_sim.h"
 
-enum { MEMBERS_MAX = 8, SNAPS_MAX = 3, SNAP_BYTES = 2500, EPOCHS_MAX = 4096, ADMIN = 200 };
+enum { MEMBERS_MAX = 8, SNAPS_MAX = 64, SNAP_BYTES = 2500, EPOCHS_MAX = 4096, ADMIN = 200 };
 
 /* Bugs that are planted to see the checkers find them. */
 enum sim_bug { BUG_NONE, BUG_VOTE_TOLD_BEFORE_SYNC, BUG_ACK_BEFORE_SYNC, BUG_VOTE_FORGOTTEN, BUGS };
@@ -54,6 +54,7 @@ struct member {
 	uint32_t outs, out_cap;
 	uint64_t flush_started, flush_done, save_need;
 	struct raft_mark mark;
+	struct st_mlog_snap flushing; /* the newest snapshot that the flush under way makes known */
 	int64_t wake_us, hw_seen;
 	const uint8_t *got;        /* bytes of the fetch reply being heard */
 	uint32_t got_len;

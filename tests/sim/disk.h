@@ -1,0 +1,54 @@
+/* disk.h - a file system in memory that may lose what was not synced.
+ *
+ * It outlives the node: a crash takes it back to what was durable, and on the way decides by chance what
+ * of the rest had already reached the platter. Files: each dirty page is there, gone, or torn; the length
+ * is anything between the durable one and the last one. Names: changes of folders are a journal; a folder's
+ * sync makes its own changes durable, and a crash keeps a prefix of those that are left. A file that
+ * was created but whose folder was not synced may be gone, however often the file was.
+ *
+ * Faults on demand: errors of reads, writes and syncs by chance, a full disk. A failed sync leaves
+ * the pages clean in the cache and not on the platter, as Linux does; the file refuses writes from
+ * then on. Paths are absolute; "/" is always there. */
+#ifndef SIM_DISK_H
+#define SIM_DISK_H
+#include "base/env.h"
+#include "tests/sim/sim.h"
+
+enum { SIM_PAGE = 4096 };
+
+struct sim_faults {          /* in a million */
+	uint32_t read_eio, write_eio, sync_eio, torn, flip; /* torn: a dirty page at a crash; flip: a bit in it */
+	int64_t space_bytes;     /* of all files together; 0: no limit */
+};
+
+struct sim_disk;
+struct sim_inode;
+
+struct sim_disk *sim_disk_new(struct sim *);
+void sim_disk_free(struct sim_disk *);
+struct sim_faults *sim_disk_faults(struct sim_disk *); /* to be changed at will */
+void sim_disk_crash(struct sim_disk *);
+/* What all files' contents hash to, names included: for digests. */
+uint64_t sim_disk_hash(const struct sim_disk *);
+int64_t sim_disk_used(const struct sim_disk *);
+/* A bit flips on the platter and in the cache. False: no such file or byte. */
+bool sim_disk_flip(struct sim_disk *, const char *path, uint64_t bit);
+
+/* --- for world.c */
+rk_must_use enum rk_err sim_disk_open(struct sim_disk *, const char *path, enum rk_open, struct sim_inode **);
+void sim_inode_drop(struct sim_disk *, struct sim_inode *);
+uint64_t sim_inode_size(const struct sim_inode *);
+rk_must_use enum rk_err sim_inode_read(struct sim_disk *, struct sim_inode *, uint64_t pos, void *, uint32_t len);
+rk_must_use enum rk_err sim_inode_write(struct sim_disk *, struct sim_inode *, uint64_t pos, const void *, uint32_t len);
+rk_must_use enum rk_err sim_inode_resize(struct sim_disk *, struct sim_inode *, uint64_t len);
+/* A sync in two steps: what is dirty at begin is durable when end says RK_OK. */
+uint64_t sim_sync_begin(struct sim_disk *, struct sim_inode *);
+rk_must_use enum rk_err sim_sync_end(struct sim_disk *, struct sim_inode *, uint64_t begun);
+const char *sim_inode_path(struct sim_disk *, const struct sim_inode *); /* NULL: removed */
+
+rk_must_use enum rk_err sim_disk_mkdir(struct sim_disk *, const char *path);
+rk_must_use enum rk_err sim_disk_list(struct sim_disk *, const char *path, rk_entry *, void *arg);
+rk_must_use enum rk_err sim_disk_syncdir(struct sim_disk *, const char *path);
+rk_must_use enum rk_err sim_disk_rename(struct sim_disk *, const char *from, const char *to);
+rk_must_use enum rk_err sim_disk_remove(struct sim_disk *, const char *path);
+#endif
