@@ -76,7 +76,8 @@ node_opened(struct node *n, struct rk_conn *c, uint32_t listener)
 }
 
 /* 'E' echoes with a size in front; 'F' pos u32, len u32: that range of the file, between two memory
- * pieces; 'S' many small ranges; 'T' asks for a tick; 'H' holds on for ever; 'C' closes after an echo; 'X' closes at once. */
+ * pieces; 'S' many small ranges; 'T' asks for a tick; 'H' holds on for ever; 'C' closes after an echo;
+ * 'X' closes at once. */
 void
 node_frame(struct node *n, struct rk_conn *c, void *frame, uint32_t len)
 {
@@ -912,6 +913,8 @@ managed(void)
 	told("READY=1");
 	kill(getpid(), SIGTERM);
 	told("STOPPING=1");
+	kill(getpid(), SIGTERM); /* so soon it is an echo of the first */
+	usleep(700000);
 }
 
 START_TEST(the_service_manager_is_told)

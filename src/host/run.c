@@ -3,6 +3,8 @@
 #include <signal.h>
 #include "src/host/world.h"
 
+enum { SAME_MS = 500 };
+
 static void
 node_stopped(void *arg, enum rk_err err)
 {
@@ -15,9 +17,13 @@ node_stopped(void *arg, enum rk_err err)
 	}
 }
 
+/* `timeout`, `sudo` and terminals like to deliver a signal both to us and to our process group: what follows
+ * within SAME_MS is the same wish. */
 void
 host_quit(struct host_world *w)
 {
+	if (w->stopping && w->now_ms - w->quit_ms < SAME_MS)
+		return;
 	if (w->stopping) {
 		rk_say(RK_WARN, "told to stop a second time: leaving at once; the next start checks the logs");
 		w->status = 1;
@@ -25,6 +31,7 @@ host_quit(struct host_world *w)
 		return;
 	}
 	w->stopping = true;
+	w->quit_ms = w->now_ms;
 	rk_say(RK_INFO, "stopping; a second signal ends it at once");
 	host_notify("STOPPING=1");
 	host_listen_close(w);

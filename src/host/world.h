@@ -215,6 +215,7 @@ struct host_world {
 	bool called; /* the node was called since its last flush */
 	bool no_nowait, no_cachestat; /* this kernel or file system cannot say */
 	bool stopping, stopped; /* the node was told to stop; it has */
+	int64_t quit_ms; /* when it was told */
 	bool ending; /* nothing calls the node any more */
 	int status;
 	struct event term, intr, hup;
