@@ -49,7 +49,8 @@ rk_must_use bool host_settings_of(struct host_settings *, struct conf *);
 
 /* Runs one node until SIGTERM or SIGINT (or host_quit): listeners are bound, the node starts, READY=1
  * goes to the service manager, and clients are served. The first signal stops the node cleanly, a second
- * one (half a second later or more) leaves at once. Returns the exit status: 0 after a clean stop, else 1; the reason has been said. */
+ * one (half a second later or more) leaves at once. Returns the exit status: 0 after a clean stop, else 1;
+ * the reason has been said. */
 int host_run(const struct host_options *);
 /* What the first SIGTERM does; from the loop's thread. */
 void host_quit(struct host_world *);

@@ -84,6 +84,7 @@ on_request(struct evhttp_request *q, void *arg)
 	if (path == NULL)
 		path = "";
 	w->called = true;
+	host_look_at_clocks(w);
 	if (strcmp(path, "/metrics") == 0 && w->node != NULL)
 		metrics(w, q);
 	else if (strcmp(path, "/health/live") == 0)

@@ -146,6 +146,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	static struct rk_say_limit limit;
 
 	(void)what;
+	host_look_at_clocks(w);
 	for (uint32_t i = 0; i < ACCEPT_BATCH && !l->paused; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;

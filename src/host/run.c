@@ -44,6 +44,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 {
 	(void)sig;
 	(void)what;
+	host_look_at_clocks(arg);
 	host_quit(arg);
 }
 
@@ -54,6 +55,7 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
+	host_look_at_clocks(w);
 	if (w->opt.reload == NULL || w->stopping)
 		return;
 	char word[64];

@@ -22,8 +22,8 @@ clock_ms(clockid_t id)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void
-look_at_clocks(struct host_world *w)
+void
+host_look_at_clocks(struct host_world *w)
 {
 	w->now_ms = clock_ms(CLOCK_MONOTONIC);
 	w->wall_ms = clock_ms(CLOCK_REALTIME);
@@ -151,7 +151,7 @@ on_pool(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	look_at_clocks(w);
+	host_look_at_clocks(w);
 	host_pool_reap(&w->pool);
 }
 
@@ -200,7 +200,7 @@ host_open(const struct host_options *o)
 	rk_list_init(&w->idle);
 	rk_list_init(&w->closing);
 	rk_list_init(&w->dead);
-	look_at_clocks(w);
+	host_look_at_clocks(w);
 	w->base = make_base();
 	if (w->base == NULL || host_pool_start(&w->pool, w->opt.workers) != RK_OK) {
 		if (w->base != NULL)
@@ -318,7 +318,7 @@ wait_for_events(struct host_world *w, int64_t wait_ms)
 		set_tick(w, at);
 	}
 	event_base_loop(w->base, flags);
-	look_at_clocks(w);
+	host_look_at_clocks(w);
 }
 
 /* What is ready now, once through. */
@@ -350,6 +350,6 @@ host_round(struct host_world *w, int64_t wait_ms)
 		pass(w);
 		if (!busy(w))
 			break;
-		look_at_clocks(w);
+		host_look_at_clocks(w);
 	}
 }

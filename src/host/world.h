@@ -260,6 +260,9 @@ rk_must_use bool host_listen_open(struct host_world *); /* listens and accepts *
 void host_listen_rest(struct host_world *, bool on);    /* pauses all, or goes on */
 void host_listen_close(struct host_world *);
 
+/* What now_ms and wall_ms say until the next look. Every callback of libevent's looks first: it has waited. */
+void host_look_at_clocks(struct host_world *);
+
 /* --- the process (run.c, notify.c, http.c) */
 void host_notify(const char *state); /* to systemd, when it waits for word */
 rk_must_use bool host_http_open(struct host_world *);
