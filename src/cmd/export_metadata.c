@@ -13,7 +13,8 @@
 enum { LANE = 1, SEGMENT_BYTES = 1 << 30, PIECE_BYTES = 8 << 20, KRAFT_VERSION = 5, VOTERS = 6 };
 
 static const struct cmd_opt opts[] = {
-	{ "config", CMD_TEXT, CMD_REQUIRED, 'c', 0, "CONFIG", NULL, "The node's properties file. The node must not be running." },
+	{ "config", CMD_TEXT, CMD_REQUIRED, 'c', 0, "CONFIG", NULL, 
+		"The node's properties file. The node must not be running." },
 	{ "output", CMD_TEXT, CMD_REQUIRED, 'o', 0, "DIR", NULL, "The folder to write; it is made, and must be empty." },
 };
 
@@ -137,8 +138,8 @@ copy_checkpoint(void *arg, const char *name, bool is_dir)
 	long long end;
 	int epoch, len = 0;
 
-	if (is_dir || c->err != RK_OK || sscanf(name, "%20lld-%10d.checkpoint%n", &end, &epoch, &len) != 2 || name[len] != '\0' ||
-	    len == 0)
+	if (is_dir || c->err != RK_OK || sscanf(name, "%20lld-%10d.checkpoint%n", &end, &epoch, &len) != 2 ||
+	    len == 0 || name[len] != '\0')
 		return;
 	rk_arena_reset(&x->arena);
 	if (!JOIN(path, "%s/%s", x->from, name) || (c->err = rk_env_slurp(x->env, path, &x->arena, &text)) != RK_OK)
@@ -162,7 +163,8 @@ write_snapshot(struct export *x)
 
 	meta_view_begin(x->image, &v);
 	int64_t end = meta_applied(&v, &epoch);
-	if (end > 0 && JOIN(path, "%s/%020" PRId64 "-%010" PRId32 ".checkpoint", x->to, end, epoch) && access(path, F_OK) != 0) {
+	if (end > 0 && JOIN(path, "%s/%020" PRId64 "-%010" PRId32 ".checkpoint", x->to, end, epoch) &&
+	    access(path, F_OK) != 0) {
 		err = meta_snapshot_write(x->env, &v, path, x->last_ms, x->kraft_version, x->voters);
 		x->checkpoints++;
 		printf("%s\n", path);
@@ -187,8 +189,8 @@ write_state(struct export *x, const struct st_mlog_info *info)
 	text = x->kraft_version > 0 ? rk_arena_print(&x->kept, "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
 	    "\"votedDirectoryId\":\"%s\",\"data_version\":1}", info->vote.leader, info->vote.epoch, info->vote.voted,
 	    rk_uuid_text(info->vote.voted_dir, dir)) :
-	    rk_arena_print(&x->kept, "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"appliedOffset\":0,"
-	    "\"currentVoters\":[],\"data_version\":0}", info->vote.leader, info->vote.epoch, info->vote.voted);
+	    rk_arena_print(&x->kept, "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
+	    "\"appliedOffset\":0,\"currentVoters\":[],\"data_version\":0}", info->vote.leader, info->vote.epoch, info->vote.voted);
 	if (err == RK_OK && text.len > 0 && JOIN(path, "%s/quorum-state", x->to))
 		err = rk_env_spill(x->env, path, text.at, (uint32_t)text.len);
 	static const char id[] = "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ";
@@ -234,8 +236,8 @@ export(struct export *x)
 		fprintf(stderr, "rookery export-metadata: %s could not be removed\n", temp);
 	if (err != RK_OK)
 		return cmd_fail(x->args, "%s is not complete: %s.", x->to, rk_err_text(err));
-	printf("Wrote offsets %" PRId64 " to %" PRId64 " in %u segment(s) and %u checkpoint(s) to %s.\n", info->start, info->end,
-	    x->segments, x->checkpoints, x->to);
+	printf("Wrote offsets %" PRId64 " to %" PRId64 " in %u segment(s) and %u checkpoint(s) to %s.\n",
+	    info->start, info->end, x->segments, x->checkpoints, x->to);
 	return 0;
 }
 

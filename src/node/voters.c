@@ -71,7 +71,7 @@ static struct rk_str
 leader_change(const struct raft *r, const struct raft_todo *t, struct rk_arena *a)
 {
 	const struct raft_set *set = raft_set_now(r);
-	int16_t version = set->version >= 1 ? 1 : 0;
+	int16_t version = 0; /* what Kafka 4.3 writes at kraft.version 1 too, and all that its readers take */
 	struct kp_leader_change_message m;
 
 	kp_defaults(&kp_leader_change_message_d, &m);
