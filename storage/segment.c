@@ -154,6 +154,7 @@ rebuild(struct st_log *l, struct st_segment *s)
 	    " are missing or wrong and are rebuilt from "
 	    "%" PRIu32 " bytes",
 	    l->dir->path, l->entry->topic, l->entry->partition, s->base, s->bytes);
+	s->rebuilt = true;
 	st_index_close(&s->offsets);
 	st_index_close(&s->times);
 	s->offsets.known = s->times.known = s->ms_known = true;
@@ -225,33 +226,39 @@ st_segment_times(struct st_log *l, struct st_segment *s)
 }
 
 /* --- finding */
-/* Where to begin to look for offset: at the last entry not above it. */
+/* Where to begin to look for offset: at the last entry not above it; *last is the offset that it
+ * gives for the batch there, -1: the segment's beginning. */
 static enum rk_err
-near(struct st_log *l, struct st_segment *s, int64_t offset, uint32_t *pos)
+near(struct st_log *l, struct st_segment *s, int64_t offset, uint32_t *pos, int64_t *last)
 {
 	uint8_t entry[ST_OFFSETS];
 	uint32_t i;
 
 	*pos = 0;
+	*last = -1;
 	enum rk_err err = st_segment_indexed(l, s);
 	if (err == RK_OK)
 		err = st_index_floor(&s->offsets, offset - s->base, entry, &i);
-	if (err == RK_OK)
+	if (err == RK_OK) {
 		*pos = rk_get32(entry + 4);
+		*last = s->base + (int32_t)rk_get32(entry);
+	}
 	return err == RK_NOT_FOUND ? RK_OK : err;
 }
 
-enum rk_err
-st_segment_find(
-    struct st_log *l, struct st_segment *s, int64_t offset, uint32_t *pos, uint32_t *len)
+static enum rk_err
+walk(struct st_log *l, struct st_segment *s, int64_t offset, uint32_t *pos, uint32_t *len)
 {
 	uint8_t look[LOOK];
 	uint32_t p, from = 0, have = 0;
-	enum rk_err err = near(l, s, offset, &p);
+	int64_t last;
+	enum rk_err err = near(l, s, offset, &p, &last);
 
 	if (err == RK_OK)
 		err = st_segment_open(l, s, false);
-	while (err == RK_OK && s->bytes - p >= KP_BATCH_HEAD && p < s->bytes) {
+	if (err == RK_OK && last >= 0 && (int64_t)p + KP_BATCH_HEAD > s->bytes)
+		return RK_CORRUPT_MESSAGE;
+	while (err == RK_OK && p < s->bytes && s->bytes - p >= KP_BATCH_HEAD) {
 		if (p < from || p + KP_BATCH_HEAD > from + have) {
 			have = (uint32_t)rk_min(LOOK, s->bytes - p);
 			from = p;
@@ -261,8 +268,10 @@ st_segment_find(
 		}
 		const uint8_t *h = look + (p - from);
 		int64_t bytes = kp_batch_bytes(h);
-		if (bytes < KP_BATCH_HEAD || bytes > s->bytes - p)
+		if (bytes < KP_BATCH_HEAD || bytes > s->bytes - p
+		    || (last >= 0 && kp_batch_last(h) != last))
 			return RK_CORRUPT_MESSAGE;
+		last = -1;
 		if (kp_batch_last(h) >= offset) {
 			*pos = p;
 			*len = (uint32_t)bytes;
@@ -271,6 +280,19 @@ st_segment_find(
 		p += (uint32_t)bytes;
 	}
 	return err == RK_OK ? RK_NOT_FOUND : err;
+}
+
+enum rk_err
+st_segment_find(
+    struct st_log *l, struct st_segment *s, int64_t offset, uint32_t *pos, uint32_t *len)
+{
+	enum rk_err err = walk(l, s, offset, pos, len);
+
+	/* Once: when the log itself is damaged, another index does not help. */
+	if (err != RK_CORRUPT_MESSAGE || s->rebuilt)
+		return err;
+	err = rebuild(l, s);
+	return err == RK_OK ? walk(l, s, offset, pos, len) : err;
 }
 
 /* --- cutting */
@@ -321,6 +343,20 @@ st_segment_first(struct st_log *l, struct st_segment *s)
 	return err;
 }
 
+/* Whether the last offset entry names the batch that ends with its offset. */
+static bool
+last_entry_holds(struct st_segment *s)
+{
+	uint8_t head[KP_BATCH_HEAD];
+	uint32_t pos = rk_get32(s->offsets.last + 4);
+
+	if (st_index_count(&s->offsets) == 0)
+		return true;
+	return (int64_t)pos + KP_BATCH_HEAD <= s->bytes
+	       && rk_file_read(s->log, pos, head, sizeof head) == RK_OK
+	       && kp_batch_last(head) == s->base + (int32_t)rk_get32(s->offsets.last);
+}
+
 enum rk_err
 st_segment_tail(struct st_log *l, struct st_segment *s, int64_t *end)
 {
@@ -330,6 +366,8 @@ st_segment_tail(struct st_log *l, struct st_segment *s, int64_t *end)
 
 	if (err == RK_OK)
 		err = st_segment_open(l, s, false);
+	if (err == RK_OK && !last_entry_holds(s))
+		err = rebuild(l, s);
 	if (err != RK_OK)
 		return err;
 	s->ms_known = true;

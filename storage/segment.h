@@ -17,6 +17,7 @@ struct st_segment {
 	bool dirty;               /* written since the last round of sync began */
 	bool closing;             /* rolled: its indexes are to be synced with it */
 	bool txn_dirty;           /* .txnindex was written since the last round */
+	bool rebuilt;             /* its indexes were made anew since it was opened */
 	bool ms_known;            /* the next two are right (an active segment's always are) */
 	int64_t max_ms, max_last; /* largest timestamp, last offset of the first batch that has it; -1, -1 */
 	int64_t first_ms;         /* largest timestamp of the first batch, -1: empty, or none */
