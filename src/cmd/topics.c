@@ -158,6 +158,8 @@ list(struct job *j)
 
 	for (uint32_t i = 0; rc == 0 && i < j->names; i++)
 		printf("%.*s\n", j->name[i].len, j->name[i].at);
+	if (rc == 0 && j->names == 0)
+		puts(""); /* Kafka prints the joined names and a line's end */
 	return rc;
 }
 

@@ -144,6 +144,22 @@ plan_registration(struct node *n, struct node_broker *b, struct meta_plan *p)
 }
 
 static void
+plan_ids(struct node_errand *e, struct meta_plan *p)
+{
+	struct node_broker *b = rk_of(e, struct node_broker, ids);
+	struct kp_allocate_producer_ids_req q;
+	struct kp_allocate_producer_ids_res a;
+
+	kp_defaults(&kp_allocate_producer_ids_req_d, &q);
+	kp_defaults(&kp_allocate_producer_ids_res_d, &a);
+	q.broker_id = b->node->conf->node_id;
+	q.broker_epoch = b->node->shared.broker_epoch;
+	meta_allocate_producer_ids(p, &q, &a);
+	b->more_id = a.producer_id_start;
+	b->more_end = a.error_code == 0 ? a.producer_id_start + a.producer_id_len : a.producer_id_start;
+}
+
+static void
 plan_enter(struct node_errand *e, struct meta_plan *p)
 {
 	struct node_broker *b = rk_of(e, struct node_broker, enter);
@@ -160,6 +176,8 @@ plan_enter(struct node_errand *e, struct meta_plan *p)
 	q.current_metadata_offset = INT64_MAX; /* broker and controller read one image */
 	meta_broker_heartbeat(p, 1, &q, &a);
 	rk_assert(a.error_code != 0 || !a.is_fenced || n->failed);
+	if (!n->failed)
+		plan_ids(&b->ids, p); /* the first idempotent producer shall not have to ask twice */
 }
 
 static void
@@ -207,22 +225,6 @@ node_broker_lead(struct node *n)
 }
 
 /* --- producer ids */
-
-static void
-plan_ids(struct node_errand *e, struct meta_plan *p)
-{
-	struct node_broker *b = rk_of(e, struct node_broker, ids);
-	struct kp_allocate_producer_ids_req q;
-	struct kp_allocate_producer_ids_res a;
-
-	kp_defaults(&kp_allocate_producer_ids_req_d, &q);
-	kp_defaults(&kp_allocate_producer_ids_res_d, &a);
-	q.broker_id = b->node->conf->node_id;
-	q.broker_epoch = b->node->shared.broker_epoch;
-	meta_allocate_producer_ids(p, &q, &a);
-	b->more_id = a.producer_id_start;
-	b->more_end = a.error_code == 0 ? a.producer_id_start + a.producer_id_len : a.producer_id_start;
-}
 
 static void
 ids_came(struct node_errand *e, enum rk_err err)
