@@ -1,8 +1,8 @@
 /* configs_user.c - the quotas of users, clients and addresses, and the SCRAM credentials of users.
  *
  * A password never leaves this program: what goes to the broker is salted and hashed here (RFC
- * 5802's SaltedPassword), with OpenSSL's PBKDF2, loaded when it is needed. */
-#include <dlfcn.h>
+ * 5802's SaltedPassword), with OpenSSL's PBKDF2. */
+#include <openssl/evp.h>
 #include <sys/random.h>
 #include "protocol/gen/alter_client_quotas.h"
 #include "protocol/gen/alter_user_scram_credentials.h"
@@ -193,29 +193,18 @@ alter_quotas(struct cmd_configs *g)
 	return cmd_configs_done(g);
 }
 
-typedef int pbkdf2_fn(
-    const char *, int, const unsigned char *, int, int, const void *, int, unsigned char *);
-typedef const void *digest_fn(void);
-
 static int
 salted(struct cmd_configs *g, const char *password, int8_t mechanism,
     struct kp_alter_user_scram_credentials_req_upsertions *u)
 {
-	static const char *const digests[] = {"", "EVP_sha256", "EVP_sha512"};
-	int len = mechanism == 1 ? 32 : 64;
-	void *lib = dlopen("libcrypto.so.3", RTLD_NOW);
-	pbkdf2_fn *pbkdf2 =
-	    lib == NULL ? NULL : (pbkdf2_fn *)(uintptr_t)dlsym(lib, "PKCS5_PBKDF2_HMAC");
-	digest_fn *digest =
-	    lib == NULL ? NULL : (digest_fn *)(uintptr_t)dlsym(lib, digests[mechanism]);
+	const EVP_MD *digest = mechanism == 1 ? EVP_sha256() : EVP_sha512();
+	int len = EVP_MD_get_size(digest);
 	unsigned char *salt = rk_arena_get(&g->c.arena, 1, 32),
 		      *out = rk_arena_get(&g->c.arena, 1, 64);
 
-	if (pbkdf2 == NULL || digest == NULL)
-		return cmd_fail(g->a, "SCRAM credentials need OpenSSL, which could not be loaded: "
-				      "install the package libssl3");
 	if (getrandom(salt, 32, 0) != 32
-	    || pbkdf2(password, (int)strlen(password), salt, 32, u->iterations, digest(), len, out)
+	    || PKCS5_PBKDF2_HMAC(
+		   password, (int)strlen(password), salt, 32, u->iterations, digest, len, out)
 		   != 1)
 		return cmd_fail(g->a, "the password could not be hashed");
 	u->salt = (struct rk_str){(char *)salt, 32};

@@ -530,6 +530,7 @@ run(struct cmd_args *a)
 	grouped =
 	    cmd_given(a, "group")
 	    || (rc == 0 && strcmp(cmd_props_get(&j.props, "group.id"), "console-consumer") != 0);
+	j.state.grouped = grouped;
 	if (rc == 0
 	    && ((j.rd = cmd_rd(a)) == NULL
 		|| (j.rk = cmd_rd_open(a, RD_KAFKA_CONSUMER, &j.props, &j.state)) == NULL))

@@ -249,6 +249,7 @@ run(struct cmd_args *a)
 	if ((rc = cmd_require(a, "bootstrap-server", NULL)) != 0 || (rc = prepare(&j)) != 0)
 		return rc;
 	joining = &j;
+	j.state.grouped = cmd_given(a, "group");
 	j.state.rebalance = cmd_given(a, "group") ? rebalance : NULL;
 	if ((j.rd = cmd_rd(a)) == NULL
 	    || (j.rk = cmd_rd_open(a, RD_KAFKA_CONSUMER, &j.props, &j.state)) == NULL)

@@ -109,7 +109,7 @@ stats_print(struct stats *s)
 
 	qsort(s->sample_ms, s->samples, sizeof *s->sample_ms, by_size);
 	printf("%" PRId64 " %s sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms "
-			  "max latency, %d ms 50th, %d ms 95th, "
+	       "max latency, %d ms 50th, %d ms 95th, "
 	       "%d ms 99th, %d ms 99.9th.\n",
 	    s->count, s->kind, (double)s->count / seconds, (double)s->bytes / seconds / 1048576,
 	    s->count == 0 ? 0.0 : (double)s->sum_us / 1000 / (double)s->count,
@@ -123,7 +123,7 @@ window_print(struct job *j, int64_t now)
 	double seconds = (double)(now - j->window_us) / 1e6;
 
 	printf("%" PRId64 " records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, "
-			  "%.1f ms max latency.\n",
+	       "%.1f ms max latency.\n",
 	    j->window_count, (double)j->window_count / seconds,
 	    (double)j->window_bytes / seconds / 1048576,
 	    (double)j->window_sum_us / 1000 / (double)j->window_count,

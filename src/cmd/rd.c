@@ -1,6 +1,7 @@
 /* rd.c - loads librdkafka; Kafka's names of client settings in librdkafka's words. */
 #include <dlfcn.h>
 #include <signal.h>
+#include "protocol/gen/keys.h"
 #include "src/cmd/rd.h"
 
 static volatile sig_atomic_t stopped;
@@ -220,10 +221,11 @@ cmd_rd_conf(const struct cmd_args *a, const struct cmd_props *props, struct cmd_
 }
 
 static bool
-reachable(const struct cmd_args *a, const struct cmd_props *props)
+reachable(const struct cmd_args *a, const struct cmd_props *props, bool grouped)
 {
 	const char *security = cmd_props_get(props, "security.protocol");
 	struct cmd_client c;
+	int16_t min, max;
 	bool ok;
 
 	if (security != NULL && strcasecmp(security, "PLAINTEXT") != 0)
@@ -231,6 +233,9 @@ reachable(const struct cmd_args *a, const struct cmd_props *props)
 	ok = cmd_client_open(&c, cmd_props_get(props, "bootstrap.servers"), NULL, false);
 	if (!ok)
 		cmd_fail(a, "%s", c.why);
+	else if (grouped && !(ok = cmd_client_knows(&c, KP_JOIN_GROUP, &min, &max)))
+		cmd_fail(a, "this cluster has no consumer groups: leave out --group to read all "
+			    "partitions");
 	cmd_client_close(&c);
 	return ok;
 }
@@ -247,7 +252,7 @@ cmd_rd_open(
 
 	if (rd == NULL || (conf = cmd_rd_conf(a, props, s)) == NULL)
 		return NULL;
-	if (!reachable(a, props)) {
+	if (!reachable(a, props, s->grouped)) {
 		rd->conf_destroy(conf);
 		return NULL;
 	}

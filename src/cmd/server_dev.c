@@ -75,8 +75,6 @@ cmd_server_dev(struct cmd_server *s)
 	    {"offsets.topic.replication.factor", "1"},
 	    {"transaction.state.log.replication.factor", "1"},
 	    {"transaction.state.log.min.isr", "1"},
-	    {"share.coordinator.state.topic.replication.factor", "1"},
-	    {"share.coordinator.state.topic.min.isr", "1"},
 	    {"group.initial.rebalance.delay.ms", "0"},
 	};
 	const char *tmp = getenv("TMPDIR");
