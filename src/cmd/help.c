@@ -1,4 +1,5 @@
 /* help.c - the texts made from a command's table of options: help and man page. */
+#include <ctype.h>
 #include "src/cmd/cmd.h"
 
 enum { WIDTH = 80, LEFT_MAX = 40 };
@@ -205,8 +206,10 @@ cmd_print_man(const struct cmd_spec *s, FILE *f)
 {
 	bool daemon = strcmp(s->name, "server") == 0;
 
-	fprintf(f, ".TH ROOKERY-%s %d \"\" \"rookery " PACKAGE_VERSION "\"\n.SH NAME\n", s->name,
-	    daemon ? 8 : 1);
+	fputs(".TH ROOKERY\\-", f);
+	for (const char *p = s->name; *p != 0; p++)
+		fputc(toupper((unsigned char)*p), f);
+	fprintf(f, " %d \"\" \"rookery " PACKAGE_VERSION "\"\n.SH NAME\n", daemon ? 8 : 1);
 	fprintf(f, "rookery\\-%s \\- ", s->name);
 	roff(f, s->summary);
 	fprintf(f, "\n.SH SYNOPSIS\n.B rookery %s\n", s->name);
