@@ -5,6 +5,7 @@
 #include "src/core/core.h"
 
 typedef struct kp_delete_records_req_topics topic_in;
+typedef struct kp_delete_records_res_topics topic_out;
 typedef struct kp_delete_records_res_topics_partitions part_out;
 
 static void
@@ -28,18 +29,18 @@ api_delete_records(
     struct api_call *c, const struct kp_delete_records_req *q, struct kp_delete_records_res *res)
 {
 	res->topics.at =
-	    rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 1), sizeof *res->topics.at);
-	res->topics.len = res->topics.at == NULL ? 0 : (int32_t)rk_max(q->topics.len, 0);
-	for (int32_t i = 0; i < res->topics.len; i++) {
+	    rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 0) + 1, sizeof *res->topics.at);
+	for (int32_t i = 0; i < q->topics.len && res->topics.at != NULL; i++) {
 		const topic_in *t = &q->topics.at[i];
+		topic_out *o = &res->topics.at[res->topics.len];
 		int32_t n = (int32_t)rk_max(t->partitions.len, 0);
-		res->topics.at[i].name = t->name;
-		res->topics.at[i].partitions.at = rk_arena_get(
-		    &c->arena, (size_t)rk_max(n, 1), sizeof *res->topics.at[i].partitions.at);
-		res->topics.at[i].partitions.len = res->topics.at[i].partitions.at == NULL ? 0 : n;
-		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++)
+		o->name = t->name;
+		o->partitions.at = rk_arena_get(&c->arena, (size_t)n + 1, sizeof *o->partitions.at);
+		o->partitions.len = o->partitions.at == NULL ? 0 : n;
+		for (int32_t k = 0; k < o->partitions.len; k++)
 			one(c, t->name, t->partitions.at[k].partition_index,
-			    t->partitions.at[k].offset, &res->topics.at[i].partitions.at[k]);
+			    t->partitions.at[k].offset, &o->partitions.at[k]);
+		res->topics.len += n > 0; /* Kafka leaves out what has nothing to say */
 	}
 	return API_NOW;
 }

@@ -37,6 +37,8 @@ one(struct api_call *c, struct rk_str topic, int32_t index, part_out *o)
 
 	o->partition_index = index;
 	o->error_message = RK_STR_NULL;
+	if (err != RK_OK && !meta_topic_name_check(topic, &c->arena, &o->error_message))
+		err = RK_INVALID_TOPIC_EXCEPTION;
 	if (err == RK_OK)
 		err = core_check_leader(p, -1);
 	if (err == RK_OK)

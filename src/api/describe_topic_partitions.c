@@ -155,6 +155,16 @@ add_all(struct page *g, const struct kp_describe_topic_partitions_req *q)
 	meta_topics_end(&it);
 }
 
+/* Does the request ask for this topic (or for all)? */
+static bool
+names(const struct kp_describe_topic_partitions_req *q, struct rk_str topic)
+{
+	for (int32_t i = 0; i < q->topics.len; i++)
+		if (rk_str_eq(q->topics.at[i].name, topic))
+			return true;
+	return q->topics.len <= 0;
+}
+
 /* A cursor that cannot be: every topic is answered with that. */
 static enum api_fate
 refuse(struct page *g, const struct kp_describe_topic_partitions_req *q)
@@ -177,7 +187,8 @@ api_describe_topic_partitions(struct api_call *c, const struct kp_describe_topic
 	struct page g = {.c = c, .res = res};
 
 	rk_assert(c->view.txn != NULL);
-	if (q->cursor != NULL && q->cursor->partition_index < 0)
+	if (q->cursor != NULL
+	    && (q->cursor->partition_index < 0 || !names(q, q->cursor->topic_name)))
 		return refuse(&g, q);
 	g.left = (int32_t)rk_max(1,
 	    rk_min(q->response_partition_limit, c->shared->conf->max_request_partition_size_limit));

@@ -520,22 +520,33 @@ wait_for(struct fetch *f, int32_t max_wait_ms)
 	return API_LATER;
 }
 
-/* An isolation level that does not exist: every partition up to version 12, the request from 7 on.
- */
+/* An isolation level that does not exist, once something would have been read: every partition of
+ * the request up to version 12, the request as a whole from 7 on. */
 static enum api_fate
-refuse(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res, enum rk_err err)
+refuse(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *res, enum rk_err err)
 {
-	struct fetch f = {.call = c, .mark = core_mark(c->shared->core)};
+	struct fetch all = {.call = f->call, .mark = core_mark(f->call->shared->core)};
 
+	release(f);
 	res->error_code = rk_err_wire(err);
-	if (c->head.version >= 13 || !want_request(&f, q, NULL))
+	res->session_id = q->session_id;
+	if (f->call->head.version >= 13 || !want_request(&all, q, NULL))
 		return API_NOW;
-	for (uint32_t i = 0; i < f.wants; i++) {
-		f.want[i].at = NULL;
-		f.want[i].err = err;
+	for (uint32_t i = 0; i < all.wants; i++) {
+		all.want[i].at = NULL;
+		all.want[i].err = err;
 	}
-	answer(&f, res);
+	answer(&all, res);
 	return API_NOW;
+}
+
+static bool
+any_readable(const struct fetch *f)
+{
+	for (uint32_t i = 0; i < f->wants; i++)
+		if (f->want[i].at != NULL)
+			return true;
+	return false;
 }
 
 /* This node does not replicate to others yet: whoever asks as a replica is told so. */
@@ -555,8 +566,6 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	bool fits = true, now = q->max_wait_ms <= 0;
 	enum rk_err err = RK_OK;
 
-	if (q->isolation_level < 0 || q->isolation_level > 1)
-		return refuse(c, q, res, RK_UNKNOWN_SERVER_ERROR);
 	if (f == NULL)
 		return API_CLOSE;
 	f->call = c;
@@ -573,6 +582,8 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 		res->error_code = rk_err_wire(err);
 		return fits ? API_NOW : API_CLOSE;
 	}
+	if ((q->isolation_level < 0 || q->isolation_level > 1) && any_readable(f))
+		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
 	if (replica >= 0)
 		not_for_replicas(f);
 	now = now || f->wants == 0;

@@ -3,7 +3,9 @@
 #include "src/api/handlers.h"
 #include "src/core/core.h"
 
+typedef struct kp_list_offsets_req_topics topic_in;
 typedef struct kp_list_offsets_req_topics_partitions part_in;
+typedef struct kp_list_offsets_res_topics topic_out;
 typedef struct kp_list_offsets_res_topics_partitions part_out;
 
 enum {
@@ -100,9 +102,55 @@ find(const struct kp_list_offsets_req *q, struct core_partition *p, const part_i
 	}
 }
 
+/* Counts how often the request names each partition: more than once is an error of that partition,
+ * whether it exists or not, and it is answered once. */
+struct names {
+	struct name {
+		struct rk_str topic;
+		int32_t index, times;
+	} * slot;
+	uint32_t cap;
+};
+
+static struct name *
+name_of(const struct names *n, struct rk_str topic, int32_t index)
+{
+	uint64_t h = rk_hash(topic.at, (size_t)rk_max(topic.len, 0), (uint64_t)index);
+
+	for (;; h++) {
+		struct name *m = &n->slot[h & (n->cap - 1)];
+		if (m->times == 0 || (m->index == index && rk_str_eq(m->topic, topic)))
+			return m;
+	}
+}
+
+static bool
+count_names(struct api_call *c, const struct kp_list_offsets_req *q, struct names *n)
+{
+	uint32_t total = 0;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		total += (uint32_t)rk_max(q->topics.at[i].partitions.len, 0);
+	for (n->cap = 8; n->cap < 2 * total; n->cap *= 2)
+		;
+	n->slot = rk_arena_get(&c->arena, n->cap, sizeof *n->slot);
+	if (n->slot == NULL)
+		return false;
+	for (int32_t i = 0; i < q->topics.len; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
+			struct rk_str topic = q->topics.at[i].name;
+			int32_t index = q->topics.at[i].partitions.at[k].partition_index;
+			struct name *m = name_of(n, topic, index);
+			m->topic = topic;
+			m->index = index;
+			m->times++;
+		}
+	return true;
+}
+
 static void
 one(struct api_call *c, const struct kp_list_offsets_req *q, struct rk_str topic, const part_in *in,
-    uint32_t mark, part_out *o)
+    bool repeated, part_out *o)
 {
 	struct core_partition *p;
 	enum rk_err err = core_find(
@@ -110,10 +158,8 @@ one(struct api_call *c, const struct kp_list_offsets_req *q, struct rk_str topic
 
 	o->partition_index = in->partition_index;
 	fail(o, RK_OK);
-	if (p != NULL && p->mark == mark && p->mark_at > 1)
-		err = RK_INVALID_REQUEST; /* named more than once */
-	else if (q->isolation_level < 0 || q->isolation_level > 1)
-		err = RK_UNKNOWN_SERVER_ERROR;
+	if (repeated)
+		err = RK_INVALID_REQUEST;
 	else if (since(in->timestamp) > c->head.version)
 		err = RK_UNSUPPORTED_VERSION;
 	if (err == RK_OK)
@@ -122,58 +168,67 @@ one(struct api_call *c, const struct kp_list_offsets_req *q, struct rk_str topic
 		fail(o, err);
 }
 
-/* Counts how often each partition is named. */
-static uint32_t
-count_names(struct api_call *c, const struct kp_list_offsets_req *q)
+/* One topic of the answer; false: the arena is over. */
+static bool
+answer_topic(struct api_call *c, const struct kp_list_offsets_req *q, const topic_in *t,
+    const struct names *n, topic_out *o)
 {
-	uint32_t mark = core_mark(c->shared->core);
+	int32_t count = (int32_t)rk_max(t->partitions.len, 0);
 
-	for (int32_t i = 0; i < q->topics.len; i++)
-		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
-			struct core_partition *p;
-			if (core_find(c->shared->core, false, (struct rk_uuid){{0}},
-				q->topics.at[i].name,
-				q->topics.at[i].partitions.at[k].partition_index, &p)
-			    != RK_OK)
-				continue;
-			p->mark_at = p->mark == mark ? p->mark_at + 1 : 1;
-			p->mark = mark;
+	o->name = t->name;
+	o->partitions.len = 0;
+	o->partitions.at = rk_arena_get(&c->arena, (size_t)count + 1, sizeof *o->partitions.at);
+	for (int32_t k = 0; k < count && o->partitions.at != NULL; k++) {
+		const part_in *in = &t->partitions.at[k];
+		struct name *m = name_of(n, t->name, in->partition_index);
+		rk_assert(m->times != 0);
+		if (m->times < 0)
+			continue; /* answered already */
+		one(c, q, t->name, in, m->times > 1, &o->partitions.at[o->partitions.len++]);
+		m->times = -m->times;
+	}
+	return o->partitions.at != NULL;
+}
+
+/* An isolation level that does not exist fails the request as it stands. */
+static enum api_fate
+refuse(struct api_call *c, const struct kp_list_offsets_req *q, struct kp_list_offsets_res *res)
+{
+	for (int32_t i = 0; i < q->topics.len; i++) {
+		topic_out *o = &res->topics.at[res->topics.len++];
+		int32_t count = (int32_t)rk_max(q->topics.at[i].partitions.len, 0);
+		o->name = q->topics.at[i].name;
+		o->partitions.at =
+		    rk_arena_get(&c->arena, (size_t)count + 1, sizeof *o->partitions.at);
+		o->partitions.len = o->partitions.at == NULL ? 0 : count;
+		for (int32_t k = 0; k < o->partitions.len; k++) {
+			o->partitions.at[k].partition_index =
+			    q->topics.at[i].partitions.at[k].partition_index;
+			fail(&o->partitions.at[k], RK_UNKNOWN_SERVER_ERROR);
 		}
-	return mark;
+	}
+	return API_NOW;
 }
 
 enum api_fate
 api_list_offsets(
     struct api_call *c, const struct kp_list_offsets_req *q, struct kp_list_offsets_res *res)
 {
-	uint32_t mark = count_names(c, q);
+	struct names n = {0};
 
 	rk_assert(c->head.version >= 1);
 	res->topics.at =
-	    rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 1), sizeof *res->topics.at);
-	res->topics.len = res->topics.at == NULL ? 0 : (int32_t)rk_max(q->topics.len, 0);
-	for (int32_t i = 0; i < res->topics.len; i++) {
-		int32_t n = (int32_t)rk_max(q->topics.at[i].partitions.len, 0);
-		res->topics.at[i].name = q->topics.at[i].name;
-		res->topics.at[i].partitions.at = rk_arena_get(
-		    &c->arena, (size_t)rk_max(n, 1), sizeof *res->topics.at[i].partitions.at);
-		if (res->topics.at[i].partitions.at == NULL)
+	    rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 0) + 1, sizeof *res->topics.at);
+	if (res->topics.at == NULL || !count_names(c, q, &n))
+		return API_CLOSE;
+	if (q->isolation_level < 0 || q->isolation_level > 1)
+		return refuse(c, q, res);
+	for (int32_t i = 0; i < q->topics.len; i++) {
+		topic_out *o = &res->topics.at[res->topics.len];
+		if (!answer_topic(c, q, &q->topics.at[i], &n, o))
 			return API_CLOSE;
-		for (int32_t k = 0; k < n; k++) {
-			const part_in *in = &q->topics.at[i].partitions.at[k];
-			struct core_partition *p;
-			part_out *o =
-			    &res->topics.at[i].partitions.at[res->topics.at[i].partitions.len];
-			if (core_find(c->shared->core, false, (struct rk_uuid){{0}},
-				q->topics.at[i].name, in->partition_index, &p)
-				== RK_OK
-			    && p->mark == mark && p->mark_at == UINT32_MAX)
-				continue; /* a repetition: answered once */
-			one(c, q, q->topics.at[i].name, in, mark, o);
-			res->topics.at[i].partitions.len++;
-			if (p != NULL && p->mark == mark && p->mark_at > 1)
-				p->mark_at = UINT32_MAX;
-		}
+		res->topics.len +=
+		    o->partitions.len > 0; /* Kafka leaves out what has nothing to say */
 	}
 	return API_NOW;
 }

@@ -106,16 +106,29 @@ unknown(struct asked *a, struct rk_str name)
 	add_error(a, name, (struct rk_uuid){{0}}, RK_UNKNOWN_TOPIC_OR_PARTITION);
 }
 
+static bool
+any_id(const struct asked *a)
+{
+	for (int32_t i = 0; a->c->head.version >= IDS_FROM && i < a->q->topics.len; i++)
+		if (!rk_uuid_zero(a->q->topics.at[i].topic_id))
+			return true;
+	return false;
+}
+
 static void
 add_named(struct asked *a)
 {
 	struct api_names seen = {0};
 	struct meta_topic m;
+	bool ids = any_id(a); /* then what is only named is left out, as Kafka does */
 
 	for (int32_t i = 0; i < a->q->topics.len; i++) {
 		struct rk_uuid id = a->q->topics.at[i].topic_id;
 		struct rk_str name = a->q->topics.at[i].name;
 		bool by_id = a->c->head.version >= IDS_FROM && !rk_uuid_zero(id);
+
+		if (ids && !by_id)
+			continue;
 
 		if (by_id ? api_seen(
 			a->c, &seen, (struct rk_str){(char *)a->q->topics.at[i].topic_id.id, 16})
@@ -183,6 +196,8 @@ refuse(struct asked *a, enum rk_err err)
 		struct rk_str name = a->q->topics.at[i].name;
 		add_error(a, name.len < 0 ? rk_lit("") : name, a->q->topics.at[i].topic_id, err);
 	}
+	for (int32_t i = 0; i < a->res->topics.len; i++)
+		a->res->topics.at[i].topic_authorized_operations = INT32_MIN;
 	a->res->error_code = rk_err_wire(err);
 	return API_NOW;
 }

@@ -14,6 +14,10 @@ typedef struct kp_produce_res_responses topic_out;
 typedef struct kp_produce_res_responses_partition_responses part_out;
 typedef struct kp_produce_res_responses_partition_responses_record_errors record_error;
 
+/* A client's timeout is meant for replicas, of which a single one never makes it wait in Kafka; a
+ * disk gets this long at least. */
+enum { SYNC_MS = 1000 };
+
 struct produce;
 struct part { /* one partition that waits for its acknowledgement */
 	struct core_wait wait;
@@ -121,6 +125,8 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 
 	if (err == RK_OK)
 		err = core_only_batch(&a, c->head.version);
+	if (err == RK_OK && (q->acks < -1 || q->acks > 1))
+		err = RK_INVALID_REQUIRED_ACKS;
 	if (err != RK_OK) {
 		fail(o, err);
 		if (err == RK_NOT_LEADER_OR_FOLLOWER)
@@ -150,17 +156,22 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 
 /* Kafka looks at the first batch of every partition before anything else: sizes and magics that
  * cannot be fail the request as a whole, and so do transactional records without a transactional
- * id. */
+ * id. Null records for a partition that exists make it stumble: then there is no answer at all. */
 static enum rk_err
 look(struct api_call *c, const struct kp_produce_req *q, bool *null, struct rk_str *message)
 {
+	struct core_partition *p;
+
 	for (int32_t i = 0; i < q->topic_data.len; i++)
 		for (int32_t k = 0; k < q->topic_data.at[i].partition_data.len; k++) {
-			const struct kp_records *r =
-			    &q->topic_data.at[i].partition_data.at[k].records;
+			const topic_in *t = &q->topic_data.at[i];
+			const struct kp_records *r = &t->partition_data.at[k].records;
 			if (r->len < 0) {
-				*null = true;
-				return RK_INVALID_REQUEST;
+				if (core_find(c->shared->core, c->head.version >= 13, t->topic_id,
+					t->name, t->partition_data.at[k].index, &p)
+				    == RK_OK)
+					*null = true;
+				continue;
 			}
 			enum rk_err err = core_peek(r->at, r->len, &c->arena, message);
 			if (err == RK_CORRUPT_MESSAGE)
@@ -252,7 +263,7 @@ wait_for(struct api_call *c, const struct kp_produce_req *q, struct produce *w)
 	w->timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = timed_out};
 	c->wait = w;
 	c->abandon = abandoned;
-	rk_timer_set(c->shared->timers, &w->timer, c->now_ms + rk_max(q->timeout_ms, 0));
+	rk_timer_set(c->shared->timers, &w->timer, c->now_ms + rk_max(q->timeout_ms, SYNC_MS));
 	for (uint32_t i = 0; i < w->parts; i++) {
 		struct part *p = &w->part[i];
 		p->produce = w;
@@ -309,13 +320,11 @@ api_produce(struct api_call *c, const struct kp_produce_req *q, struct kp_produc
 
 	rk_assert(c->head.version >= 3);
 	enum rk_err err = look(c, q, &null, &message);
-	if (null)
+	if (err == RK_OK && null)
 		return API_SILENT; /* Kafka trips over it and never answers */
 	drop_repeats(c, q);
 	if (!answer_shape(c, q, res, &parts))
 		return API_CLOSE;
-	if (err == RK_OK && (q->acks < -1 || q->acks > 1))
-		err = RK_INVALID_REQUIRED_ACKS;
 	if (err != RK_OK) {
 		fail_all(res, err, message);
 		return q->acks != 0 ? API_NOW : API_CLOSE;

@@ -216,6 +216,7 @@ odd_frame(struct node_conn *c, const struct kp_head *h, const char *what)
 static bool
 decode(struct node_conn *c, struct node_call *k, uint32_t len)
 {
+	size_t used;
 	struct api_call *a = &k->api;
 	enum rk_err err = kp_head_read(k->frame, len, &a->head);
 
@@ -240,7 +241,7 @@ decode(struct node_conn *c, struct node_call *k, uint32_t len)
 	a->req = rk_arena_raw(&a->arena, kp_desc_size(a->api->req));
 	a->res = rk_arena_raw(&a->arena, kp_desc_size(a->api->res));
 	if (a->res == NULL || kp_read(a->api->req, a->head.version, (char *)k->frame + a->head.body,
-	    len - a->head.body, &a->arena, a->req, NULL) != RK_OK) {
+	    len - a->head.body, &a->arena, a->req, &used) != RK_OK) { /* Kafka, too, overlooks bytes behind the body */
 		odd_frame(c, &a->head, "the request body cannot be read");
 		return false;
 	}
