@@ -5,7 +5,6 @@ watched, with --log its words; without them only answers are checked, so that Ap
 A neighbour (a process of its own) produces and fetches all the while and tells how long it was kept waiting.
 """
 import argparse
-import gzip
 import json
 import os
 import random
@@ -20,6 +19,7 @@ import time
 import zlib
 
 import raw
+from node import Report
 from raw import Closed, Conn, batch, record, string, varint
 
 MIB = 1 << 20
@@ -30,25 +30,8 @@ ap.add_argument("--log")
 ap.add_argument("--only", default="")
 ap.add_argument("--san", action="store_true", help="a sanitizer's build: its memory says nothing")
 opt = ap.parse_args()
-failures = 0
-
-
-def ok(what):
-    print("ok   badinput: " + what, flush=True)
-
-
-def no(what):
-    global failures
-    failures += 1
-    print("FAIL badinput: " + what, flush=True)
-
-
-def skip(what, why):
-    print(f"skip badinput: {what} ({why})", flush=True)
-
-
-def check(what, good, detail=""):
-    (ok if good else no)(what + (f": {detail}" if detail else ""))
+report = Report("badinput")
+ok, no, skip, check = report.ok, report.no, report.skip, report.check
 
 
 # --- the server, looked at from outside
@@ -414,7 +397,7 @@ def crowd(neighbour):
     for i in range(want):
         start = time.time()
         try:
-            s = socket.create_connection((f"127.0.0.{2 + i % 200}" if False else "127.0.0.1", opt.port), timeout=20)
+            s = socket.create_connection(("127.0.0.1", opt.port), timeout=20)
         except OSError as e:
             no(f"connection {i}: {e}")
             break
@@ -594,4 +577,4 @@ def main():
 
 
 main()
-sys.exit(failures > 0)
+sys.exit(report.failures > 0)

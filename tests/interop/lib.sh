@@ -14,6 +14,11 @@ skip() { skipped=$((skipped + 1)); echo "skip $NAME: $1 ($2)"; }
 same() { if cmp -s "$2" "$3"; then ok "$1"; else no "$1"; diff "$2" "$3" | head -n 10; fi; }
 # is WHAT WANT GOT
 is() { if [ "$2" = "$3" ]; then ok "$1"; else no "$1: wanted '$2', got '$3'"; fi; }
+# count_lines FILE: takes over the "ok", "FAIL" and "skip" lines that another program wrote
+count_lines() {
+	passed=$((passed + $(grep -c '^ok ' "$1"))) failed=$((failed + $(grep -c '^FAIL ' "$1"))) skipped=$((skipped + $(grep -c '^skip ' "$1")))
+	if grep -q '^Traceback' "$1"; then no "the test itself broke: $(tail -n 1 "$1")"; fi
+}
 
 finish() {
 	stop_server > /dev/null 2>&1 || true
