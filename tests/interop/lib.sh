@@ -19,6 +19,11 @@ count_lines() {
 	passed=$((passed + $(grep -c '^ok ' "$1"))) failed=$((failed + $(grep -c '^FAIL ' "$1"))) skipped=$((skipped + $(grep -c '^skip ' "$1")))
 	if grep -q '^Traceback' "$1"; then no "the test itself broke: $(tail -n 1 "$1")"; fi
 }
+# can_mount: this shell may put a file system on a loop device
+can_mount() {
+	[ "$(id -u)" -eq 0 ] && command -v mkfs.ext4 > /dev/null || return 1
+	mkdir "$W/probe" && truncate -s 8M "$W/probe.img" && mkfs.ext4 -q -F "$W/probe.img" && mount -o loop "$W/probe.img" "$W/probe" 2> /dev/null && umount "$W/probe"
+}
 
 finish() {
 	stop_server > /dev/null 2>&1 || true
