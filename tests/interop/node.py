@@ -33,7 +33,7 @@ class Report:
 
 class Node:
     def __init__(self, rookery, folder, port, extra="", data=None):
-        self.rookery, self.folder, self.port, self.server = rookery, folder, port, None
+        self.rookery, self.folder, self.port, self.server, self.log_at = rookery, folder, port, None, 0
         self.data = data or os.path.join(folder, "data")
         self.properties, self.log = os.path.join(folder, "server.properties"), os.path.join(folder, "server.log")
         os.makedirs(folder, exist_ok=True)
@@ -47,6 +47,7 @@ node.id={node_id}
 listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.port + 1}
 advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
 controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:{self.port + 1}
 log.dirs={self.data}
 offsets.topic.replication.factor=1
 {extra}
