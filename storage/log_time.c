@@ -2,7 +2,17 @@
 #include "storage/log_in.h"
 #include "protocol/batch.h"
 
-enum { BATCH_MAX = 256 << 20 };
+/* A batch that inflates to more than PLAIN_MAX is not opened to find a time in it. */
+enum { BATCH_MAX = 256 << 20, PLAIN_MAX = 64 << 20 };
+
+/* What the caller hears: an odd batch is not the disk's fault. */
+static enum rk_err
+judged(enum rk_err err)
+{
+	return err == RK_OK || err == RK_NOT_FOUND ? RK_OK
+	       : err == RK_UNKNOWN_SERVER_ERROR	   ? err
+						   : RK_KAFKA_STORAGE_ERROR;
+}
 
 /* The whole batch at a place, in the arena. */
 static enum rk_err
@@ -31,9 +41,10 @@ in_batch(struct st_log *l, struct st_segment *s, uint32_t pos, uint32_t len, int
 	enum rk_err err = load(l, s, pos, len, &a, &b);
 	enum kp_codec codec =
 	    err == RK_OK ? (enum kp_codec)(kp_batch_attr(b) & KP_ATTR_CODEC) : KP_NONE;
-	if (err == RK_OK && codec != KP_NONE)
-		err = kp_inflate_all(
-		    codec, b + KP_BATCH_HEAD, len - KP_BATCH_HEAD, BATCH_MAX / 2, &a, &plain);
+	if (err == RK_OK && codec != KP_NONE
+	    && kp_inflate_all(codec, b + KP_BATCH_HEAD, len - KP_BATCH_HEAD, PLAIN_MAX, &a, &plain)
+		   != RK_OK)
+		err = RK_UNKNOWN_SERVER_ERROR; /* the disk is sound, the producer was not */
 	if (err == RK_OK) {
 		kp_records_start(&it, b, codec == KP_NONE ? NULL : (const uint8_t *)plain.at,
 		    plain.len < 0 ? 0 : (size_t)plain.len);
@@ -44,7 +55,7 @@ in_batch(struct st_log *l, struct st_segment *s, uint32_t pos, uint32_t len, int
 				err = RK_OK;
 			}
 		if (it.bad)
-			err = RK_CORRUPT_MESSAGE;
+			err = codec != KP_NONE ? RK_UNKNOWN_SERVER_ERROR : RK_CORRUPT_MESSAGE;
 	}
 	rk_arena_free(&a);
 	return err;
@@ -114,7 +125,7 @@ st_log_find_time(struct st_log *l, int64_t ms, int64_t limit, struct st_stamp *t
 	}
 	if (to->offset >= limit)
 		*to = (struct st_stamp){-1, -1, -1};
-	return err == RK_OK ? RK_OK : RK_KAFKA_STORAGE_ERROR;
+	return judged(err);
 }
 
 enum rk_err
@@ -136,5 +147,5 @@ st_log_find_max_time(struct st_log *l, struct st_stamp *to)
 		if (err == RK_OK)
 			err = in_batch(l, best, pos, len, best->max_ms, 0, to);
 	}
-	return err == RK_OK || err == RK_NOT_FOUND ? RK_OK : RK_KAFKA_STORAGE_ERROR;
+	return judged(err);
 }

@@ -9,6 +9,7 @@
 #define API_H
 #include "base/env.h"
 #include "base/list.h"
+#include "base/say.h"
 #include "protocol/codec.h"
 #include "src/meta/meta.h"
 
@@ -37,6 +38,7 @@ struct api_shared {
 	int32_t leader_id, leader_epoch;
 	struct rk_uuid leader_directory;
 	int64_t quorum_high, quorum_end;
+	struct rk_say_limit odd_records; /* of lines about records that were refused */
 	/* Creates a topic on the controller for auto.create.topics.enable; the client asks again. */
 	void (*auto_create)(struct api_shared *, struct rk_str topic);
 	/* Hands out the next producer id, or RK_COORDINATOR_LOAD_IN_PROGRESS while a block is fetched. */

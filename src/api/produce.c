@@ -101,6 +101,21 @@ record_errors(struct api_call *c, const struct core_append *a, part_out *o)
 	}
 }
 
+/* Who sent what, and why it was refused. That a partition has moved or a disk has failed is not the client's
+ * doing, and is said elsewhere. */
+static void
+say_refused(struct api_call *c, struct rk_str topic, int32_t partition, enum rk_err err, struct rk_str why)
+{
+	if (err == RK_NOT_LEADER_OR_FOLLOWER || err == RK_UNKNOWN_TOPIC_OR_PARTITION
+	    || err == RK_UNKNOWN_TOPIC_ID || err == RK_KAFKA_STORAGE_ERROR
+	    || err == RK_NOT_ENOUGH_REPLICAS)
+		return;
+	rk_say_limited(&c->shared->odd_records, c->now_ms, RK_WARN,
+	    "Records from %s (client id %.*s) to %.*s-%d are refused: %s, %s%.*s", c->peer,
+	    (int)rk_max(c->head.client_id.len, 0), c->head.client_id.at, (int)rk_max(topic.len, 0), topic.at, partition,
+	    rk_err_name(err), why.len > 0 ? "" : rk_err_text(err), (int)rk_max(why.len, 0), why.at);
+}
+
 static bool
 admin(const struct api_call *c)
 {
@@ -129,6 +144,7 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 		err = RK_INVALID_REQUIRED_ACKS;
 	if (err != RK_OK) {
 		fail(o, err);
+		say_refused(c, t->name, in->index, err, RK_STR_NULL);
 		if (err == RK_NOT_LEADER_OR_FOLLOWER)
 			o->current_leader.leader_id = -1;
 		return NULL;
@@ -144,6 +160,7 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 	if (a.err != RK_OK) {
 		o->base_offset = -1;
 		record_errors(c, &a, o);
+		say_refused(c, p->topic->name, in->index, a.err, a.message);
 		if (a.err == RK_NOT_LEADER_OR_FOLLOWER) {
 			o->current_leader.leader_id = p->leader;
 			o->current_leader.leader_epoch = p->leader_epoch;
@@ -327,6 +344,9 @@ api_produce(struct api_call *c, const struct kp_produce_req *q, struct kp_produc
 		return API_CLOSE;
 	if (err != RK_OK) {
 		fail_all(res, err, message);
+		if (q->topic_data.len > 0 && q->topic_data.at[0].partition_data.len > 0)
+			say_refused(c, q->topic_data.at[0].name,
+			    q->topic_data.at[0].partition_data.at[0].index, err, message);
 		return q->acks != 0 ? API_NOW : API_CLOSE;
 	}
 	return append_all(c, q, res, parts);

@@ -93,6 +93,19 @@ too_fast(struct host_world *w)
 	return w->accepted - w->accepted_then >= (uint64_t)most;
 }
 
+/* A reader that does not read keeps what it has asked for in the kernel's memory, which all connections share
+ * (net.ipv4.tcp_mem): left alone, a thousand of them take 4 MiB each and starve everybody. What was not yet sent
+ * may be a mebibyte while there are few connections, so that a fast reader is served in long strokes, and less
+ * when there are many. */
+static void
+limit_unsent(struct host_world *w, int fd)
+{
+	enum { ALL = 256 << 20, LEAST = 64 << 10, MOST = 1 << 20 };
+	int bytes = (int)rk_max(LEAST, rk_min(MOST, ALL / (int64_t)(w->conns + 1)));
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 static void
 welcome(struct host_listener *l, int fd, const struct sockaddr_storage *from)
 {
@@ -113,6 +126,7 @@ welcome(struct host_listener *l, int fd, const struct sockaddr_storage *from)
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	limit_unsent(w, fd);
 	if (w->opt.send_bytes > 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &w->opt.send_bytes, sizeof w->opt.send_bytes);
 	host_conn_new(w, fd, l->index, peer, ip);

@@ -106,12 +106,13 @@ descriptors(void)
 	return r.rlim_max == RLIM_INFINITY ? 1 << 20 : r.rlim_max;
 }
 
-/* Half of the descriptors for files, the rest for connections and a reserve for LMDB, pipes and the like. */
+/* A quarter of the descriptors for files, which can be closed and opened again, the rest for connections, which
+ * cannot, and a reserve for LMDB, pipes and the like. */
 static void
 divide_descriptors(struct host_options *o)
 {
 	uint64_t all = descriptors();
-	uint32_t files = (uint32_t)rk_min((int64_t)(all / 2), INT32_MAX);
+	uint32_t files = (uint32_t)rk_min((int64_t)(all / 4), INT32_MAX);
 	uint64_t left = all - files;
 	uint32_t rest = left > RESERVED_FDS + 16 ? (uint32_t)rk_min((int64_t)left - RESERVED_FDS, INT32_MAX) : 16;
 
