@@ -9,7 +9,14 @@
  * always inflates: doc/compatibility). */
 #include "src/core/inside.h"
 
-enum { RECORD_MIN = 14, UP_TO_MAGIC = 17, INFLATED_MAX = 256 << 20, MAX_MS_AT = 35, ATTR_AT = 21 };
+enum {
+	RECORD_MIN = 14,
+	UP_TO_MAGIC = 17,
+	INFLATED_MAX = 64 << 20,
+	ROOM_MAX = 3 * INFLATED_MAX, /* the buffer's last doublings, and what is made of it */
+	MAX_MS_AT = 35,
+	ATTR_AT = 21
+};
 
 /* What a walk over a batch's records found. */
 struct walk {
@@ -241,16 +248,21 @@ level_of(const struct conf_topic *f, enum kp_codec codec)
 				  : INT_MIN;
 }
 
-/* Makes a->at a batch of another codec, from its plain records. */
+/* Makes a->at a batch of another codec, from its plain records; room: for what is needed on the way. */
 static void
 recompress(
-    struct core_partition *p, struct core_append *a, enum kp_codec codec, struct rk_str plain)
+    struct core_partition *p, struct core_append *a, enum kp_codec codec, struct rk_str plain,
+    struct rk_arena *room)
 {
 	struct rk_str body = codec == KP_NONE ? plain
 					      : kp_deflate(codec, level_of(core_conf(p), codec),
-						  plain.at, (size_t)plain.len, a->arena);
-	uint8_t *b = body.len < 0 ? NULL : rk_arena_raw(a->arena, KP_BATCH_HEAD + (size_t)body.len);
+						  plain.at, (size_t)plain.len, room);
 
+	if (body.len > core_conf(p)->max_message_bytes - KP_BATCH_HEAD) {
+		a->err = RK_MESSAGE_TOO_LARGE;
+		return;
+	}
+	uint8_t *b = body.len < 0 ? NULL : rk_arena_raw(a->arena, KP_BATCH_HEAD + (size_t)body.len);
 	if (b == NULL) {
 		a->err = RK_UNKNOWN_SERVER_ERROR;
 		return;
@@ -314,16 +326,16 @@ check_records(struct core_partition *p, struct core_append *a)
 		return;
 	}
 	bool opened = has != KP_NONE && (want != has || must_open(p, a));
+	struct rk_arena room; /* of its own: a batch that inflates without end must not cost the answer */
+	rk_arena_init(&room, ROOM_MAX);
 	if (opened
-	    && kp_inflate_all(has, plain.at, (size_t)plain.len, INFLATED_MAX, a->arena, &plain)
-		   != RK_OK) {
+	    && kp_inflate_all(has, plain.at, (size_t)plain.len, INFLATED_MAX, &room, &plain) != RK_OK)
 		a->err = RK_UNKNOWN_SERVER_ERROR;
-		return;
-	}
-	if (has == KP_NONE || opened)
+	if (a->err == RK_OK && (has == KP_NONE || opened))
 		walk_records(p, a, (const uint8_t *)plain.at, (size_t)plain.len, &max_ms);
 	if (a->err == RK_OK && want != has)
-		recompress(p, a, want, plain);
+		recompress(p, a, want, plain, &room);
+	rk_arena_free(&room);
 	if (a->err == RK_OK)
 		stamp(p, a, max_ms);
 }
