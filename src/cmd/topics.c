@@ -574,9 +574,6 @@ describe(struct job *j)
 		for (uint32_t i = 0; i < j->topics; i++)
 			print_topic(j->a, &j->topic[i]);
 	}
-	for (uint32_t i = 0; i < j->topics; i++)
-		rk_mem_put(j->topic[i].part);
-	rk_mem_put(j->topic);
 	return rc;
 }
 
@@ -697,6 +694,9 @@ run(struct cmd_args *a)
 	     : cmd_given(a, "create")   ? create(&j)
 	     : cmd_given(a, "alter")    ? alter(&j)
 					: delete (&j);
+	for (uint32_t i = 0; i < j.topics; i++)
+		rk_mem_put(j.topic[i].part);
+	rk_mem_put(j.topic);
 	cmd_client_close(&j.c);
 	return rc;
 }
