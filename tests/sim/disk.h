@@ -39,7 +39,8 @@ rk_must_use enum rk_err sim_disk_open(struct sim_disk *, const char *path, enum 
 void sim_inode_drop(struct sim_disk *, struct sim_inode *);
 uint64_t sim_inode_size(const struct sim_inode *);
 rk_must_use enum rk_err sim_inode_read(struct sim_disk *, struct sim_inode *, uint64_t pos, void *, uint32_t len);
-rk_must_use enum rk_err sim_inode_write(struct sim_disk *, struct sim_inode *, uint64_t pos, const void *, uint32_t len);
+rk_must_use enum rk_err sim_inode_write(struct sim_disk *, struct sim_inode *, uint64_t pos, const void *,
+    uint32_t len);
 rk_must_use enum rk_err sim_inode_resize(struct sim_disk *, struct sim_inode *, uint64_t len);
 /* A sync in two steps: what is dirty at begin is durable when end says RK_OK. */
 uint64_t sim_sync_begin(struct sim_disk *, struct sim_inode *);

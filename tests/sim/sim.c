@@ -82,7 +82,8 @@ bool
 sim_run(struct sim *s, int64_t until_us)
 {
 	if (s->count == 0 || s->heap[0].at_us > until_us) {
-		s->now_us = rk_max(s->now_us, until_us);
+		if (until_us < INT64_MAX)
+			s->now_us = rk_max(s->now_us, until_us);
 		return false;
 	}
 	struct sim_event e = pop(s);

@@ -27,7 +27,8 @@ void sim_start(struct sim *, uint64_t seed);
 void sim_end(struct sim *); /* every event left is lost */
 /* Runs fn at this time. When life is not NULL and *life has another value by then, the event is lost. */
 void sim_at(struct sim *, int64_t at_us, const uint32_t *life, sim_fn *, void *arg);
-/* Runs the next event; false: there is none, or it is later than until_us (now is until_us then). */
+/* Runs the next event; false: there is none, or it is later than until_us (now is until_us then,
+ * unless that is INT64_MAX). */
 bool sim_run(struct sim *, int64_t until_us);
 
 uint64_t sim_random(struct sim *);
