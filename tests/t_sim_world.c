@@ -87,6 +87,7 @@ static void
 power_off(void)
 {
 	sim_world_crash(&w);
+	sim_world_bury(&w);
 	settle();
 	sim_disk_crash(disk);
 }
@@ -458,6 +459,7 @@ START_TEST(frames_and_answers_keep_their_order)
 		ck_assert_uint_eq(goodbyes, 1);
 		ck_assert_ptr_null(c.link);
 		sim_world_end(&w);
+		sim_world_bury(&w);
 		rk_arena_free(&arena);
 		teardown();
 	}
@@ -487,6 +489,7 @@ START_TEST(a_client_that_hangs_up_is_gone)
 	settle();
 	ck_assert_uint_eq(goodbyes, 1);
 	sim_world_end(&w);
+	sim_world_bury(&w);
 	rk_arena_free(&arena);
 	teardown();
 }
@@ -505,6 +508,7 @@ START_TEST(the_node_is_woken_when_it_wished)
 	settle();
 	ck_assert_uint_eq(ticks, 1);
 	sim_world_end(&w);
+	sim_world_bury(&w);
 	rk_arena_free(&arena);
 	teardown();
 }

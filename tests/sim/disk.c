@@ -210,13 +210,13 @@ sim_sync_begin(struct sim_disk *d, struct sim_inode *i)
 enum rk_err
 sim_sync_end(struct sim_disk *d, struct sim_inode *i, uint64_t begun)
 {
-	bool bad = i->broken || sim_chance(d->sim, d->faults.sync_eio);
+	bool bad = i->broken || sim_chance(d->sim, d->faults.sync_eio), lies = sim_chance(d->sim, d->faults.sync_lies);
 
 	for (uint32_t k = 0; k < i->pages; k++) {
 		struct page *p = &i->page[k];
 		if (p->first == 0 || p->first > begun)
 			continue;
-		if (!bad)
+		if (!bad && !lies)
 			settle(p);
 		p->first = p->last > begun ? p->last : 0;
 	}

@@ -17,7 +17,9 @@
 enum { SIM_PAGE = 4096 };
 
 struct sim_faults {          /* in a million */
-	uint32_t read_eio, write_eio, sync_eio, torn, flip; /* torn: a dirty page at a crash; flip: a bit in it */
+	uint32_t read_eio, write_eio, sync_eio;
+	uint32_t torn, flip;     /* torn: a dirty page at a crash; flip: a bit in it */
+	uint32_t sync_lies;      /* says RK_OK and does nothing: no program can survive that, checkers must see it */
 	int64_t space_bytes;     /* of all files together; 0: no limit */
 };
 

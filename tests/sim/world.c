@@ -292,8 +292,11 @@ space(struct rk_env *e, const char *path, struct rk_space *out)
 
 /* --- work */
 
-struct job {
+struct sim_job {
 	struct sim_world *w;
+	struct sim_job *next;
+	uint32_t lane;
+	bool ran;
 	rk_job *fn;
 	rk_done *done;
 	void *arg;
@@ -302,9 +305,14 @@ struct job {
 static void
 worked(void *arg, bool lost)
 {
-	struct job *j = arg;
+	struct sim_job *j = arg;
 
 	if (!lost) {
+		for (struct sim_job **p = &j->w->jobs; *p != NULL; p = &(*p)->next)
+			if (*p == j) {
+				*p = j->next;
+				break;
+			}
 		j->fn(j->arg);
 		j->done(j->arg, RK_OK);
 		round_ends(j->w);
@@ -337,10 +345,13 @@ static void
 work(struct rk_env *e, uint32_t lane, rk_job *fn, rk_done *done, void *arg)
 {
 	struct sim_world *w = of(e);
-	struct job *j = rk_new(struct job);
+	struct sim_job *j = rk_new(struct sim_job), **last = &w->jobs;
 	int64_t at_us = w->sim->now_us + 5 + sim_below(w->sim, w->work_us);
 
-	*j = (struct job){ w, fn, done, arg };
+	*j = (struct sim_job){ .w = w, .lane = lane, .fn = fn, .done = done, .arg = arg };
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = j;
 	sim_at(w->sim, lane_at(w, lane, at_us), &w->life, worked, j);
 }
 
@@ -686,15 +697,46 @@ sim_world_begin(struct sim_world *w, void *node)
 	round_ends(w);
 }
 
+/* A worker may have finished what nobody will hear of; of a lane's jobs the first ones. */
+static void
+end_jobs(struct sim_world *w)
+{
+	for (struct sim_job *j = w->jobs; j != NULL; j = j->next) {
+		bool behind = false;
+		for (struct sim_job *k = w->jobs; k != j; k = k->next)
+			behind |= j->lane != 0 && k->lane == j->lane && !k->ran;
+		j->ran = !behind && sim_chance(w->sim, 500000);
+		if (j->ran)
+			j->fn(j->arg);
+	}
+	w->jobs = NULL; /* their events free them */
+}
+
 static void
 leave(struct sim_world *w, bool tell_node)
 {
-	while (w->links != NULL)
-		end_link(w->links, tell_node);
+	end_jobs(w);
+	while (w->links != NULL) {
+		struct sim_link *l = w->links;
+		l->refs++; /* the node may still name it in node_free */
+		end_link(l, tell_node);
+		l->next = w->graves;
+		w->graves = l;
+	}
 	w->node = NULL;
 	w->life++;
 	w->wake_us = w->armed_us = INT64_MAX;
 	w->lanes = 0;
+}
+
+void
+sim_world_bury(struct sim_world *w)
+{
+	while (w->graves != NULL) {
+		struct sim_link *l = w->graves;
+		w->graves = l->next;
+		link_drop(l);
+	}
 }
 
 void

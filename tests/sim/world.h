@@ -20,6 +20,7 @@ struct sim_hooks { /* src/node/node.h, by name */
 
 struct sim_mdisk;
 struct sim_link;
+struct sim_job;
 
 struct sim_world {
 	struct rk_env env;
@@ -33,8 +34,9 @@ struct sim_world {
 	int64_t disk_us, work_us, net_us; /* at most so long takes a sync, a job, a message */
 	const char *real;               /* a real folder: made folders below it are made for real too (LMDB) */
 	int64_t wake_us, armed_us;      /* what the node wants; the earliest event there is for it */
-	struct sim_link *links;         /* open connections */
+	struct sim_link *links, *graves; /* open connections; those of the last life */
 	uint64_t link_number;
+	struct sim_job *jobs;           /* given to workers, oldest first */
 	struct sim_lane {
 		uint32_t lane;
 		int64_t free_us;
@@ -46,8 +48,11 @@ struct sim_world {
 void sim_world_init(struct sim_world *, struct sim *, struct sim_disk *, struct sim_mdisk *, const struct sim_hooks *);
 /* node is what node_start gave in this world; it may be called with events from now on. */
 void sim_world_begin(struct sim_world *, void *node);
-/* The power goes: then node_free, then sim_disk_crash, in this order. */
+/* The power goes: then node_free, then sim_disk_crash, in this order. Without sim_disk_crash it is a kill -9: the
+ * page cache survives. What a worker had under way is done or not, by chance. */
 void sim_world_crash(struct sim_world *);
+/* After sim_world_crash and node_free: nobody names the connections any more. */
+void sim_world_bury(struct sim_world *);
 /* A clean end: connections are gone, nothing calls the node any more; the disk keeps its cache. */
 void sim_world_end(struct sim_world *);
 

@@ -1,0 +1,665 @@
+/* node_sim.c - a whole node, as it ships, in the simulator's world: node_sim [--seeds A-B] [--say]
+ *
+ * A client produces with acks=all while the node lives; the node dies of power cuts, kill -9, clean stops and
+ * failing disks, and starts again. The promise that is checked at the start of every life: each record
+ * that was acknowledged is where the answer said, as it was sent; what is read is sound and without a gap.
+ * Metadata's tables are LMDB's own files in a real scratch folder; all else is the world's. */
+#include "tests/sim/mlog_sim.h"
+#include "tests/sim/world.h"
+#include "base/mem.h"
+#include "base/say.h"
+#include "protocol/batch.h"
+#include "protocol/gen/create_topics.h"
+#include "protocol/gen/fetch.h"
+#include "protocol/gen/metadata_records.h"
+#include "protocol/gen/produce.h"
+#include "src/config.h"
+#include "src/meta/meta.h"
+#include "src/node/node.h"
+#include "storage/dir.h"
+
+enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15 };
+enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19 };
+enum { EXISTS = 36 }; /* TOPIC_ALREADY_EXISTS */
+enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7 };
+
+struct op { /* one produced batch */
+	int32_t partition, count;
+	int64_t base;     /* -1: not acknowledged */
+	uint64_t hash;    /* of its records' bytes */
+};
+
+struct rig {
+	struct sim sim;
+	struct sim_world w;
+	struct sim_disk *disk;
+	struct sim_mdisk *mdisk;
+	struct conf *conf;
+	struct rk_arena conf_arena, arena;
+	struct node *node;
+	struct sim_client client;
+	char root[64], dir[80];
+	struct op *op;
+	uint32_t ops, op_cap, in_flight, acked;
+	uint32_t *place, places; /* by hash: op + 1; a power of two */
+	uint32_t topics;         /* further ones that were acknowledged: x0, x1, ... */
+	int32_t waits_for;     /* correlation id of a call; its answer is put here */
+	uint8_t *answer;
+	uint32_t answer_len;
+	bool producing, stopped, lies;
+	char failure[256];
+};
+
+static bool say_all;
+
+static void
+fail(struct rig *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (g->failure[0] != 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(g->failure, sizeof g->failure, fmt, ap);
+	va_end(ap);
+}
+
+static void
+say(void *arg, enum rk_level level, const char *line)
+{
+	struct rig *g = arg;
+
+	if (say_all)
+		printf("%9.3f %d %s\n", (double)g->sim.now_us / 1e6, level, line);
+}
+
+/* --- the node through the world's eyes */
+
+static void
+h_opened(void *n, struct rk_conn *c, uint32_t listener)
+{
+	node_opened(n, c, listener);
+}
+
+static void
+h_frame(void *n, struct rk_conn *c, void *frame, uint32_t len)
+{
+	node_frame(n, c, frame, len);
+}
+
+static void
+h_sent(void *n, struct rk_conn *c)
+{
+	node_sent(n, c);
+}
+
+static void
+h_gone(void *n, struct rk_conn *c)
+{
+	node_gone(n, c);
+}
+
+static void
+h_tick(void *n, int64_t now_ms)
+{
+	node_tick(n, now_ms);
+}
+
+static void
+h_flush(void *n)
+{
+	node_flush(n);
+}
+
+static const struct sim_hooks hooks = { h_opened, h_frame, h_sent, h_gone, h_tick, h_flush };
+
+/* Runs until the condition holds; false: it did not within so long. */
+#define until(g, us, condition)                                                                    \
+	({                                                                                         \
+		int64_t stop_us_ = (g)->sim.now_us + (us);                                         \
+		while (!(condition) && sim_run(&(g)->sim, stop_us_))                               \
+			;                                                                          \
+		(condition);                                                                       \
+	})
+
+/* --- requests */
+
+static void
+send_req(struct rig *g, int16_t key, int16_t version, int32_t correlation, const void *msg)
+{
+	struct kp_head h = { .key = key, .version = version, .correlation_id = correlation,
+		.client_id = rk_lit("sim"), .flex = true };
+	struct rk_arena a;
+	struct rk_out o;
+	uint32_t at = 0;
+
+	rk_arena_init(&a, SIZE_MAX);
+	rk_out_init(&o, &a);
+	kp_head_write(&h, &o);
+	kp_write(kp_api(key)->req, version, msg, &o);
+	uint8_t *b = rk_mem_get(o.bytes);
+	for (uint32_t i = 0; i < o.count; at += o.piece[i].len, i++)
+		memcpy(b + at, o.piece[i].u.mem, o.piece[i].len);
+	sim_client_send(&g->client, b, at);
+	rk_mem_put(b);
+	rk_arena_free(&a);
+}
+
+/* Sends and waits for the answer, decoded into res (borrowed from g->answer and the arena). */
+static bool
+call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
+{
+	rk_mem_put(g->answer);
+	g->answer = NULL;
+	g->waits_for = 1;
+	send_req(g, key, version, 1, req);
+	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL) || g->answer == NULL)
+		return false;
+	rk_arena_reset(&g->arena);
+	/* correlation id and the empty tag section */
+	return kp_read(kp_api(key)->res, version, g->answer + 5, g->answer_len - 5, &g->arena, res, NULL) == RK_OK;
+}
+
+/* --- ops by the hash of their bytes */
+
+static void
+remember(struct rig *g, uint32_t i)
+{
+	if ((i + 1) * 2 > g->places) {
+		g->places = g->places == 0 ? 1024 : g->places * 4;
+		rk_mem_put(g->place);
+		g->place = rk_mem_get(g->places * sizeof *g->place);
+		for (uint32_t k = 0; k < i; k++)
+			remember(g, k);
+	}
+	uint32_t at = (uint32_t)g->op[i].hash & (g->places - 1);
+	while (g->place[at] != 0)
+		at = (at + 1) & (g->places - 1);
+	g->place[at] = i + 1;
+}
+
+static struct op *
+recall(struct rig *g, uint64_t hash)
+{
+	for (uint32_t at = (uint32_t)hash & (g->places - 1); g->places > 0; at = (at + 1) & (g->places - 1)) {
+		if (g->place[at] == 0)
+			return NULL;
+		if (g->op[g->place[at] - 1].hash == hash)
+			return &g->op[g->place[at] - 1];
+	}
+	return NULL;
+}
+
+static void
+produce_one(struct rig *g)
+{
+	struct kp_produce_req q;
+	struct kp_produce_req_topic_data topic = { .name = rk_lit("t") };
+	struct kp_produce_req_topic_data_partition_data part;
+	struct rk_arena a;
+	struct kp_build b;
+	struct op *op = rk_mem_room((void **)&g->op, g->ops, &g->op_cap, sizeof *op);
+	char value[600];
+
+	rk_arena_init(&a, SIZE_MAX);
+	*op = (struct op){ (int32_t)sim_below(&g->sim, PARTITIONS), 1 + (int32_t)sim_below(&g->sim, 5), -1, 0 };
+	kp_build_start(&b, &a, 0, 0, rk_wall(&g->w.env));
+	for (int32_t i = 0; i < op->count; i++) {
+		int n = snprintf(value, sizeof value, "%u/%d ", g->ops, i);
+		int32_t len = n + (int32_t)sim_below(&g->sim, 400);
+		memset(value + n, 'a' + i, (size_t)(len - n));
+		kp_build_add(&b, rk_wall(&g->w.env), RK_STR_NULL, (struct rk_str){ value, len });
+	}
+	struct rk_str bytes = kp_build_end(&b, -1, -1, -1, -1);
+	op->hash = rk_hash(bytes.at + KP_BATCH_HEAD, (size_t)bytes.len - KP_BATCH_HEAD, 1);
+	kp_defaults(&kp_produce_req_d, &q);
+	q.acks = -1;
+	q.timeout_ms = 30000;
+	part = (struct kp_produce_req_topic_data_partition_data){ op->partition,
+		{ (uint8_t *)(uintptr_t)bytes.at, bytes.len, NULL } };
+	topic.partition_data.at = &part;
+	topic.partition_data.len = 1;
+	q.topic_data.at = &topic;
+	q.topic_data.len = 1;
+	send_req(g, PRODUCE, PRODUCE_V, 100 + (int32_t)g->ops, &q);
+	remember(g, g->ops++);
+	g->in_flight++;
+	rk_arena_free(&a);
+}
+
+static void
+produced(struct rig *g, uint32_t i, const uint8_t *body, uint32_t len)
+{
+	struct kp_produce_res r;
+	struct rk_arena a;
+
+	rk_arena_init(&a, SIZE_MAX);
+	g->in_flight--;
+	if (i >= g->ops || kp_read(&kp_produce_res_d, PRODUCE_V, body, len, &a, &r, NULL) != RK_OK
+	    || r.responses.len != 1 || r.responses.at[0].partition_responses.len != 1) {
+		fail(g, "the answer to produce %u cannot be read", i);
+	} else if (r.responses.at[0].partition_responses.at[0].error_code == 0) {
+		g->op[i].base = r.responses.at[0].partition_responses.at[0].base_offset;
+		g->acked++;
+		sim_note(&g->sim, i, (uint64_t)g->op[i].base);
+	}
+	rk_arena_free(&a);
+}
+
+static void
+c_answer(struct sim_client *c, const uint8_t *frame, uint32_t len)
+{
+	struct rig *g = rk_of(c, struct rig, client);
+	int32_t correlation = (int32_t)rk_get32(frame);
+
+	if (correlation >= 100) {
+		produced(g, (uint32_t)correlation - 100, frame + 5, len - 5);
+	} else if (correlation == g->waits_for) {
+		g->answer = rk_mem_get(len);
+		g->answer_len = len;
+		memcpy(g->answer, frame, len);
+	}
+	while (g->producing && g->client.link != NULL && g->in_flight < IN_FLIGHT)
+		produce_one(g);
+}
+
+static void
+c_closed(struct sim_client *c)
+{
+	rk_of(c, struct rig, client)->in_flight = 0;
+}
+
+static void
+connect_client(struct rig *g)
+{
+	if (g->client.link == NULL)
+		sim_connect(&g->w, &g->client, 0);
+}
+
+/* --- the topic, and what is in it */
+
+/* Kafka's error code, or -1 without an answer. */
+static int
+create(struct rig *g, const char *name)
+{
+	struct kp_create_topics_req q;
+	struct kp_create_topics_res r;
+	struct kp_create_topics_req_topics t = { .name = rk_str_of(name), .num_partitions = PARTITIONS,
+		.replication_factor = 1 };
+
+	kp_defaults(&kp_create_topics_req_d, &q);
+	q.topics.at = &t;
+	q.topics.len = 1;
+	q.timeout_ms = 30000;
+	connect_client(g);
+	return call(g, CREATE_TOPICS, CREATE_V, &q, &r) && r.topics.len == 1 ? r.topics.at[0].error_code : -1;
+}
+
+static void
+create_topic(struct rig *g)
+{
+	for (int tries = 0; tries < 20 && g->failure[0] == 0; tries++) {
+		int e = create(g, "t");
+		if (e == 0 || e == EXISTS)
+			return;
+		(void)!until(g, SECOND, false);
+	}
+	fail(g, "the topic cannot be created");
+}
+
+/* A few more topics, so that the metadata log grows, is frozen and trimmed. */
+static void
+create_more(struct rig *g)
+{
+	char name[16];
+
+	for (int64_t n = sim_below(&g->sim, 8); n > 0 && g->failure[0] == 0; n--) {
+		snprintf(name, sizeof name, "x%u", g->topics);
+		int e = create(g, name);
+		if (e != 0 && e != EXISTS)
+			return;
+		g->topics++;
+	}
+}
+
+static void
+verify_topics(struct rig *g)
+{
+	char name[16];
+
+	for (uint32_t i = 0; i < g->topics && g->failure[0] == 0; i++) {
+		snprintf(name, sizeof name, "x%u", i);
+		int e = create(g, name);
+		if (e != EXISTS)
+			fail(g, "topic %s was acknowledged and is lost (%d)", name, e);
+	}
+}
+
+/* One fetch. -1: try again; else how many bytes of batches there are. */
+static int32_t
+fetch_some(struct rig *g, int32_t partition, int64_t offset, struct kp_fetch_res_responses_partitions *out)
+{
+	struct kp_fetch_req q;
+	struct kp_fetch_res r;
+	struct kp_fetch_req_topics_partitions p = { .partition = partition, .current_leader_epoch = -1,
+		.fetch_offset = offset, .last_fetched_epoch = -1, .log_start_offset = -1,
+		.partition_max_bytes = 20000, .high_watermark = INT64_MAX };
+	struct kp_fetch_req_topics t = { .topic = rk_lit("t"), .partitions = { &p, 1 } };
+
+	kp_defaults(&kp_fetch_req_d, &q);
+	q.replica_id = -1;
+	q.max_bytes = 20000;
+	q.session_epoch = -1;
+	q.topics.at = &t;
+	q.topics.len = 1;
+	connect_client(g);
+	if (!call(g, FETCH, FETCH_V, &q, &r) || r.error_code != 0 || r.responses.len != 1
+	    || r.responses.at[0].partitions.len != 1)
+		return -1;
+	*out = r.responses.at[0].partitions.at[0];
+	return out->error_code != 0 ? -1 : out->records.len < 0 ? 0 : out->records.len;
+}
+
+static void
+look_at_batch(struct rig *g, int32_t partition, const uint8_t *b, bool *seen)
+{
+	uint64_t hash = rk_hash(b + KP_BATCH_HEAD, (size_t)kp_batch_bytes(b) - KP_BATCH_HEAD, 1);
+
+	const struct op *op = recall(g, hash);
+
+	if (op == NULL || op->partition != partition) {
+		fail(g, "partition %d has a batch at %" PRId64 " that nobody sent there", partition, kp_batch_base(b));
+		return;
+	}
+	uint32_t i = (uint32_t)(op - g->op);
+	if (seen[i])
+		fail(g, "batch %u of partition %d is there twice", i, partition);
+	if (op->base >= 0 && op->base != kp_batch_base(b))
+		fail(g, "batch %u was acknowledged at %" PRId64 " and is at %" PRId64, i, op->base, kp_batch_base(b));
+	seen[i] = true;
+}
+
+static void
+read_partition(struct rig *g, int32_t partition, bool *seen)
+{
+	struct kp_fetch_res_responses_partitions p;
+	int64_t offset = 0;
+
+	for (int tries = 0; tries < 60 && g->failure[0] == 0;) {
+		int32_t len = fetch_some(g, partition, offset, &p);
+		if (len < 0) {
+			tries++;
+			(void)!until(g, SECOND, false);
+			continue;
+		}
+		for (const uint8_t *b = p.records.at, *end = b + len; b < end; b += kp_batch_bytes(b)) {
+			if (kp_batch_check(b, (size_t)(end - b)) != RK_OK) {
+				if (b == p.records.at)
+					fail(g, "partition %d: no sound batch at %" PRId64, partition, offset);
+				break;
+			}
+			if (kp_batch_base(b) != offset)
+				fail(g, "partition %d: a gap before %" PRId64, partition, kp_batch_base(b));
+			look_at_batch(g, partition, b, seen);
+			offset = kp_batch_last(b) + 1;
+		}
+		if (offset >= p.high_watermark)
+			return;
+	}
+	fail(g, "partition %d cannot be read", partition);
+}
+
+static void
+verify(struct rig *g)
+{
+	bool *seen = rk_mem_get(g->ops + 1);
+
+	for (int32_t p = 0; p < PARTITIONS && g->failure[0] == 0; p++)
+		read_partition(g, p, seen);
+	for (uint32_t i = 0; i < g->ops && g->failure[0] == 0; i++) {
+		if (g->op[i].base >= 0 && !seen[i])
+			fail(g, "batch %u, acknowledged at %" PRId64 " of partition %d, is lost", i, g->op[i].base,
+			    g->op[i].partition);
+		if (g->op[i].base < 0 && !seen[i])
+			g->op[i].partition = -1; /* it never arrived, and must not come later */
+	}
+	verify_topics(g);
+	sim_note(&g->sim, g->ops, g->acked);
+	rk_mem_put(seen);
+}
+
+/* --- lives */
+
+static bool
+start(struct rig *g)
+{
+	enum rk_err err = node_start(&g->w.env, g->conf, &g->node);
+
+	if (err != RK_OK) {
+		fail(g, "the node does not start: %s", rk_err_name(err));
+		return false;
+	}
+	sim_world_begin(&g->w, g->node);
+	if (!until(g, 60 * SECOND, node_ready(g->node) || node_failed(g->node)) || node_failed(g->node))
+		fail(g, "the node is not ready within a minute");
+	return g->failure[0] == 0;
+}
+
+static void
+h_stopped(void *arg, enum rk_err err)
+{
+	(void)err;
+	((struct rig *)arg)->stopped = true;
+}
+
+static void
+die(struct rig *g, bool power)
+{
+	sim_world_crash(&g->w);
+	node_free(g->node);
+	g->node = NULL;
+	sim_world_bury(&g->w);
+	if (power)
+		sim_disk_crash(g->disk);
+	*sim_disk_faults(g->disk) = (struct sim_faults){ .torn = 500000 };
+}
+
+static void
+live(struct rig *g)
+{
+	struct sim_faults *f = sim_disk_faults(g->disk);
+	int64_t how = sim_below(&g->sim, 10);
+
+	f->sync_lies = g->lies ? 1000000 : 0;
+	connect_client(g);
+	create_more(g);
+	connect_client(g);
+	g->producing = true;
+	produce_one(g);
+	(void)!until(g, sim_below(&g->sim, 2 * SECOND), node_failed(g->node));
+	if (how == 0)
+		f->sync_eio = 50000;
+	if (how == 1)
+		f->space_bytes = sim_disk_used(g->disk) + sim_below(&g->sim, 20000);
+	if (how == 2)
+		f->write_eio = 20000;
+	if (how <= 2)
+		(void)!until(g, SECOND, node_failed(g->node));
+	g->producing = false;
+	if (how >= 8) {
+		g->stopped = false;
+		node_stop(g->node, h_stopped, g);
+		if (!until(g, 60 * SECOND, g->stopped))
+			fail(g, "the node does not stop");
+		die(g, sim_chance(&g->sim, 500000));
+	} else {
+		die(g, how != 7);
+	}
+}
+
+/* --- the rig */
+
+static void
+format(struct rig *g)
+{
+	static const struct kp_feature_level_record level[] = {
+		{ .name = rk_lit("metadata.version"), .feature_level = 30 },
+		{ .name = rk_lit("eligible.leader.replicas.version"), .feature_level = 1 },
+		{ .name = rk_lit("group.version"), .feature_level = 1 },
+		{ .name = rk_lit("transaction.version"), .feature_level = 2 } };
+	struct meta_seed seed[rk_countof(level) + 1] = { { 0, NULL } };
+	struct st_meta m = { .version = 1, .node_id = 1, .cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ",
+		.directory_id = { { 1, 2, 3 } } };
+	struct rk_env *e = &g->w.env;
+	char path[128];
+
+	for (uint32_t i = 0; i < rk_countof(level); i++)
+		seed[i] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &level[i] };
+	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", g->dir);
+	if (rk_dir_make(e, "/tmp") != RK_OK || rk_dir_make(e, g->root) != RK_OK || rk_dir_make(e, g->dir) != RK_OK
+	    || rk_dir_sync(e, "/") != RK_OK || rk_dir_sync(e, "/tmp") != RK_OK || rk_dir_sync(e, g->root) != RK_OK
+	    || meta_write_bootstrap(e, path, seed, rk_wall(e)) != RK_OK || st_meta_write(e, g->dir, &m) != RK_OK)
+		fail(g, "the directory cannot be formatted");
+}
+
+static void
+configure(struct rig *g)
+{
+	char dirs[128];
+	const char *const pairs[] = { "process.roles=broker,controller", "node.id=1",
+		"controller.quorum.voters=1@127.0.0.1:9093", "controller.listener.names=CONTROLLER",
+		"listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093", dirs,
+		"offsets.topic.replication.factor=1", "metadata.log.max.record.bytes.between.snapshots=3000",
+		"log.segment.bytes=1048576" };
+	struct conf_notes notes = { .arena = &g->conf_arena };
+
+	snprintf(dirs, sizeof dirs, "log.dirs=%s", g->dir);
+	rk_arena_init(&g->conf_arena, SIZE_MAX);
+	g->conf = conf_make(pairs, rk_countof(pairs), &notes);
+	if (notes.errors > 0)
+		fail(g, "the configuration: %.*s", notes.at[0].text.len, notes.at[0].text.at);
+}
+
+static void
+build(struct rig *g, uint64_t seed)
+{
+	sim_start(&g->sim, seed);
+	rk_say_to(say, g, RK_INFO);
+	rk_arena_init(&g->arena, SIZE_MAX);
+	snprintf(g->root, sizeof g->root, "/tmp/node_sim.%d", (int)getpid());
+	snprintf(g->dir, sizeof g->dir, "%s/data", g->root);
+	g->disk = sim_disk_new(&g->sim);
+	g->mdisk = sim_mdisk_new();
+	g->client = (struct sim_client){ c_answer, c_closed, NULL };
+	sim_world_init(&g->w, &g->sim, g->disk, g->mdisk, &hooks);
+	g->w.real = g->root;
+	configure(g);
+	format(g);
+}
+
+static void
+raze(struct rig *g)
+{
+	char command[128];
+
+	if (g->node != NULL)
+		die(g, false);
+	sim_end(&g->sim);
+	sim_disk_free(g->disk);
+	sim_mdisk_free(g->mdisk);
+	conf_free(g->conf);
+	rk_arena_free(&g->conf_arena);
+	rk_arena_free(&g->arena);
+	rk_mem_put(g->op);
+	rk_mem_put(g->place);
+	rk_mem_put(g->answer);
+	snprintf(command, sizeof command, "rm -rf %s", g->root);
+	if (system(command) != 0)
+		fprintf(stderr, "cannot remove %s\n", g->root);
+	rk_say_to(NULL, NULL, RK_INFO);
+}
+
+/* The digest, or 0. */
+static uint64_t
+run(uint64_t seed, bool lies, char failure[256], uint32_t *acked)
+{
+	struct rig *g = rk_new(struct rig);
+
+	g->lies = lies;
+	build(g, seed);
+	if (g->failure[0] == 0 && start(g))
+		create_topic(g);
+	for (int life = 0; life < LIVES && g->failure[0] == 0; life++) {
+		live(g);
+		if (g->failure[0] == 0 && start(g))
+			verify(g);
+	}
+	uint64_t digest = g->failure[0] == 0 ? g->sim.digest | 1 : 0;
+	snprintf(failure, 256, "%s", g->failure);
+	*acked = g->acked;
+	raze(g);
+	rk_mem_put(g);
+	return digest;
+}
+
+static int
+seeds(uint64_t from, uint64_t to, bool quiet)
+{
+	char why[256];
+	uint32_t acked;
+	int bad = 0;
+
+	for (uint64_t s = from; s <= to; s++) {
+		uint64_t a = run(s, false, why, &acked), b = a == 0 ? 0 : run(s, false, why, &acked);
+		if (a == 0) {
+			printf("seed %" PRIu64 " fails: %s\n", s, why);
+			bad = 1;
+		} else if (a != b) {
+			printf("seed %" PRIu64 " gives two digests: %016" PRIx64 " %016" PRIx64 "\n", s, a, b);
+			bad = 1;
+		} else if (!quiet) {
+			printf("seed %" PRIu64 " acknowledged %u digest %016" PRIx64 "\n", s, acked, a);
+		}
+		fflush(stdout);
+	}
+	return bad;
+}
+
+/* The proof that the checks see: a disk whose syncs do nothing must be found out. */
+static bool
+sees_a_lying_disk(void)
+{
+	char why[256];
+	uint32_t acked;
+
+	for (uint64_t s = 1; s <= 20; s++)
+		if (run(s, true, why, &acked) == 0) {
+			printf("a disk that lies falls to seed %" PRIu64 ": %s\n", s, why);
+			return true;
+		}
+	printf("a disk that lies is not found in 20 seeds\n");
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t from = 1, to = CHECK_SEEDS;
+	bool quiet = true;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--say") == 0) {
+			say_all = true;
+		} else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+			char *end;
+			from = to = strtoull(argv[++i], &end, 10);
+			if (*end == '-')
+				to = strtoull(end + 1, NULL, 10);
+			quiet = false;
+		} else {
+			fprintf(stderr, "usage: node_sim [--seeds A-B] [--say]\n");
+			return 2;
+		}
+	}
+	return seeds(from, to, quiet) || (quiet && !sees_a_lying_disk());
+}
