@@ -190,7 +190,8 @@ write_state(struct export *x, const struct st_mlog_info *info)
 	    "\"votedDirectoryId\":\"%s\",\"data_version\":1}", info->vote.leader, info->vote.epoch, info->vote.voted,
 	    rk_uuid_text(info->vote.voted_dir, dir)) :
 	    rk_arena_print(&x->kept, "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
-	    "\"appliedOffset\":0,\"currentVoters\":[],\"data_version\":0}", info->vote.leader, info->vote.epoch, info->vote.voted);
+	    "\"appliedOffset\":0,\"currentVoters\":[],\"data_version\":0}",
+	    info->vote.leader, info->vote.epoch, info->vote.voted);
 	if (err == RK_OK && text.len > 0 && JOIN(path, "%s/quorum-state", x->to))
 		err = rk_env_spill(x->env, path, text.at, (uint32_t)text.len);
 	static const char id[] = "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ";
