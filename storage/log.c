@@ -379,6 +379,7 @@ st_log_close(struct st_log *l)
 		/* So that the entry goes on to say it after the log is gone. */
 		l->entry->start = l->start;
 		l->entry->recovery = st_log_recovery_point(l);
+		rk_assert(l->entry->recovery == l->end); /* a clean start takes it for the end */
 	}
 	st_log_free(l);
 	return err;

@@ -457,10 +457,14 @@ stop_now(struct rk_timer *timer, int64_t now_ms)
 
 	(void)now_ms;
 	rk_assert(c->stopping && c->stop_left == 0);
+	/* High watermarks while the logs are there; recovery points when each is closed at its end. */
 	enum rk_err err = core_points_write(c);
 	if (err != RK_OK)
 		c->stop_err = err;
 	each_log(c, close_log);
+	for (uint32_t d = 0; c->loaded && d < c->dirs && c->stop_err == RK_OK; d++)
+		if (!st_dir_failed(c->dir[d]))
+			c->stop_err = st_dir_save(c->dir[d]);
 	for (uint32_t d = 0; d < c->dirs && c->stop_err == RK_OK; d++)
 		if (!st_dir_failed(c->dir[d]) && (c->loaded || c->clean[d]))
 			c->stop_err = st_dir_mark_clean(c->dir[d], c->stop_epoch);
