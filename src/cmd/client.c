@@ -361,8 +361,8 @@ check_security(struct cmd_client *c)
 bool
 cmd_client_open(struct cmd_client *c, const char *addresses, const char *config, bool controllers)
 {
-	char **piece, *host, *port, *whole;
-	uint32_t count;
+	char **piece, *host, *port;
+	uint32_t count, tried = 0;
 
 	memset(c, 0, sizeof *c);
 	c->controllers = controllers;
@@ -377,8 +377,7 @@ cmd_client_open(struct cmd_client *c, const char *addresses, const char *config,
 	for (uint32_t i = 0; i < count; i++) {
 		if (piece[i][0] == 0)
 			continue;
-		whole = rk_arena_print(&c->arena, "%s", piece[i]).len >= 0 ? piece[i] : NULL;
-		char *text = rk_mem_str(whole, strlen(whole));
+		char *text = rk_mem_str(piece[i], strlen(piece[i]));
 		if (!split_address(text, &host, &port)) {
 			rk_mem_put(text);
 			return fail(c, RK_INVALID_REQUEST,
@@ -388,6 +387,12 @@ cmd_client_open(struct cmd_client *c, const char *addresses, const char *config,
 		rk_mem_put(text);
 		if (done)
 			return true;
+		tried++;
+	}
+	if (tried > 1) {
+		char why[400];
+		rk_str_copy(why, sizeof why, rk_str_of(c->why));
+		fail(c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
 	}
 	return false;
 }
@@ -433,6 +438,11 @@ link_to(struct cmd_client *c, int32_t node)
 {
 	char host[260], port[12];
 
+	if (node == CMD_DECIDER && c->controllers && c->brokers == 0 && !cmd_client_brokers(c))
+		return NULL;
+	if (node == CMD_DECIDER)
+		node = c->controllers && cmd_client_broker(c, c->controller) != NULL ? c->controller
+										     : CMD_ANY;
 	for (uint32_t i = 0; i < c->links; i++)
 		if (c->link[i].node == node)
 			return &c->link[i];

@@ -9,7 +9,9 @@
 #include "protocol/codec.h"
 #include "src/cmd/cmd.h"
 
-enum { CMD_ANY = -1 }; /* the node we got to first */
+/* The node we got to first; and who decides: any broker, which passes it on, or the active
+ * controller. */
+enum { CMD_ANY = -1, CMD_DECIDER = -2 };
 
 struct cmd_broker {
 	int32_t id, port;

@@ -57,7 +57,7 @@ unregister(const struct cmd_args *a, struct cmd_client *c)
 	struct kp_unregister_broker_res res;
 
 	do {
-		if (!cmd_client_call(c, CMD_ANY, KP_UNREGISTER_BROKER, &req, &res)) {
+		if (!cmd_client_call(c, CMD_DECIDER, KP_UNREGISTER_BROKER, &req, &res)) {
 			if (c->err != RK_UNSUPPORTED_VERSION)
 				return cmd_fail(a, "%s", c->why);
 			printf(

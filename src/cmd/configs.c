@@ -314,7 +314,7 @@ find_changes(struct cmd_configs *g)
 static int32_t
 node_for(const struct cmd_who *w)
 {
-	int64_t n = CMD_ANY;
+	int64_t n = CMD_DECIDER;
 
 	if ((w->type == CMD_BROKERS || w->type == CMD_LOGGERS) && w->name != NULL && *w->name != 0)
 		(void)!rk_str_int(rk_str_of(w->name), &n);
@@ -340,7 +340,7 @@ alter_resource(struct cmd_configs *g)
 		r.configs.at[i].value = rk_str_of(g->change[i].value);
 		r.configs.at[i].config_operation = g->change[i].value == NULL;
 	}
-	if (!cmd_client_call(&g->c, g->c.controllers ? CMD_ANY : node_for(w),
+	if (!cmd_client_call(&g->c, g->c.controllers ? CMD_DECIDER : node_for(w),
 		KP_INCREMENTAL_ALTER_CONFIGS, &req, &res))
 		return cmd_configs_wrong(g, g->c.err, g->c.why);
 	for (int32_t i = 0; i < res.responses.len; i++)
@@ -503,8 +503,7 @@ describe_one(struct cmd_configs *g, const struct cmd_who *w)
 	else
 		printf("%s configs for %.*s %s are:\n", all ? "All" : "Dynamic",
 		    (int)strlen(type) - 1, type, w->name);
-	if (!cmd_client_call(
-		&g->c, g->c.controllers ? CMD_ANY : node_for(w), KP_DESCRIBE_CONFIGS, &req, &res))
+	if (!cmd_client_call(&g->c, node_for(w), KP_DESCRIBE_CONFIGS, &req, &res))
 		return cmd_configs_wrong(g, g->c.err, g->c.why);
 	for (int32_t i = 0; i < res.results.len; i++) {
 		struct kp_describe_configs_res_results *d = &res.results.at[i];
@@ -529,12 +528,12 @@ describe_resource(struct cmd_configs *g)
 	bool found = w.name != NULL && *w.name == 0;
 	int rc = 0;
 
-	if (!g->c.controllers && !list_all(g, w.type, &n))
+	if (!list_all(g, w.type, &n))
 		rc = cmd_configs_wrong(g, g->c.err, g->c.why);
 	for (uint32_t i = 0; w.name != NULL && i < n.count; i++)
 		found = found || rk_str_is(n.at[i], w.name);
 	if (rc == 0 && w.name != NULL) {
-		if (found || g->c.controllers)
+		if (found)
 			rc = describe_one(g, &w);
 		else
 			printf("The %.*s '%s' doesn't exist and doesn't have dynamic config.\n",

@@ -97,7 +97,7 @@ describe_quotas(struct cmd_configs *g)
 		req.components.at[i].match =
 		    name == NULL || *name == 0 ? RK_STR_NULL : rk_str_of(name);
 	}
-	if (!cmd_client_call(&g->c, CMD_ANY, KP_DESCRIBE_CLIENT_QUOTAS, &req, &res))
+	if (!cmd_client_call(&g->c, CMD_DECIDER, KP_DESCRIBE_CLIENT_QUOTAS, &req, &res))
 		return cmd_configs_wrong(g, g->c.err, g->c.why);
 	if (res.error_code != 0)
 		return cmd_configs_wrong(g, rk_err_of_wire(res.error_code),
@@ -118,7 +118,7 @@ describe_scram(struct cmd_configs *g)
 	kp_defaults(kp_api(KP_DESCRIBE_USER_SCRAM_CREDENTIALS)->req, &req);
 	req.users.at = &user;
 	req.users.len = g->who[0].name == NULL ? -1 : 1;
-	if (!cmd_client_call(&g->c, CMD_ANY, KP_DESCRIBE_USER_SCRAM_CREDENTIALS, &req, &res))
+	if (!cmd_client_call(&g->c, CMD_DECIDER, KP_DESCRIBE_USER_SCRAM_CREDENTIALS, &req, &res))
 		return g->c.err == RK_UNSUPPORTED_VERSION
 			   ? 0
 			   : cmd_configs_wrong(g, g->c.err, g->c.why);
@@ -183,7 +183,7 @@ alter_quotas(struct cmd_configs *g)
 		e.ops.at[e.ops.len++] = (struct kp_alter_client_quotas_req_entries_ops){
 		    rk_str_of(g->change[i].key), d, value == NULL};
 	}
-	if (!cmd_client_call(&g->c, CMD_ANY, KP_ALTER_CLIENT_QUOTAS, &req, &res))
+	if (!cmd_client_call(&g->c, CMD_DECIDER, KP_ALTER_CLIENT_QUOTAS, &req, &res))
 		return cmd_configs_wrong(g, g->c.err, g->c.why);
 	for (int32_t i = 0; i < res.entries.len; i++)
 		if (res.entries.at[i].error_code != 0)
@@ -267,7 +267,7 @@ alter_scram(struct cmd_configs *g)
 			return 1;
 		}
 	}
-	if (!cmd_client_call(&g->c, CMD_ANY, KP_ALTER_USER_SCRAM_CREDENTIALS, &req, &res))
+	if (!cmd_client_call(&g->c, CMD_DECIDER, KP_ALTER_USER_SCRAM_CREDENTIALS, &req, &res))
 		return cmd_configs_wrong(g, g->c.err, g->c.why);
 	for (int32_t i = 0; i < res.results.len; i++)
 		if (res.results.at[i].error_code != 0)

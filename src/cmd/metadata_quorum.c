@@ -67,7 +67,7 @@ ask(const struct cmd_args *a, struct cmd_client *c, struct kp_describe_quorum_re
 	req.topics.len = 1;
 	t.partitions.at = &p;
 	t.partitions.len = 1;
-	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_QUORUM, &req, res))
+	if (!cmd_client_call(c, CMD_DECIDER, KP_DESCRIBE_QUORUM, &req, res))
 		return wrong(a, c->err, c->why);
 	if (res->error_code != 0)
 		return wrong(a, rk_err_of_wire(res->error_code),
@@ -263,7 +263,7 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 		    req.voter_id, directory);
 		return 0;
 	}
-	if (!cmd_client_call(c, CMD_ANY, KP_REMOVE_RAFT_VOTER, &req, &res))
+	if (!cmd_client_call(c, CMD_DECIDER, KP_REMOVE_RAFT_VOTER, &req, &res))
 		return wrong(a, c->err, c->why);
 	if (res.error_code != 0)
 		return wrong(a, rk_err_of_wire(res.error_code),
@@ -350,7 +350,7 @@ add_one(const struct cmd_args *a, struct cmd_client *c)
 		return cmd_fail(a, "none of controller.listener.names has an address in listeners "
 				   "or advertised.listeners");
 	if (!cmd_given(a, "dry-run")) {
-		if (!cmd_client_call(c, CMD_ANY, KP_ADD_RAFT_VOTER, &req, &res))
+		if (!cmd_client_call(c, CMD_DECIDER, KP_ADD_RAFT_VOTER, &req, &res))
 			return wrong(a, c->err, c->why);
 		if (res.error_code != 0)
 			return wrong(a, rk_err_of_wire(res.error_code),

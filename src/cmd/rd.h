@@ -17,7 +17,8 @@
 	F(new)                                                                                    \
 	F(destroy)                                                                                \
 	F(poll)                                                                                   \
-	F(flush) F(produceva) F(err2str) F(err2name) F(outq_len) F(error_code) F(error_string)    \
+	F(flush)                                                                                  \
+	F(produceva) F(err2str) F(err2name) F(outq_len) F(error_code) F(error_string)             \
 	    F(error_destroy) F(headers_new) F(header_add) F(subscribe) F(assign) F(consumer_poll) \
 		F(consumer_close) F(poll_set_consumer) F(message_destroy) F(message_timestamp)    \
 		    F(message_headers) F(header_get_all) F(topic_name) F(metadata)                \

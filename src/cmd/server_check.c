@@ -147,10 +147,27 @@ check_limits(bool thorough)
 		rk_say(RK_INFO, "%" PRIu64 " files may be open", (uint64_t)r.rlim_cur);
 }
 
+/* The node refuses this, too; -t is to know it before. */
+static int
+check_quorum(const struct conf *c)
+{
+	if (c->voter_count > 1)
+		return no(
+		    "controller.quorum.voters names %u voters: this release runs a quorum of one",
+		    c->voter_count);
+	if (c->voter_count == 1 && c->is_controller && c->voter[0].id != c->node_id)
+		return no("controller.quorum.voters names node %d, but node.id is %d",
+		    c->voter[0].id, c->node_id);
+	return 0;
+}
+
 int
 cmd_server_check(struct cmd_server *s, bool thorough)
 {
 	int rc = check_dirs(s, thorough);
+
+	if (thorough)
+		rc |= check_quorum(s->conf);
 
 	for (uint32_t i = 0; thorough && i < s->conf->listener_count; i++)
 		rc |= check_port(&s->conf->listener[i]);

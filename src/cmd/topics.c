@@ -645,9 +645,6 @@ check(const struct cmd_args *a)
 				    "--create, --alter or --delete");
 	if (!cmd_given(a, "bootstrap-server"))
 		return cmd_require(a, "bootstrap-server", NULL);
-	if (cmd_given(a, "describe") && cmd_given(a, "topic") && cmd_given(a, "topic-id"))
-		return cmd_usage(
-		    a, "Only one of topic or topic-id needs to be specified in describe topics");
 	if (!cmd_given(a, "list") && !cmd_given(a, "describe")
 	    && (rc = cmd_require(a, "topic", NULL)) != 0)
 		return rc;
