@@ -33,6 +33,7 @@ start(void)
 	memset(&r, 0, sizeof r);
 	t.name = rk_lit("t");
 	t.num_partitions = t.replication_factor = 1;
+	q.timeout_ms = 1000;
 	q.topics.at = &t;
 	q.topics.len = 1;
 	meta_create_topics(&t_plan, 7, &q, &r);
@@ -133,6 +134,7 @@ static const struct refused {
 		"Invalid value soon for configuration retention.ms: Not a number of type LONG" },
 	{ TOPIC, "nope", "retention.ms", SET, "5", RK_UNKNOWN_TOPIC_OR_PARTITION,
 		"The topic 'nope' does not exist." },
+	{ TOPIC, "nope", "no.such", SET, "5", RK_INVALID_CONFIG, "Unknown topic config name: no.such" },
 	{ TOPIC, "", "retention.ms", SET, "5", RK_INVALID_REQUEST,
 		"Default topic resources are not allowed." },
 	{ 77, "x", "a", SET, "b", RK_INVALID_REQUEST, "Unknown resource type 77" },

@@ -24,6 +24,7 @@ start(void)
 	memset(&created, 0, sizeof created);
 	memset(want, 0, sizeof want);
 	create.topics.at = want;
+	create.timeout_ms = 1000;
 }
 
 static void
@@ -85,7 +86,7 @@ START_TEST(a_topic_is_made_with_its_partitions)
 	answers(0, RK_OK, NULL);
 	ck_assert_int_eq(created.topics.at[0].num_partitions, 3);
 	ck_assert_int_eq(created.topics.at[0].replication_factor, 1);
-	ck_assert_int_ge(created.topics.at[0].configs.len, 33); /* Kafka's, and ours */
+	ck_assert_int_eq(created.topics.at[0].configs.len, 33);
 	ck_assert(rk_str_is(created.topics.at[0].configs.at[0].name, "cleanup.policy"));
 	ck_assert_uint_eq(t_plan.count, 4);
 	t_commit();
@@ -250,6 +251,16 @@ START_TEST(a_request_has_at_most_ten_thousand_records)
 }
 END_TEST
 
+START_TEST(without_time_nothing_is_done)
+{
+	create.timeout_ms = 0;
+	add("a", 1, 1);
+	ask();
+	answers(0, RK_REQUEST_TIMED_OUT, NULL);
+	ck_assert_uint_eq(t_plan.count, 0);
+}
+END_TEST
+
 START_TEST(validate_only_plans_nothing)
 {
 	create.validate_only = true;
@@ -264,7 +275,7 @@ END_TEST
 static void
 delete_one(const char *name, enum rk_err err)
 {
-	struct kp_delete_topics_req q = { 0 };
+	struct kp_delete_topics_req q = { .timeout_ms = 1000 };
 	struct kp_delete_topics_res r = { 0 };
 	struct rk_str n = rk_str_of(name);
 
@@ -299,7 +310,7 @@ END_TEST
 START_TEST(topics_are_deleted_by_id_and_name_but_not_both)
 {
 	struct kp_delete_topics_req_topics at[4];
-	struct kp_delete_topics_req q = { 0 };
+	struct kp_delete_topics_req q = { .timeout_ms = 1000 };
 	struct kp_delete_topics_res r = { 0 };
 	struct meta_topic t;
 
@@ -340,6 +351,7 @@ START_TEST(partitions_are_added)
 		at[i].assignments.len = -1;
 	q.topics.at = at;
 	q.topics.len = 4;
+	q.timeout_ms = 1000;
 	meta_create_partitions(&t_plan, 3, &q, &r);
 	ck_assert_int_eq(r.results.len, 4);
 	for (int i = 0; i < 4; i++) {
@@ -563,6 +575,7 @@ main(void)
 	tcase_add_loop_test(c, assignments_by_hand_are_checked, 0, rk_countof(by_hand));
 	tcase_add_test(c, a_name_that_comes_twice_is_answered_once_and_last);
 	tcase_add_test(c, a_request_has_at_most_ten_thousand_records);
+	tcase_add_test(c, without_time_nothing_is_done);
 	tcase_add_test(c, validate_only_plans_nothing);
 	tcase_add_test(c, a_deleted_topic_leaves_nothing_behind);
 	tcase_add_test(c, topics_are_deleted_by_id_and_name_but_not_both);

@@ -49,6 +49,7 @@ make_things(void)
 	}
 	t[0].configs.at = &c;
 	t[0].configs.len = 1;
+	q.timeout_ms = 1000;
 	q.topics.at = t;
 	q.topics.len = 2;
 	meta_create_topics(&t_plan, 7, &q, &r);

@@ -38,6 +38,23 @@ min_isr(const struct meta_plan *p, struct rk_str topic, const struct kp_partitio
 	return (int32_t)rk_min(n, old->replicas.len);
 }
 
+void
+meta_java_pairs(struct conf_pair *pair, uint32_t count, struct rk_arena *a)
+{
+	struct conf_pair *was = rk_arena_get(a, count, sizeof *was);
+	struct rk_str *name = rk_arena_get(a, count, sizeof *name);
+	uint32_t *order = rk_arena_get(a, count, sizeof *order);
+
+	if (was == NULL || name == NULL || order == NULL || count < 2)
+		return;
+	memcpy(was, pair, count * sizeof *was);
+	for (uint32_t i = 0; i < count; i++)
+		name[i] = pair[i].name;
+	meta_java_order(name, count, order, a);
+	for (uint32_t i = 0; i < count; i++)
+		pair[i] = was[order[i]];
+}
+
 struct rk_str
 meta_static_min_isr(const struct meta_plan *p)
 {

@@ -91,13 +91,18 @@ check_logger(struct resource *r)
 static enum rk_err
 check_topic(struct resource *r)
 {
-	struct rk_uuid id;
-
 	if (r->name.len <= 0)
 		return no(r, RK_INVALID_REQUEST, rk_lit("Default topic resources are not allowed."));
-	if (!meta_topic_name_check(r->name, r->p->arena, &r->why))
-		return RK_INVALID_TOPIC_EXCEPTION;
-	if (!meta_topic_id(r->p->view.txn, r->name, &id, NULL))
+	return meta_topic_name_check(r->name, r->p->arena, &r->why) ? RK_OK : RK_INVALID_TOPIC_EXCEPTION;
+}
+
+/* Whether there is such a topic is asked last: what is wrong with the values is said first. */
+static enum rk_err
+check_exists(struct resource *r)
+{
+	struct rk_uuid id;
+
+	if (r->type == META_OF_TOPIC && !meta_topic_id(r->p->view.txn, r->name, &id, NULL))
 		return no(r, RK_UNKNOWN_TOPIC_OR_PARTITION, TOLD("The topic '%.*s' does not exist.", S(r->name)));
 	return RK_OK;
 }
@@ -287,6 +292,7 @@ check_values(struct resource *r)
 	struct rk_arena *a = r->p->arena;
 	struct conf_pair *pair;
 
+	meta_java_pairs(r->after, r->afters, a);
 	switch (r->type) {
 	case META_OF_TOPIC:
 		return conf_topic_check(r->p->conf, r->after, r->afters, r->own, r->owns, a, &r->why);
@@ -303,21 +309,26 @@ check_values(struct resource *r)
 	}
 }
 
+/* Which kinds there are; a broker only takes its own. */
 static enum rk_err
 check_kind(struct resource *r)
 {
-	switch (r->type) {
-	case META_OF_TOPIC:
-		return check_topic(r);
-	case META_OF_BROKER:
+	if (r->type == META_OF_BROKER)
 		return r->name.len > 0 ? check_node(r, false) : RK_OK;
-	case META_OF_METRICS:
-		return r->name.len > 0 ? RK_OK : no(r, RK_INVALID_REQUEST, rk_lit("Subscription name can't be empty"));
-	case META_OF_GROUP:
-		return r->name.len > 0 ? RK_OK : no(r, RK_INVALID_REQUEST, rk_lit("Default group resources are not allowed."));
-	default:
-		return no(r, RK_INVALID_REQUEST, TOLD("Unknown resource type %d", r->type));
-	}
+	if (r->type == META_OF_TOPIC || r->type == META_OF_METRICS || r->type == META_OF_GROUP)
+		return RK_OK;
+	return no(r, RK_INVALID_REQUEST, TOLD("Unknown resource type %d", r->type));
+}
+
+static enum rk_err
+check_name(struct resource *r)
+{
+	if (r->type == META_OF_TOPIC)
+		return check_topic(r);
+	if (r->name.len > 0 || r->type == META_OF_BROKER)
+		return RK_OK;
+	return no(r, RK_INVALID_REQUEST, r->type == META_OF_METRICS ? rk_lit("Subscription name can't be empty") :
+	    rk_lit("Default group resources are not allowed."));
 }
 
 /* AlterConfigs: what is not named goes. */
@@ -370,7 +381,8 @@ alter(struct resource *r, bool validate_only)
 		return err;
 	if (!read_own(r) || (!r->incremental && !add_deletes(r)))
 		return RK_UNKNOWN_SERVER_ERROR;
-	if ((err = work_out(r)) != RK_OK || (err = check_min_isr(r)) != RK_OK || (err = check_values(r)) != RK_OK)
+	if ((err = work_out(r)) != RK_OK || (err = check_min_isr(r)) != RK_OK || (err = check_name(r)) != RK_OK ||
+	    (err = check_values(r)) != RK_OK || (err = check_exists(r)) != RK_OK)
 		return err;
 	if (!validate_only)
 		write_changes(r);

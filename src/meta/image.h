@@ -99,6 +99,9 @@ bool meta_transaction_open(struct st_txn *);
 enum { META_RECORDS_MAX = 10000 }; /* of one request, as Kafka's controller has it */
 /* Kafka iterates some answers over a HashSet of names: puts ascending numbers of places into order. */
 void meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, struct rk_arena *);
+/* A topic's configs as Kafka's checks meet them: in the order of a map of their names. */
+struct conf_pair;
+void meta_java_pairs(struct conf_pair *, uint32_t count, struct rk_arena *);
 int16_t meta_plan_feature(const struct meta_plan *, const char *name);
 /* Active: registered, unfenced, not shutting down. */
 enum meta_state { META_UNKNOWN, META_FENCED, META_LEAVING, META_ACTIVE };

@@ -257,6 +257,7 @@ configs_of(struct making *m, const wish *t, struct conf_pair *pair, uint32_t *co
 		pair[k] = (struct conf_pair){ name, t->configs.at[i].value };
 		*count += k == *count;
 	}
+	meta_java_pairs(pair, *count, m->p->arena);
 	*why = nulls.len < 0 ? RK_STR_NULL :
 	    TOLD(m->p, "Null value not supported for topic configs: %.*s", (int)nulls.len, nulls.at);
 	return nulls.len < 0 && conf_topic_check(m->p->conf, pair, *count, NULL, 0, m->p->arena, why) == RK_OK;
@@ -275,6 +276,15 @@ show(struct making *m, answer *r, const struct conf_pair *pair, uint32_t count, 
 	struct conf_entries e = conf_describe_topic(m->p->conf, pair, count, all, m->p->arena);
 	r->configs.at = rk_arena_get(m->p->arena, e.count, sizeof *r->configs.at);
 	r->configs.len = r->configs.at == NULL ? 0 : (int32_t)e.count;
+	int32_t n = 0;
+	for (int32_t i = 0; i < r->configs.len; i++) {
+		/* What only this server knows is not told to clients that did not ask for it. */
+		const struct conf_row *row = conf_row_find(CONF_TOPICS, rk_str_of(e.at[i].name));
+		if (row != NULL && row->shown == CONF_OURS && e.at[i].value_source != CONF_FROM_TOPIC)
+			continue;
+		e.at[n++] = e.at[i];
+	}
+	r->configs.len = r->configs.len > n ? n : r->configs.len;
 	for (int32_t i = 0; i < r->configs.len; i++) {
 		r->configs.at[i].name = rk_str_of(e.at[i].name);
 		r->configs.at[i].value = rk_arena_str(m->p->arena, e.at[i].value);
@@ -355,6 +365,15 @@ check_topic(struct making *m, struct planned *d)
 		r->topic_id = rk_env_uuid(m->p->env);
 		show(m, r, d->pair, d->pairs, &d->layout);
 	}
+}
+
+static bool
+any_asked(const struct names *names)
+{
+	for (uint32_t i = 0; i < names->count; i++)
+		if (names->times[i] == 1 && !rk_str_is(names->name[i], METADATA_TOPIC))
+			return true;
+	return false;
 }
 
 static bool
@@ -445,7 +464,9 @@ meta_create_topics(struct meta_plan *p, int16_t version, const struct kp_create_
 	if (!names_of(&names, p->arena, n))
 		return;
 	m.brokers = meta_candidates(p);
-	if (too_many(&m, &names))
+	if (q->timeout_ms <= 0 && any_asked(&names)) /* Kafka's queue gives such a request up before it begins */
+		refuse(&m, RK_REQUEST_TIMED_OUT, RK_STR_NULL);
+	else if (too_many(&m, &names))
 		refuse(&m, RK_POLICY_VIOLATION, rk_lit(TOO_MANY_PARTITIONS));
 	else
 		create(&m, &names, d);
@@ -548,12 +569,11 @@ delete_these(struct deleting *d, struct names *names, struct names *ids)
 			remove_topic(d, rk_arena_str(d->p->arena, t.name), taken[i]);
 }
 
-/* With deletion off, every topic of the request is told so. */
+/* Every topic of the request is told the same. */
 static void
-all_refused(struct deleting *d, const struct kp_delete_topics_req *q)
+all_refused(struct deleting *d, const struct kp_delete_topics_req *q, enum rk_err err)
 {
 	struct rk_uuid none = { { 0 } };
-	enum rk_err err = d->version < 3 ? RK_INVALID_REQUEST : RK_TOPIC_DELETION_DISABLED;
 
 	for (int32_t i = 0; d->version < 6 && i < q->topic_names.len; i++)
 		told(d, q->topic_names.at[i], none, err, RK_STR_NULL);
@@ -578,8 +598,9 @@ meta_delete_topics(struct meta_plan *p, int16_t version, const struct kp_delete_
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		res->responses.at[i].error_message = res->responses.at[i].name = RK_STR_NULL;
-	if (!p->conf->delete_topic_enable) {
-		all_refused(&d, q);
+	if (!p->conf->delete_topic_enable || q->timeout_ms <= 0) {
+		all_refused(&d, q, p->conf->delete_topic_enable ? RK_REQUEST_TIMED_OUT :
+		    version < 3 ? RK_INVALID_REQUEST : RK_TOPIC_DELETION_DISABLED);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -707,6 +728,12 @@ meta_create_partitions(struct meta_plan *p, int16_t version, const struct kp_cre
 		names.name[i] = q->topics.at[i].name;
 	if (!names_of(&names, p->arena, n))
 		return;
+	if (q->timeout_ms <= 0 && any_asked(&names)) {
+		for (uint32_t i = 0; i < n; i++)
+			res->results.at[res->results.len++] = (struct kp_create_partitions_res_results){ .name = names.name[i],
+				.error_code = rk_err_wire(RK_REQUEST_TIMED_OUT), .error_message = RK_STR_NULL };
+		return;
+	}
 	g.brokers = meta_candidates(p);
 	for (int once = 0; once < 2; once++) { /* first the names that came twice, then the others */
 		uint32_t k = 0;
