@@ -69,7 +69,7 @@ raft_on_add(struct raft *r, const struct raft_msg *m)
 {
 	enum rk_err e = may_change(r);
 
-	if (e == RK_OK && (m->voter.id < 0 || m->ends == NULL || m->ends->count == 0))
+	if (e == RK_OK && (m->voter.id < 0 || m->voter.id == r->self.key.id || m->ends == NULL || m->ends->count == 0))
 		e = RK_INVALID_REQUEST;
 	if (e == RK_OK && raft_voter_by_id(r, m->voter.id) != NULL)
 		e = RK_DUPLICATE_VOTER;

@@ -26,7 +26,9 @@ raft_ready(struct raft *r, int32_t id)
 {
 	const struct raft_peer *p = raft_peer(r, id);
 
-	return p->call == 0 && r->now_ms >= p->backoff_ms && r->todo->count < RAFT_MSGS_MAX;
+	/* Our own id in the voter set, with a directory we have lost, is nobody to talk to. */
+	return id != r->self.key.id && p->call == 0 && r->now_ms >= p->backoff_ms
+	    && r->todo->count < RAFT_MSGS_MAX;
 }
 
 static struct raft_msg *

@@ -145,7 +145,7 @@ raft_heard(struct raft *r, int32_t epoch, int32_t leader, const struct raft_ends
 {
 	const struct raft_voter *v = leader >= 0 ? raft_voter_by_id(r, leader) : NULL;
 
-	if (leader == r->self.key.id && r->vote.leader != leader)
+	if (leader == r->self.key.id && (r->vote.leader != leader || epoch > r->vote.epoch))
 		leader = -1; /* somebody takes an older life of this node for the leader */
 	if (ends == NULL || ends->count == 0)
 		ends = v != NULL ? &v->ends : NULL;
@@ -292,7 +292,7 @@ raft_on_vote_reply(struct raft *r, const struct raft_msg *m)
 	for (uint32_t i = 0; i < v->count; i++)
 		if (v->voter[i].key.id == id)
 			place = (int32_t)i;
-	if (m->err != RK_OK || place < 0)
+	if (m->err != RK_OK || place < 0 || ((r->granted | r->refused) & 1u << place) != 0)
 		return;
 	if (m->granted)
 		r->granted |= 1u << place;
@@ -360,7 +360,7 @@ raft_on_begin(struct raft *r, const struct raft_msg *m)
 	if (e == RK_OK && m->voter.id >= 0 && !raft_fits(m->voter, r->self.key))
 		e = RK_INVALID_VOTER_KEY;
 	raft_reply(r, RAFT_BEGIN, m->call, e);
-	rk_assert(r->vote.epoch >= m->epoch);
+	rk_assert(e != RK_OK || r->vote.epoch >= m->epoch);
 }
 
 /* The first candidate of the list stands at once, the others wait twice as long one after the other. */

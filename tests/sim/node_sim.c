@@ -46,7 +46,7 @@ struct rig {
 	int32_t waits_for;     /* correlation id of a call; its answer is put here */
 	uint8_t *answer;
 	uint32_t answer_len;
-	bool producing, stopped, lies;
+	bool producing, stopped, lies, doomed;
 	char failure[256];
 };
 
@@ -69,6 +69,9 @@ say(void *arg, enum rk_level level, const char *line)
 {
 	struct rig *g = arg;
 
+	/* The worst moment for the power to go. */
+	if (strstr(line, "Metadata snapshot at") != NULL && g->producing && sim_chance(&g->sim, 300000))
+		g->doomed = true;
 	if (say_all)
 		printf("%9.3f %d %s\n", (double)g->sim.now_us / 1e6, level, line);
 }
@@ -153,7 +156,7 @@ call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
 	g->answer = NULL;
 	g->waits_for = 1;
 	send_req(g, key, version, 1, req);
-	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL) || g->answer == NULL)
+	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL || g->doomed) || g->answer == NULL)
 		return false;
 	rk_arena_reset(&g->arena);
 	/* correlation id and the empty tag section */
@@ -472,11 +475,17 @@ live(struct rig *g)
 
 	f->sync_lies = g->lies ? 1000000 : 0;
 	connect_client(g);
+	g->doomed = false;
+	g->producing = true;
 	create_more(g);
 	connect_client(g);
-	g->producing = true;
 	produce_one(g);
-	(void)!until(g, sim_below(&g->sim, 2 * SECOND), node_failed(g->node));
+	(void)!until(g, sim_below(&g->sim, 2 * SECOND), node_failed(g->node) || g->doomed);
+	if (g->doomed) {
+		g->producing = false;
+		die(g, sim_chance(&g->sim, 500000));
+		return;
+	}
 	if (how == 0)
 		f->sync_eio = 50000;
 	if (how == 1)
