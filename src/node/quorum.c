@@ -20,6 +20,7 @@ enum { READ_BYTES = 1 << 20, STEPS_MAX = 1000, LANE = 1 };
 struct flush { /* one under way; raft hears its mark when it is done */
 	struct node *node;
 	struct raft_mark mark;
+	struct raft_snap stale; /* the snapshot whose successor it makes known */
 };
 
 struct node_quorum {
@@ -31,6 +32,7 @@ struct node_quorum {
 	int64_t applied;
 	uint64_t bytes_since;       /* appended since the newest snapshot */
 	int64_t snapshot_ms;        /* when it was made, or the start */
+	struct raft_snap stale;     /* may be removed when the next flush is done; end 0: none */
 	bool flush_wanted, snapshot_wanted;
 	char folder[PATH_MAX];
 };
@@ -123,7 +125,8 @@ snapshot_path(const struct node_quorum *q, struct raft_snap s, char path[PATH_MA
 	snprintf(path, PATH_MAX, "%.*s/%020" PRId64 "-%010" PRId32 ".checkpoint", PATH_MAX - 64, q->folder, s.end, s.epoch);
 }
 
-/* Writes the image as of the last commit, lets the log begin behind it, and removes the snapshot before. */
+/* Writes the image as of the last commit and lets the log begin behind it. The snapshot before goes when the flush
+ * that makes this one known is done: a crash between would leave a log that names a file that is gone. */
 static void
 snapshot(struct node *n)
 {
@@ -156,10 +159,8 @@ snapshot(struct node *n)
 	step(n, &(struct raft_event){ .kind = RAFT_SNAPPED, .snap = snap });
 	step(n, &(struct raft_event){ .kind = RAFT_TRIMMED, .snap = snap });
 	q->flush_wanted = true;
-	if (old.end > 0 && old.end < snap.end) {
-		snapshot_path(q, old, path);
-		(void)!rk_path_remove(n->env, path);
-	}
+	if (old.end > 0 && old.end < snap.end)
+		q->stale = old;
 	rk_say(RK_INFO, "Metadata snapshot at offset %" PRId64 " written.", snap.end);
 }
 
@@ -184,8 +185,14 @@ flushed(void *arg, enum rk_err err)
 	struct flush *f = arg;
 	struct node *n = f->node;
 	struct raft_mark mark = f->mark;
+	struct raft_snap stale = f->stale;
+	char path[PATH_MAX];
 
 	rk_mem_put(f);
+	if (err == RK_OK && stale.end > 0) {
+		snapshot_path(n->quorum, stale, path);
+		(void)!rk_path_remove(n->env, path);
+	}
 	if (err != RK_OK) {
 		node_fail(n, "the metadata log cannot be made durable (look at the disk of metadata.log.dir)");
 		return;
@@ -205,7 +212,8 @@ node_quorum_flush(struct node *n)
 		return;
 	q->flush_wanted = false;
 	struct flush *f = rk_new(struct flush);
-	*f = (struct flush){ n, raft_mark(&q->raft) };
+	*f = (struct flush){ n, raft_mark(&q->raft), q->stale };
+	q->stale.end = 0;
 	st_mlog_flush(q->log, flushed, f);
 }
 
