@@ -300,6 +300,10 @@ st_dir_open(struct rk_env *env, const char *path, const struct st_meta *meta, st
 		st_dir_close(d);
 		return err;
 	}
+	/* What was not stopped cleanly is not clean before somebody has looked at it. */
+	for (struct rk_node *x = d->parts.count > 0 ? rk_map_walk(&d->parts, NULL) : NULL; x != NULL && !o->clean;
+	     x = rk_map_walk(&d->parts, x))
+		rk_of(x, struct st_entry, node)->left = rk_of(x, struct st_entry, node)->found;
 	*out = d;
 	return RK_OK;
 }
@@ -508,9 +512,25 @@ enum rk_err
 st_dir_mark_clean(struct st_dir *d, int64_t broker_epoch)
 {
 	char path[PATH_MAX], text[64];
+	bool closed = true;
 
 	if (checked(d)->failed || !path_in(d, MARKER, path))
 		return RK_KAFKA_STORAGE_ERROR;
+	for (struct rk_node *x = d->parts.count > 0 ? rk_map_walk(&d->parts, NULL) : NULL;
+	     x != NULL; x = rk_map_walk(&d->parts, x))
+		closed &= !rk_of(x, struct st_entry, node)->left
+			  && rk_of(x, struct st_entry, node)->log == NULL;
+	if (!closed) {
+		rk_say(RK_WARN,
+		    "%s is not marked as cleanly stopped: a log in it was not closed. The next "
+		    "start checks it.",
+		    d->path);
+		return RK_KAFKA_STORAGE_ERROR;
+	}
+	/* The marker makes recovery points the logs' ends: they must be on disk before it. */
+	enum rk_err err = st_dir_save(d);
+	if (err != RK_OK)
+		return err;
 	int n = snprintf(
 	    text, sizeof text, "{\"version\":0,\"brokerEpoch\":%" PRId64 "}", broker_epoch);
 	rk_assert(n > 0 && (size_t)n < sizeof text);

@@ -46,8 +46,7 @@ rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32
 
 /* Writes the recovery points and log starts of every log of this directory, each as it stands (of logs not
  * opened: as it stood), durably, when something changed since the last time. To be called every
- * log.flush.offset.checkpoint.interval.ms, and in a clean stop after the last sync and before the logs are
- * closed. It is what bounds the work of a start after a crash: a recovery point is never past what is
+ * log.flush.offset.checkpoint.interval.ms. It is what bounds the work of a start after a crash: a recovery point is never past what is
  * stable. Truncation below a written recovery point lowers it here first, by itself. Waits. */
 rk_must_use enum rk_err st_dir_save(struct st_dir *);
 /* The checkpoint files for which the owner knows the numbers: replication (high watermark) and cleaner; the
@@ -59,7 +58,8 @@ struct st_points *st_points_begin(struct st_dir *, enum st_point);
 void st_points_add(struct st_points *, struct rk_str topic, int32_t partition, int64_t offset);
 rk_must_use enum rk_err st_points_end(struct st_points *); /* frees it, whatever it answers */
 
-/* Writes .kafka_cleanshutdown: everything else has been synced. Waits. */
+/* Writes the checkpoints (st_dir_save), then .kafka_cleanshutdown. Every log has been closed: when one is open, or was
+ * freed without st_log_close, the answer is RK_KAFKA_STORAGE_ERROR and there is no marker. Waits. */
 rk_must_use enum rk_err st_dir_mark_clean(struct st_dir *, int64_t broker_epoch);
 /* Removes what waited for file.delete.delay.ms; returns when to be called again, INT64_MAX: nothing waits. */
 int64_t st_dir_tick(struct st_dir *, int64_t now_ms);

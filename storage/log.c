@@ -263,6 +263,7 @@ st_log_free(struct st_log *l)
 	if (l->sync != NULL)
 		l->sync->log = NULL;
 	free_hot(l);
+	l->entry->left = l->entry->recovery != l->end;
 	l->entry->log = NULL;
 	l->magic = 0;
 	rk_mem_put(l);
@@ -359,6 +360,7 @@ st_log_open(struct st_dir *d, struct rk_str topic, int32_t partition, bool clean
 		return err;
 	}
 	rk_assert(l->start <= l->end && l->stable <= l->end);
+	e->left = false;
 	*out = l;
 	return RK_OK;
 }
@@ -372,7 +374,7 @@ st_log_close(struct st_log *l)
 	if (l->hot != NULL && !st_log_broken(l)) {
 		if (!l->hot->settled && !l->hot->settling)
 			err = st_log_settle(l);
-		if (err == RK_OK && !l->hot->settled)
+		if (err == RK_OK && (!l->hot->settled || l->hot->epochs_safe != INT64_MAX))
 			err = st_log_sync_wait(l);
 	}
 	if (!st_log_broken(l) && err == RK_OK) {
@@ -483,7 +485,11 @@ st_log_roll(struct st_log *l, int64_t base)
 	char path[PATH_MAX];
 
 	rk_assert(s->bytes > 0 && base >= l->end);
-	enum rk_err err = st_segment_finish(l, s);
+	/* Compaction makes holes between segments, so that there a lost end could not be told from one. */
+	enum rk_err err = l->rules->compact ? st_log_sync_wait(l) : RK_OK;
+	if (err != RK_OK)
+		return err;
+	err = st_segment_finish(l, s);
 	if (err != RK_OK)
 		rk_say(RK_WARN,
 		    "%s: the indexes of segment %020" PRId64

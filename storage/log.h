@@ -140,7 +140,7 @@ int32_t st_log_epoch_at(struct st_log *, int64_t offset);      /* -1: unknown */
 void st_log_epoch_end(struct st_log *, int32_t asked, int32_t *epoch, int64_t *end);
 
 /* --- idempotent and transactional producers of this log */
-struct st_producers *st_log_producers(struct st_log *); /* loads a cold log's */
+struct st_producers *st_log_producers(struct st_log *); /* loads a cold log's; NULL: its files cannot be read */
 /* Aborted transactions with records in [offset, limit), for a read_committed fetch. */
 struct st_aborted {
 	int64_t producer_id, first, last, stable; /* last: the abort marker's offset */

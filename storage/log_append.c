@@ -104,15 +104,16 @@ portion(const struct st_log *l, const uint8_t *p, uint32_t len, int64_t *last, i
 	return n;
 }
 
-/* An empty segment that begins too far below makes room for one that begins where the records do.
- */
+/* The next segment begins where this one ends, even when records begin later: a hole between two
+ * segments says after a crash that the end of one is lost. Only a leap that no segment can hold is
+ * left out. */
 static enum rk_err
-roll_for(struct st_log *l, int64_t base)
+roll_for(struct st_log *l, int64_t first, int64_t last)
 {
-	rk_assert(base >= l->end);
-	if (st_log_active(l)->bytes > 0)
-		return st_log_roll(l, base);
-	return st_log_grow(l, base);
+	int64_t base = last - l->end <= INT32_MAX ? l->end : first;
+
+	rk_assert(first >= l->end && base > st_log_active(l)->base);
+	return st_log_active(l)->bytes > 0 ? st_log_roll(l, base) : st_log_grow(l, base);
 }
 
 static enum rk_err
@@ -124,8 +125,7 @@ write_all(struct st_log *l, const uint8_t *p, uint32_t len, int64_t now_ms)
 	while (err == RK_OK && len > 0) {
 		uint32_t n = portion(l, p, len, &last, &max_ms);
 		if (must_roll(l, st_log_active(l), n, last, max_ms, now_ms))
-			err = roll_for(l,
-			    last - st_log_active(l)->base > INT32_MAX ? kp_batch_base(p) : l->end);
+			err = roll_for(l, kp_batch_base(p), last);
 		if (err == RK_OK)
 			err = write_out(l, st_log_active(l), p, n);
 		if (err == RK_OK)

@@ -1,15 +1,16 @@
 /* log_in.h - what the files of a log and of its directory know of each other. Not for other layers.
  *
  * What is on stable storage when. A log's folder, its partition.metadata and its first segment are made
- * without a sync; so is every later segment. st_log_sync's round then syncs, at once and side by side: every
- * segment file written since the last round (of a rolled segment also its indexes), the folder when a name in
- * it is new, the directory when the folder is new, and the text of a new epoch checkpoint, which is renamed
- * into place when all of them are done. Only then the stable end moves. So below st_log_stable hold: the bytes,
- * the names that lead to them, and, below the recovery point, the epochs as well.
+ * without a sync; so is every later segment. st_log_sync's round then syncs, at once and side by side:
+ * every segment file written since the last round; of a rolled segment also its indexes and the producer
+ * snapshot behind it; the aborted-transaction index when it has a new line; the folder when a name in it
+ * is new; the directory when the folder is new; and the text of a new epoch checkpoint, which is renamed
+ * into place when all of them are done. Only then the stable end moves. So below st_log_stable hold: the
+ * bytes, the names that lead to them, and, below the recovery point, the epochs as well.
  *
- * Rebuilt, not synced: the active segment's indexes, producer snapshots, the aborted-transaction index
- * of the active segment; a start after a crash makes them anew from the recovery point (or the last good
- * snapshot) on. A clean close syncs them, for the marker says that they are right. */
+ * Rebuilt, not synced: the active segment's indexes, and producer snapshots between rolls. A start after
+ * a crash makes them anew from the recovery point, or from the last good snapshot, on. A clean close syncs
+ * them too, for the marker says that they are right. */
 #ifndef ST_LOG_IN_H
 #define ST_LOG_IN_H
 #include "storage/dir.h"
@@ -27,6 +28,7 @@ struct st_entry {
 	int64_t recovery, start, high;   /* as on disk; -1: no line */
 	int32_t partition;
 	bool found;                      /* the folder was there at open */
+	bool left;                       /* not opened since a crash, or freed without a close: no clean stop */
 	uint8_t topic_len;
 	char topic[];                    /* zero-terminated */
 };

@@ -360,6 +360,38 @@ st_log_drop_snapshots(struct st_log *l)
 	return err;
 }
 
+/* The newest snapshot that can be read; but an older one with all five batches of each producer,
+ * and the records behind it, knows more than one that lost its companion. */
+static enum rk_err
+choose(struct st_log *l, struct offsets *o, int64_t from, int64_t *offset)
+{
+	int64_t base = *offset, newest = -1;
+	enum rk_err err = RK_OK;
+
+	for (uint32_t i = o->count; err == RK_OK && i-- > 0;) {
+		if (o->at[i] > from || (newest >= 0 && o->at[i] < base))
+			continue;
+		err = read_snapshot(l, o->at[i]);
+		if (err == RK_OK) {
+			*offset = rk_max(base, o->at[i]);
+			newest = rk_max(newest, o->at[i]);
+			if (st_producers_whole(l->hot->producers))
+				return RK_OK;
+		}
+		err = err == RK_CORRUPT_MESSAGE || err == RK_NOT_FOUND ? RK_OK : err;
+	}
+	/* Ours has a whole one at each segment that is stable; so this is a short log, which tells it itself, or
+	 * Kafka's. */
+	if (err == RK_OK && base == 0 && st_log_bytes(l) <= 4 * l->rules->segment_bytes) {
+		*offset = 0;
+		st_producers_clear(l->hot->producers);
+	} else if (err == RK_OK && newest >= 0) {
+		*offset = rk_max(base, newest);
+		err = read_snapshot(l, newest);
+	}
+	return err;
+}
+
 enum rk_err
 st_log_load_producers(struct st_log *l, int64_t from, int64_t txn_from)
 {
@@ -373,16 +405,8 @@ st_log_load_producers(struct st_log *l, int64_t from, int64_t txn_from)
 	st_producers_free(l->hot->producers);
 	l->hot->producers = st_producers_new();
 	int64_t offset = l->hot->seg[0].base;
-	for (uint32_t i = o.count; err == RK_OK && i-- > 0;) {
-		if (o.at[i] > from)
-			continue;
-		err = read_snapshot(l, o.at[i]);
-		if (err == RK_OK) {
-			offset = rk_max(offset, o.at[i]);
-			break;
-		}
-		err = err == RK_CORRUPT_MESSAGE || err == RK_NOT_FOUND ? RK_OK : err;
-	}
+	if (err == RK_OK)
+		err = choose(l, &o, from, &offset);
 	rk_mem_put(o.at);
 	if (err == RK_OK)
 		err = replay(l, offset, txn_from);

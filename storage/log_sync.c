@@ -73,6 +73,19 @@ take_segment(struct st_log *l, struct list *x, struct st_segment *s)
 	return err;
 }
 
+/* Either file may be missing: there is no companion without a producer, and a truncation removes
+ * both. */
+static void
+take_snapshot(struct st_log *l, struct list *x, int64_t offset)
+{
+	char path[PATH_MAX];
+
+	if (st_segment_path(l, offset, ".snapshot", path))
+		(void)!take_path(l, x, path);
+	if (st_segment_path(l, offset, ".batches", path))
+		(void)!take_path(l, x, path);
+}
+
 /* Writes the epochs' text beside the checkpoint. A full disk only puts it off. */
 static enum rk_err
 take_epochs(struct st_log *l, struct list *x, bool *taken)
@@ -114,18 +127,16 @@ take_all(struct st_log *l, struct list *x, bool *epochs)
 	for (uint32_t i = h->count; err == RK_OK && i-- > 0;) {
 		if (!h->seg[i].dirty && !h->seg[i].txn_dirty && i + 1 < h->count)
 			break;
+		bool rolled = h->seg[i].closing && i + 1 < h->count;
 		err = take_segment(l, x, &h->seg[i]);
+		if (err == RK_OK && rolled)
+			take_snapshot(l, x, h->seg[i + 1].base);
 	}
 	*epochs = false;
 	if (err == RK_OK && h->epochs_dirty)
 		err = take_epochs(l, x, epochs);
-	if (err == RK_OK && h->settling) {
-		if (st_segment_path(l, l->end, ".snapshot", path))
-			err = take_path(l, x, path);
-		if (err == RK_OK && st_segment_path(l, l->end, ".batches", path))
-			(void)!take_path(
-			    l, x, path); /* there when a producer has more than one batch */
-	}
+	if (err == RK_OK && h->settling)
+		take_snapshot(l, x, l->end);
 	if (err == RK_OK && h->root_dirty && st_log_file(l, "partition.metadata", path))
 		err = take_path(l, x, path);
 	if (err == RK_OK && h->root_dirty)

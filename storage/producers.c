@@ -34,6 +34,7 @@ struct ended {
 };
 struct st_producers {
 	uint32_t magic;
+	bool whole; /* read together with its companion */
 	struct rk_map map;
 	uint32_t in_txn; /* producers with an open transaction: mostly 0, then nothing is walked */
 	struct ended *ended; /* transactions whose marker may not be replicated yet, by marker */
@@ -225,6 +226,8 @@ st_producers_check(const struct st_producers *t, const void *batch, int64_t *bas
 	int64_t id = kp_batch_producer(b);
 
 	*base = *ms = -1;
+	if (t == NULL)
+		return RK_KAFKA_STORAGE_ERROR;
 	if (id < 0)
 		return RK_OK;
 	const struct st_producer *p = find(t, id);
@@ -349,6 +352,8 @@ st_producers_note(struct st_producers *t, const void *batch, size_t len, struct 
 void
 st_producers_expire(struct st_producers *t, int64_t now_ms, int64_t expire_ms)
 {
+	if (t == NULL)
+		return;
 	rk_assert(t->magic == MAGIC);
 	for (uint32_t i = 0; i < t->map.cap; i++)
 		for (struct rk_node *n = t->map.slot[i], *next; n != NULL; n = next) {
@@ -459,7 +464,7 @@ st_producers_write(
 	rk_put32(m + 12, count);
 	rk_put32(m + 4, rk_crc32c(0, m + 8, size_more - 8));
 	*kafka = (struct rk_str){(char *)k, (int32_t)size};
-	if (count > 0)
+	if (t->map.count > 0)
 		*more = (struct rk_str){(char *)m, (int32_t)size_more};
 }
 
@@ -513,6 +518,13 @@ read_more(struct st_producers *t, const uint8_t *at, const uint8_t *end, uint32_
 	}
 }
 
+bool
+st_producers_whole(const struct st_producers *t)
+{
+	rk_assert(t->magic == MAGIC);
+	return t->whole || t->map.count == 0;
+}
+
 enum rk_err
 st_producers_read(struct st_producers *t, struct rk_str kafka, struct rk_str more)
 {
@@ -530,9 +542,10 @@ st_producers_read(struct st_producers *t, struct rk_str kafka, struct rk_str mor
 			st_producers_clear(t);
 			return RK_CORRUPT_MESSAGE;
 		}
-	if (more.len < MORE_HEAD || rk_get32(m) != MORE_MAGIC || rk_get32(m + 8) != rk_get32(k + 2)
-	    || rk_crc32c(0, m + 8, (size_t)more.len - 8) != rk_get32(m + 4))
-		return RK_OK;
-	read_more(t, m + MORE_HEAD, m + more.len, rk_get32(m + 12));
+	t->whole = more.len >= MORE_HEAD && rk_get32(m) == MORE_MAGIC
+		   && rk_get32(m + 8) == rk_get32(k + 2)
+		   && rk_crc32c(0, m + 8, (size_t)more.len - 8) == rk_get32(m + 4);
+	if (t->whole)
+		read_more(t, m + MORE_HEAD, m + more.len, rk_get32(m + 12));
 	return RK_OK;
 }

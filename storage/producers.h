@@ -41,14 +41,15 @@ void st_producers_free(struct st_producers *);
  * RK_OK: append it. RK_DUPLICATE_SEQUENCE_NUMBER with *base >= 0: it is one of the last five: answer success
  * with that base offset and the batch's timestamp *ms. RK_OUT_OF_ORDER_SEQUENCE_NUMBER, RK_INVALID_PRODUCER_EPOCH,
  * RK_INVALID_TXN_STATE (a plain batch inside an open transaction), RK_TRANSACTION_COORDINATOR_FENCED (a marker of an
- * older coordinator) as Kafka 4.3 decides them. Batches without a producer id are always RK_OK. A data batch
+ * older coordinator) as Kafka 4.3 decides them. Batches without a producer id are always RK_OK. No table
+ * (what a log answers whose files cannot be read): RK_KAFKA_STORAGE_ERROR. A data batch
  * with a producer id but sequence -1 (a coordinator's own) has its epoch judged only. */
 rk_must_use enum rk_err st_producers_check(const struct st_producers *, const void *batch, int64_t *base, int64_t *ms);
 /* Takes over a batch that was appended, data or control (marker), at its offsets; len: how many of its
  * bytes are there, all of them for a control batch. True when it is a marker that ended an open
  * transaction, which *ended (may be NULL) then describes. */
 bool st_producers_note(struct st_producers *, const void *batch, size_t len, struct st_ended *ended);
-/* Removes those idle longer than expire_ms with no open transaction. */
+/* Removes those idle longer than expire_ms with no open transaction. NULL is allowed. */
 void st_producers_expire(struct st_producers *, int64_t now_ms, int64_t expire_ms);
 void st_producers_clear(struct st_producers *);
 uint32_t st_producers_count(const struct st_producers *);
@@ -64,4 +65,6 @@ int64_t st_producers_first_unstable(struct st_producers *, int64_t high);
  * wrong version, length or CRC, and the table is then empty. more may be the null string. */
 void st_producers_write(const struct st_producers *, struct rk_arena *, struct rk_str *kafka, struct rk_str *more);
 rk_must_use enum rk_err st_producers_read(struct st_producers *, struct rk_str kafka, struct rk_str more);
+/* Whether the last read brought all five batches of each: the companion was there, and this snapshot's. */
+bool st_producers_whole(const struct st_producers *);
 #endif

@@ -495,7 +495,7 @@ check_segment(struct check *c, uint32_t at)
 		c->from = next;
 		st_epochs_cut_end(&l->hot->epochs, next);
 	}
-	err = st_segment_cut_aborted(l, s, next);
+	err = st_segment_cut_aborted(l, s, rk_max(next, c->recovery_point));
 	if (err == RK_OK)
 		err = check_batches(c, at, pos, next);
 	s = &l->hot->seg[at];
@@ -557,11 +557,26 @@ load_epochs(struct st_log *l)
 }
 
 /* --- all of it */
+/* Whether a segment begins where the one before it ends. When it does not, the end of that one
+ * never reached the disk, and nothing behind it was stable; unless records were compacted away, or
+ * the offsets made a leap that no segment holds. */
+static bool
+follows(const struct check *c, uint32_t at)
+{
+	const struct st_log *l = c->log;
+	int64_t base = l->hot->seg[at].base;
+
+	rk_assert(at > 0);
+	return base <= l->end || base <= c->recovery_point || l->rules->compact
+	       || base - l->hot->seg[at - 1].base > INT32_MAX;
+}
+
 static enum rk_err
 check_all(struct check *c)
 {
 	struct st_log *l = c->log;
-	uint32_t first = st_log_floor(l, c->recovery_point);
+	/* The segment of the last stable record: its end (that it was rolled) need not be stable. */
+	uint32_t first = st_log_floor(l, rk_max(0, c->recovery_point - 1));
 	enum rk_err err = RK_OK;
 	char path[PATH_MAX];
 
@@ -570,7 +585,9 @@ check_all(struct check *c)
 	c->said_ms = rk_now(st_log_env(l));
 	l->end = l->hot->seg[first].base;
 	for (uint32_t i = first; err == RK_OK && i < l->hot->count; i++)
-		err = check_segment(c, i);
+		err = i == first || follows(c, i)
+			  ? check_segment(c, i)
+			  : cut_here(c, i - 1, l->hot->seg[i - 1].bytes, RK_TRUNCATED);
 	if (err == RK_OK && l->end < c->recovery_point)
 		rk_say(RK_ERROR,
 		    "%s ends at offset %" PRId64 ", but was on stable storage up to %" PRId64
@@ -591,15 +608,21 @@ static enum rk_err
 make_stable(struct check *c, const struct st_epochs *had)
 {
 	struct st_log *l = c->log;
+	int64_t known = rk_max(c->from, c->recovery_point); /* aborted transactions below it are listed */
 	enum rk_err err = RK_OK;
 
+	/* Their state as of now on stable storage: what the records' own snapshots were is not
+	 * known. */
 	if (c->producers)
-		err = st_log_load_producers(l, c->from, c->from);
+		err = st_log_load_producers(l, rk_min(known, l->end), known);
+	if (err == RK_OK && c->producers)
+		err = st_log_settle(l);
 	if (err == RK_OK && !same_epochs(had, &l->hot->epochs))
 		err = st_log_save_epochs(l);
 	l->hot->epochs_dirty = false;
 	l->hot->epochs_safe = INT64_MAX;
-	if (err == RK_OK && (c->cut || l->end != c->recovery_point || l->hot->folder_dirty))
+	if (err == RK_OK
+	    && (c->cut || c->producers || l->end != c->recovery_point || l->hot->folder_dirty))
 		return st_log_sync_wait(l);
 	for (uint32_t i = 0; i < l->hot->count; i++)
 		l->hot->seg[i].dirty = l->hot->seg[i].closing = false;

@@ -459,13 +459,15 @@ st_segment_aborted(struct st_log *l, const struct st_segment *s, struct rk_arena
 	struct st_aborted *to = rk_arena_get(a, n, sizeof *to);
 	if (to == NULL)
 		return RK_NO_MEMORY;
+	/* Lines that do not ascend never reached the disk; a start cuts them off. */
 	for (uint32_t i = 0; i < n; i++) {
 		const char *at = text.at + (size_t)i * TXN_EACH;
-		if (rk_get16(at) != 0)
+		struct st_aborted x = {(int64_t)rk_get64(at + 2), (int64_t)rk_get64(at + 10),
+		    (int64_t)rk_get64(at + 18), (int64_t)rk_get64(at + 26)};
+		if (rk_get16(at) != 0 || x.first < 0 || x.last <= x.first || x.last < s->base
+		    || (i > 0 && x.last <= to[i - 1].last))
 			break;
-		to[(*count)++] =
-		    (struct st_aborted){(int64_t)rk_get64(at + 2), (int64_t)rk_get64(at + 10),
-			(int64_t)rk_get64(at + 18), (int64_t)rk_get64(at + 26)};
+		to[(*count)++] = x;
 	}
 	*out = to;
 	return RK_OK;
@@ -477,6 +479,7 @@ st_segment_cut_aborted(struct st_log *l, struct st_segment *s, int64_t offset)
 	char path[PATH_MAX];
 	struct st_aborted *all;
 	uint32_t count, keep = 0;
+	uint64_t size = 0;
 	struct rk_arena a;
 	struct rk_file *f;
 
@@ -485,15 +488,18 @@ st_segment_cut_aborted(struct st_log *l, struct st_segment *s, int64_t offset)
 	while (err == RK_OK && keep < count && all[keep].last < offset)
 		keep++;
 	rk_arena_free(&a);
-	if (err != RK_OK || keep == count)
+	if (err != RK_OK)
 		return err;
 	if (!st_segment_path(l, s->base, ".txnindex", path))
 		return RK_KAFKA_STORAGE_ERROR;
 	err = rk_file_open(st_log_env(l), path, RK_OPEN_WRITE, &f);
 	if (err != RK_OK)
-		return err;
-	err = rk_file_truncate(f, (uint64_t)keep * TXN_EACH);
+		return err == RK_NOT_FOUND ? RK_OK : err;
+	err = rk_file_size(f, &size);
+	if (err == RK_OK && size != (uint64_t)keep * TXN_EACH) {
+		err = rk_file_truncate(f, (uint64_t)keep * TXN_EACH);
+		s->txn_dirty = true;
+	}
 	rk_file_drop(f);
-	s->txn_dirty = true;
 	return err;
 }
