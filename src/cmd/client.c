@@ -48,6 +48,15 @@ prop_ms(const struct cmd_client *c, const char *key, int64_t otherwise)
 	return v != NULL && rk_str_int(rk_str_of(v), &n) ? n : otherwise;
 }
 
+/* A listener that takes the connection and says nothing is given up sooner than a busy broker. */
+static int64_t
+patience(const struct cmd_client *c, const struct cmd_link *l)
+{
+	return l->greeted ? prop_ms(c, "request.timeout.ms", 30000)
+			  : rk_min(prop_ms(c, "socket.connection.setup.timeout.ms", 10000),
+			      prop_ms(c, "request.timeout.ms", 30000));
+}
+
 static bool
 wait_for(int fd, short what, int64_t until_ms)
 {
@@ -146,11 +155,13 @@ send_all(struct cmd_client *c, struct cmd_link *l, const void *p, size_t len, in
 static bool
 say_closed(struct cmd_client *c, const struct cmd_link *l, int e)
 {
+	c->silent = true;
 	if (e == ETIMEDOUT)
 		return fail(c, RK_REQUEST_TIMED_OUT,
-		    "%s took the request but did not answer in time "
-		    "(request.timeout.ms): is it overloaded%s?",
-		    l->name, l->greeted ? "" : ", or not a Kafka listener");
+		    "%s took the request but did not answer in time (%s): is it overloaded%s?",
+		    l->name,
+		    l->greeted ? "request.timeout.ms" : "socket.connection.setup.timeout.ms",
+		    l->greeted ? "" : ", or not a Kafka listener");
 	if (!l->greeted)
 		return fail(c, RK_NETWORK_EXCEPTION,
 		    "%s closed the connection at the first request%s%s: its listener "
@@ -198,7 +209,7 @@ bad_size(struct cmd_client *c, const struct cmd_link *l, const uint8_t *head)
 static bool
 recv_frame(struct cmd_client *c, struct cmd_link *l, struct rk_str *frame)
 {
-	int64_t until = now_ms() + prop_ms(c, "request.timeout.ms", 30000);
+	int64_t until = now_ms() + patience(c, l);
 	uint8_t head[4];
 	int32_t len;
 
@@ -248,7 +259,7 @@ exchange(struct cmd_client *c, struct cmd_link *l, const struct kp_api *api, int
 	    .flex = version >= api->flex};
 	struct rk_out out;
 	uint8_t size[4];
-	int64_t until = now_ms() + prop_ms(c, "request.timeout.ms", 30000);
+	int64_t until = now_ms() + patience(c, l);
 
 	rk_out_init(&out, &c->arena);
 	kp_head_write(&head, &out);
@@ -308,11 +319,41 @@ greet(struct cmd_client *c, struct cmd_link *l)
 	return true;
 }
 
+/* What a listener that did not answer our first request speaks: asked again on a connection of its
+ * own, as a browser or a TLS client would. NULL: still silent. */
+static const char *
+probe(struct cmd_client *c, const char *host, const char *port)
+{
+	static const uint8_t hello[] = {0x16, 3, 1, 0, 49, 1, 0, 0, 45, 3, 3, [43] = 0, 0, 4, 0xc0,
+	    0x2f, 0, 0x2f, 1, 0, 0, 0, 0, 0};
+	static const char get[] = "GET / HTTP/1.0\r\n\r\n";
+	char first[4];
+
+	for (int round = 0; round < 2; round++) {
+		struct cmd_link l = {.fd = -1};
+		const void *ask = round == 0 ? (const void *)hello : get;
+		ssize_t got = -1;
+		if (!dial(c, host, port, &l))
+			return NULL;
+		if (send_all(c, &l, ask, round == 0 ? 54 : sizeof get - 1, now_ms() + 500)
+		    && wait_for(l.fd, POLLIN, now_ms() + 1000))
+			got = recv(l.fd, first, sizeof first, 0);
+		close(l.fd);
+		if (got >= 2 && (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3)
+			return "TLS: use a PLAINTEXT listener, or security.protocol=SSL where the "
+			       "command can";
+		if (got == 4 && memcmp(first, "HTTP", 4) == 0)
+			return "HTTP, not Kafka: check the port";
+	}
+	return NULL;
+}
+
 static bool
 add_link(struct cmd_client *c, int32_t node, const char *host, const char *port)
 {
 	struct cmd_link *l = rk_mem_room((void **)&c->link, c->links, &c->link_cap, sizeof *l);
 
+	c->silent = false;
 	memset(l, 0, sizeof *l);
 	l->node = node;
 	if (!dial(c, host, port, l))
@@ -322,7 +363,16 @@ add_link(struct cmd_client *c, int32_t node, const char *host, const char *port)
 		return true;
 	close(l->fd);
 	c->links--;
-	return false;
+	/* Only a listener that closed or kept silent is worth a second look; what it said otherwise
+	 * is known. */
+	if (!c->silent)
+		return false;
+	char why[400], name[280];
+	rk_str_copy(why, sizeof why, rk_str_of(c->why));
+	rk_str_copy(name, sizeof name, rk_str_of(l->name));
+	const char *speaks = probe(c, host, port);
+	return speaks != NULL ? fail(c, RK_NETWORK_EXCEPTION, "%s speaks %s", name, speaks)
+			      : fail(c, RK_NETWORK_EXCEPTION, "%s", why);
 }
 
 /* "host:port", "[v6]:port", with or without "PROTOCOL://" before it. Cuts in place. */

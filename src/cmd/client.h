@@ -22,6 +22,7 @@ struct cmd_link; /* one connection */
 struct cmd_client {
 	struct rk_arena arena;
 	struct cmd_props props;
+	bool silent;           /* the last failure: closed or kept silent instead of an answer */
 	bool controllers;      /* --bootstrap-controller: we talk to controllers */
 	struct cmd_link *link; /* all of them; the first one is CMD_ANY's */
 	uint32_t links, link_cap;
