@@ -31,6 +31,8 @@ struct core {
 	uint64_t requests[CORE_APIS];
 	uint64_t request_bytes[CORE_APIS];
 	int64_t started_ms;
+	int64_t expired_ms; /* when producers were last looked at for expiry */
+	bool expiring;      /* this round of cleaning does so */
 	int64_t all_points_ms; /* when all checkpoints were last written */
 	bool points_soon;      /* the timer stands for what is dirty now */
 	uint32_t cleaned;      /* partitions that retention has looked at in this round */

@@ -99,8 +99,9 @@ clean_one(struct core *c, struct core_partition *p)
 	if (st_log_end(log) == p->end_seen && st_log_cool(log))
 		return; /* nothing since the last round: its memory and files are let go */
 	p->end_seen = st_log_end(log);
-	st_producers_expire(
-	    st_log_producers(log), rk_wall(c->env), c->conf->producer_id_expiration_ms);
+	if (c->expiring)
+		st_producers_expire(
+		    st_log_producers(log), rk_wall(c->env), c->conf->producer_id_expiration_ms);
 }
 
 /* Looks at a part of the partitions; true: all have been looked at. */
@@ -133,6 +134,12 @@ fire_clean(struct rk_timer *timer, int64_t now_ms)
 	bool any = false;
 
 	rk_assert(c->magic == CORE_MAGIC && !c->stopping);
+	if (c->cleaned == 0) { /* a round begins; old producers go in every so many of them */
+		c->expiring = now_ms - c->expired_ms
+		    >= c->conf->producer_id_expiration_check_interval_ms;
+		if (c->expiring)
+			c->expired_ms = now_ms;
+	}
 	if (!clean_some(c, &any)) {
 		rk_timer_set(c->timers, timer, now_ms + CLEAN_STEP_MS);
 		return;
@@ -218,7 +225,7 @@ core_upkeep_init(struct core *c)
 	c->clean_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_clean};
 	c->dir_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_dirs};
 	c->flush_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = fire_flush};
-	c->all_points_ms = c->started_ms = rk_now(c->env);
+	c->all_points_ms = c->started_ms = c->expired_ms = rk_now(c->env);
 }
 
 void

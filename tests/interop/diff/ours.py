@@ -1,0 +1,2 @@
+"""What the peer's scenarios do not ask."""
+SCENARIOS = []
