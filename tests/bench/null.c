@@ -1,16 +1,17 @@
 /* null.c - the limit: a server that moves the bytes a broker moves, and does nothing else.
  *
- *	null [-p partitions] [-s] PORT DIRECTORY
+ *	null --port PORT --dir DIRECTORY [--partitions N] [--sync]
  *
  * A thread per connection blocks in recv. Produce appends each partition's batches to one file (their base
- * offsets put in place, because clients look at them); -s syncs the file before the answer. Fetch sends
- * ranges of that file with sendfile. Every topic asked for exists, with as many partitions as -p says.
+ * offsets put in place, because clients look at them); --sync syncs the file before the answer. Fetch sends
+ * ranges of that file with sendfile. Every topic asked for exists, with N partitions.
  * No checks, no quotas, no producer state, no groups, nothing kept over a restart: what a benchmark
  * reaches against this is what the machine, the kernel and the client can do.
  *
  * Only versions before the flexible encodings are announced, so that the bytes can be read by hand; the
  * exception is ApiVersions 3, which clients open with. */
 #include <arpa/inet.h>
+#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -614,22 +615,23 @@ listen_on(uint16_t on)
 int
 main(int argc, char **argv)
 {
+	static const struct option options[] = { { "port", required_argument, NULL, 'P' }, { "dir", required_argument, NULL, 'd' },
+		{ "partitions", required_argument, NULL, 'n' }, { "sync", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
 	int c, one = 1;
 
-	while ((c = getopt(argc, argv, "p:s")) != -1)
-		if (c == 'p')
-			parts_each = (uint32_t)atoi(optarg);
-		else if (c == 's')
-			sync_each = true;
-		else
-			return 2;
-	if (argc - optind != 2 || parts_each == 0) {
-		fprintf(stderr, "usage: null [-p partitions] [-s] PORT DIRECTORY\n");
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (c) {
+		case 'P': port = (uint16_t)atoi(optarg); break;
+		case 'd': folder = optarg; break;
+		case 'n': parts_each = (uint32_t)atoi(optarg); break;
+		case 's': sync_each = true; break;
+		default: return 2;
+		}
+	if (argc != optind || port == 0 || folder == NULL || parts_each == 0) {
+		fprintf(stderr, "usage: null --port PORT --dir DIRECTORY [--partitions N] [--sync]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	port = (uint16_t)atoi(argv[optind]);
-	folder = argv[optind + 1];
 	mkdir(folder, 0755);
 	for (int fd = listen_on(port);;) {
 		pthread_t t;
