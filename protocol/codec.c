@@ -175,6 +175,9 @@ read_array(struct reader *r, const struct kp_field *f, char *out, unsigned depth
 			read_struct(r, f->sub, e, depth + 1);
 		else
 			read_value(r, f, e);
+		/* Only the array itself may be null, whatever the schema allows. */
+		if ((f->type == KP_T_STRING || f->type == KP_T_BYTES) && ((struct rk_str *)(void *)e)->len < 0)
+			r->bad = true;
 	}
 	memcpy(out, &a, sizeof a); /* every generated array is laid out as a kp_any */
 }

@@ -4,6 +4,7 @@
 #include "protocol/gen/api_versions.h"
 #include "protocol/gen/control_records.h"
 #include "protocol/gen/delete_topics.h"
+#include "protocol/gen/describe_configs.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/group_records.h"
 #include "protocol/gen/metadata_records.h"
@@ -333,6 +334,18 @@ START_TEST(no_struct_is_without_bytes)
 }
 END_TEST
 
+START_TEST(an_array_may_be_null_its_strings_may_not)
+{
+	static const uint8_t null_array[] = "\0\0\0\1\2\0\1a\xff\xff\xff\xff\0";
+	static const uint8_t null_string[] = "\0\0\0\1\2\0\1a\0\0\0\1\xff\xff\0";
+	struct kp_describe_configs_req q;
+
+	ck_assert_int_eq(kp_read(&kp_describe_configs_req_d, 1, null_array, sizeof null_array - 1, &arena, &q, NULL), RK_OK);
+	ck_assert_int_eq(kp_read(&kp_describe_configs_req_d, 1, null_string, sizeof null_string - 1, &arena, &q, NULL),
+	    RK_INVALID_REQUEST);
+}
+END_TEST
+
 START_TEST(varints_round_trip_at_their_ends)
 {
 	static const int64_t ends[] = { 0, 1, -1, 63, 64, -64, -65, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN };
@@ -387,6 +400,7 @@ main(void)
 	tcase_add_test(t, an_unknown_version_still_tells_whom_to_answer);
 	tcase_add_test(t, api_versions_refuses_as_kafka_does);
 	tcase_add_test(t, the_table_of_apis_is_in_order_and_whole);
+	tcase_add_test(t, an_array_may_be_null_its_strings_may_not);
 	tcase_add_test(t, varints_round_trip_at_their_ends);
 	tcase_add_test(t, a_message_prints_as_one_line);
 	suite_add_tcase(s, t);

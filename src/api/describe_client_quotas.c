@@ -3,54 +3,75 @@
 #include "src/api/handlers.h"
 
 typedef struct kp_describe_client_quotas_req_components component;
-enum { EXACT = 0, DEFAULT = 1, ANY = 2 };
+enum { EXACT = 0, DEFAULT = 1, SPECIFIED = 2 };
+
+/* What is wrong with how a component wants to match; null: nothing. */
+static struct rk_str
+odd_match(struct rk_arena *a, const component *c)
+{
+	if (c->match_type == EXACT && c->match.len < 0)
+		return rk_lit("Request specified MATCH_TYPE_EXACT, but set match string to null.");
+	if (c->match_type == DEFAULT && c->match.len >= 0)
+		return rk_lit("Request specified MATCH_TYPE_DEFAULT, but also specified a match string.");
+	if (c->match_type == SPECIFIED && c->match.len >= 0)
+		return rk_lit("Request specified MATCH_TYPE_SPECIFIED, but also specified a match string.");
+	if (c->match_type < EXACT || c->match_type > SPECIFIED)
+		return rk_arena_print(a, "Unknown match type %d", c->match_type);
+	return RK_STR_NULL;
+}
 
 static enum rk_err
-look(const struct kp_describe_client_quotas_req *q, int32_t i, const char **why)
+look(struct rk_arena *a, const struct kp_describe_client_quotas_req *q, int32_t i, struct rk_str *why)
 {
 	const component *c = &q->components.at[i];
+	struct rk_str type = c->entity_type;
 
-	if (!rk_str_is(c->entity_type, "user") && !rk_str_is(c->entity_type, "client-id")
-	    && !rk_str_is(c->entity_type, "ip"))
-		return *why = "Custom entity type '%.*s' not supported", RK_UNSUPPORTED_VERSION;
+	if (type.len <= 0) {
+		*why = rk_lit("Invalid empty entity type.");
+		return RK_INVALID_REQUEST;
+	}
 	for (int32_t k = 0; k < i; k++)
-		if (rk_str_eq(q->components.at[k].entity_type, c->entity_type))
-			return *why = "Entity type %.*s cannot appear more than once in the filter.", RK_INVALID_REQUEST;
-	if (c->match_type < EXACT || c->match_type > ANY)
-		return *why = "Unknown match type for entity type %.*s", RK_INVALID_REQUEST;
-	if (c->match_type == EXACT && c->match.len < 0)
-		return *why = "Request specified MATCH_TYPE_EXACT, but set the match field to null for %.*s.", RK_INVALID_REQUEST;
-	if (c->match_type != EXACT && c->match.len >= 0)
-		return *why = "Request specified a match for %.*s, but also a match type without one.", RK_INVALID_REQUEST;
-	return RK_OK;
+		if (rk_str_eq(q->components.at[k].entity_type, type)) {
+			*why = rk_arena_print(a, "Entity type %.*s cannot appear more than once in the filter.",
+			    (int)type.len, type.at);
+			return RK_INVALID_REQUEST;
+		}
+	if (!rk_str_is(type, "user") && !rk_str_is(type, "client-id") && !rk_str_is(type, "ip")) {
+		*why = rk_arena_print(a, "Unsupported entity type %.*s", (int)type.len, type.at);
+		return RK_UNSUPPORTED_VERSION;
+	}
+	*why = odd_match(a, c);
+	return why->len < 0 ? RK_OK : RK_INVALID_REQUEST;
+}
+
+static enum rk_err
+look_at_all(struct rk_arena *a, const struct kp_describe_client_quotas_req *q, struct rk_str *why)
+{
+	bool ip = false, other = false;
+
+	for (int32_t i = 0; i < q->components.len; i++) {
+		enum rk_err err = look(a, q, i, why);
+		if (err != RK_OK)
+			return err;
+		ip |= rk_str_is(q->components.at[i].entity_type, "ip");
+		other |= !rk_str_is(q->components.at[i].entity_type, "ip");
+	}
+	if (!ip || !other)
+		return RK_OK;
+	*why = rk_lit("Invalid entity filter component combination. IP filter component should not be used with user or "
+	    "clientId filter component.");
+	return RK_INVALID_REQUEST;
 }
 
 enum api_fate
 api_describe_client_quotas(struct api_call *c, const struct kp_describe_client_quotas_req *q,
     struct kp_describe_client_quotas_res *a)
 {
-	const char *why = NULL;
-	bool ip = false, other = false;
+	struct rk_str why = rk_lit("");
+	enum rk_err err = look_at_all(&c->arena, q, &why);
 
-	for (int32_t i = 0; i < q->components.len; i++) {
-		struct rk_str type = q->components.at[i].entity_type;
-		enum rk_err e = look(q, i, &why);
-		if (e != RK_OK) {
-			a->error_code = rk_err_wire(e);
-			a->error_message = rk_arena_print(&c->arena, why, (int)rk_max(type.len, 0), type.at);
-			a->entries.len = -1;
-			return API_NOW;
-		}
-		ip |= rk_str_is(type, "ip");
-		other |= !rk_str_is(type, "ip");
-	}
-	if (ip && other) {
-		a->error_code = rk_err_wire(RK_INVALID_REQUEST);
-		a->error_message = rk_lit("Invalid entity filter component: IP filter component should not be used with "
-		    "user or client-id.");
-		a->entries.len = -1;
-		return API_NOW;
-	}
-	a->entries.len = 0;
+	a->error_code = rk_err_wire(err);
+	a->error_message = err == RK_OK ? rk_lit("") : why;
+	a->entries.len = err == RK_OK ? 0 : -1;
 	return API_NOW;
 }

@@ -10,6 +10,12 @@ typedef struct kp_describe_configs_res_results_configs_synonyms synonym;
 
 enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, CLIENT_METRICS = 16, GROUP = 32, OWN_MAX = 1024 };
 
+static bool
+is_kind(int8_t type)
+{
+	return type == TOPIC || type == BROKER || type == BROKER_LOGGER || type == CLIENT_METRICS || type == GROUP;
+}
+
 /* The configs a resource has of its own, out of the image. */
 static uint32_t
 own(struct api_call *c, const asked *q, struct conf_pair **pairs)
@@ -161,7 +167,7 @@ describe(struct api_call *c, const struct kp_describe_configs_req *q, const aske
 		fill(c, q, r, conf_describe_group(c->shared->conf, pairs, n, want, &c->arena));
 		return;
 	default:
-		refuse(c, r, RK_INVALID_REQUEST, "Unsupported resource type: UNKNOWN%.*s", none);
+		rk_assert(is_kind(one->resource_type));
 	}
 }
 
@@ -169,6 +175,11 @@ enum api_fate
 api_describe_configs(struct api_call *c, const struct kp_describe_configs_req *q, struct kp_describe_configs_res *a)
 {
 	int32_t n = q->resources.len > 0 ? q->resources.len : 0;
+	bool known = true;
+
+	/* One resource of a kind that is not, and none is described. */
+	for (int32_t i = 0; i < n; i++)
+		known = known && is_kind(q->resources.at[i].resource_type);
 
 	a->results.at = rk_arena_get(&c->arena, (size_t)rk_max(n, 1), sizeof(result));
 	if (a->results.at == NULL)
@@ -178,8 +189,12 @@ api_describe_configs(struct api_call *c, const struct kp_describe_configs_req *q
 		result *r = &a->results.at[i];
 		r->resource_type = q->resources.at[i].resource_type;
 		r->resource_name = q->resources.at[i].resource_name;
-		r->error_message = RK_STR_NULL;
-		describe(c, q, &q->resources.at[i], r);
+		/* Success has a message in Kafka: an empty one. */
+		r->error_message = rk_lit("");
+		if (known)
+			describe(c, q, &q->resources.at[i], r);
+		else
+			refuse(c, r, RK_INVALID_REQUEST, "%.*s", rk_str_of(rk_err_text(RK_INVALID_REQUEST)));
 	}
 	return API_NOW;
 }

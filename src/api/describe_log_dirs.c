@@ -2,6 +2,7 @@
  * partition that was never written is reported with size 0: it belongs to its directory, though it
  * has no folder yet. */
 #include "protocol/gen/describe_log_dirs.h"
+#include "src/api/fold.h"
 #include "src/api/handlers.h"
 #include "src/core/core.h"
 
@@ -53,6 +54,24 @@ count_topics(struct core *core)
 	return n;
 }
 
+/* The partitions that are asked for, each once. */
+static void
+list_named(struct api_call *c, const struct kp_describe_log_dirs_req *q, struct listing *l)
+{
+	uint32_t n = 0, count = 0;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		n += (uint32_t)rk_max(q->topics.at[i].partitions.len, 0);
+	struct api_named *at = rk_arena_get(&c->arena, n + 1, sizeof *at);
+	for (int32_t i = 0; i < q->topics.len && at != NULL; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++)
+			at[count++] = (struct api_named){
+			    .topic = q->topics.at[i].topic, .index = q->topics.at[i].partitions.at[k]};
+	count = api_fold(at, count);
+	for (uint32_t i = 0; i < count; i++)
+		add_part(l, core_partition(core_topic_named(c->shared->core, at[i].topic), at[i].index));
+}
+
 static void
 list(struct api_call *c, const struct kp_describe_log_dirs_req *q, struct listing *l)
 {
@@ -62,17 +81,14 @@ list(struct api_call *c, const struct kp_describe_log_dirs_req *q, struct listin
 	l->dir->topics.at = rk_arena_get(&c->arena, l->cap + 1, sizeof *l->dir->topics.at);
 	if (l->dir->topics.at == NULL)
 		return;
-	if (q->topics.len < 0) {
-		for (struct core_topic *t = core_topics_walk(core, NULL); t != NULL;
-		     t = core_topics_walk(core, t))
-			for (uint32_t i = 0; i < t->partitions; i++)
-				add_part(l, t->partition[i]);
+	if (q->topics.len >= 0) {
+		list_named(c, q, l);
 		return;
 	}
-	for (int32_t i = 0; i < q->topics.len; i++)
-		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++)
-			add_part(l, core_partition(core_topic_named(core, q->topics.at[i].topic),
-					q->topics.at[i].partitions.at[k]));
+	for (struct core_topic *t = core_topics_walk(core, NULL); t != NULL;
+	     t = core_topics_walk(core, t))
+		for (uint32_t i = 0; i < t->partitions; i++)
+			add_part(l, t->partition[i]);
 }
 
 enum api_fate

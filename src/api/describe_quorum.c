@@ -35,6 +35,13 @@ fill(struct api_call *c, partition *p)
 }
 
 static void
+refuse(partition *p)
+{
+	p->error_code = rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION);
+	p->error_message = rk_str_of(rk_err_text(RK_UNKNOWN_TOPIC_OR_PARTITION));
+}
+
+static void
 nodes(struct api_call *c, struct kp_describe_quorum_res *a)
 {
 	const struct conf *conf = c->shared->conf;
@@ -78,7 +85,7 @@ api_describe_quorum(struct api_call *c, const struct kp_describe_quorum_req *q, 
 			if (asked)
 				fill(c, &t[i].partitions.at[k]);
 			else
-				t[i].partitions.at[k].error_code = rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION);
+				refuse(&t[i].partitions.at[k]);
 		}
 	}
 	if (asked)

@@ -1,9 +1,9 @@
 /* list_offsets.c - key 2: the offset of a time, or of a landmark of the log. */
 #include "protocol/gen/list_offsets.h"
+#include "src/api/fold.h"
 #include "src/api/handlers.h"
 #include "src/core/core.h"
 
-typedef struct kp_list_offsets_req_topics topic_in;
 typedef struct kp_list_offsets_req_topics_partitions part_in;
 typedef struct kp_list_offsets_res_topics topic_out;
 typedef struct kp_list_offsets_res_topics_partitions part_out;
@@ -102,63 +102,17 @@ find(const struct kp_list_offsets_req *q, struct core_partition *p, const part_i
 	}
 }
 
-/* Counts how often the request names each partition: more than once is an error of that partition,
- * whether it exists or not, and it is answered once. */
-struct names {
-	struct name {
-		struct rk_str topic;
-		int32_t index, times;
-	} * slot;
-	uint32_t cap;
-};
-
-static struct name *
-name_of(const struct names *n, struct rk_str topic, int32_t index)
-{
-	uint64_t h = rk_hash(topic.at, (size_t)rk_max(topic.len, 0), (uint64_t)index);
-
-	for (;; h++) {
-		struct name *m = &n->slot[h & (n->cap - 1)];
-		if (m->times == 0 || (m->index == index && rk_str_eq(m->topic, topic)))
-			return m;
-	}
-}
-
-static bool
-count_names(struct api_call *c, const struct kp_list_offsets_req *q, struct names *n)
-{
-	uint32_t total = 0;
-
-	for (int32_t i = 0; i < q->topics.len; i++)
-		total += (uint32_t)rk_max(q->topics.at[i].partitions.len, 0);
-	for (n->cap = 8; n->cap < 2 * total; n->cap *= 2)
-		;
-	n->slot = rk_arena_get(&c->arena, n->cap, sizeof *n->slot);
-	if (n->slot == NULL)
-		return false;
-	for (int32_t i = 0; i < q->topics.len; i++)
-		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
-			struct rk_str topic = q->topics.at[i].name;
-			int32_t index = q->topics.at[i].partitions.at[k].partition_index;
-			struct name *m = name_of(n, topic, index);
-			m->topic = topic;
-			m->index = index;
-			m->times++;
-		}
-	return true;
-}
-
 static void
-one(struct api_call *c, const struct kp_list_offsets_req *q, struct rk_str topic, const part_in *in,
-    bool repeated, part_out *o)
+one(struct api_call *c, const struct kp_list_offsets_req *q, const struct api_named *n, part_out *o)
 {
 	struct core_partition *p;
-	enum rk_err err = core_find(
-	    c->shared->core, false, (struct rk_uuid){{0}}, topic, in->partition_index, &p);
+	const part_in *in = n->in;
+	enum rk_err err =
+	    core_find(c->shared->core, false, (struct rk_uuid){{0}}, n->topic, n->index, &p);
 
-	o->partition_index = in->partition_index;
+	o->partition_index = n->index;
 	fail(o, RK_OK);
-	if (repeated)
+	if (n->times > 1)
 		err = RK_INVALID_REQUEST;
 	else if (since(in->timestamp) > c->head.version)
 		err = RK_UNSUPPORTED_VERSION;
@@ -168,26 +122,23 @@ one(struct api_call *c, const struct kp_list_offsets_req *q, struct rk_str topic
 		fail(o, err);
 }
 
-/* One topic of the answer; false: the arena is over. */
-static bool
-answer_topic(struct api_call *c, const struct kp_list_offsets_req *q, const topic_in *t,
-    const struct names *n, topic_out *o)
+/* Every partition that is named. */
+static struct api_named *
+named(struct api_call *c, const struct kp_list_offsets_req *q, uint32_t *count)
 {
-	int32_t count = (int32_t)rk_max(t->partitions.len, 0);
+	uint32_t n = 0;
 
-	o->name = t->name;
-	o->partitions.len = 0;
-	o->partitions.at = rk_arena_get(&c->arena, (size_t)count + 1, sizeof *o->partitions.at);
-	for (int32_t k = 0; k < count && o->partitions.at != NULL; k++) {
-		const part_in *in = &t->partitions.at[k];
-		struct name *m = name_of(n, t->name, in->partition_index);
-		rk_assert(m->times != 0);
-		if (m->times < 0)
-			continue; /* answered already */
-		one(c, q, t->name, in, m->times > 1, &o->partitions.at[o->partitions.len++]);
-		m->times = -m->times;
-	}
-	return o->partitions.at != NULL;
+	for (int32_t i = 0; i < q->topics.len; i++)
+		n += (uint32_t)rk_max(q->topics.at[i].partitions.len, 0);
+	struct api_named *at = rk_arena_get(&c->arena, n + 1, sizeof *at);
+	for (int32_t i = 0; i < q->topics.len && at != NULL; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
+			const part_in *p = &q->topics.at[i].partitions.at[k];
+			at[(*count)++] = (struct api_named){
+			    .topic = q->topics.at[i].name, .index = p->partition_index, .in = p};
+		}
+	*count = api_fold(at, *count);
+	return at;
 }
 
 /* An isolation level that does not exist fails the request as it stands. */
@@ -214,21 +165,24 @@ enum api_fate
 api_list_offsets(
     struct api_call *c, const struct kp_list_offsets_req *q, struct kp_list_offsets_res *res)
 {
-	struct names n = {0};
+	uint32_t count = 0;
+	struct api_named *at = named(c, q, &count);
 
 	rk_assert(c->head.version >= 1);
-	res->topics.at =
-	    rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 0) + 1, sizeof *res->topics.at);
-	if (res->topics.at == NULL || !count_names(c, q, &n))
+	res->topics.at = rk_arena_get(&c->arena, rk_max(count, (uint32_t)rk_max(q->topics.len, 0)) + 1,
+	    sizeof *res->topics.at);
+	if (at == NULL || res->topics.at == NULL)
 		return API_CLOSE;
 	if (q->isolation_level < 0 || q->isolation_level > 1)
 		return refuse(c, q, res);
-	for (int32_t i = 0; i < q->topics.len; i++) {
-		topic_out *o = &res->topics.at[res->topics.len];
-		if (!answer_topic(c, q, &q->topics.at[i], &n, o))
-			return API_CLOSE;
-		res->topics.len +=
-		    o->partitions.len > 0; /* Kafka leaves out what has nothing to say */
+	for (uint32_t i = 0, n; i < count; i += n) {
+		topic_out *t = &res->topics.at[res->topics.len++];
+		n = api_fold_run(at, i, count);
+		t->name = at[i].topic;
+		t->partitions.at = rk_arena_get(&c->arena, n, sizeof *t->partitions.at);
+		t->partitions.len = t->partitions.at == NULL ? 0 : (int32_t)n;
+		for (int32_t k = 0; k < t->partitions.len; k++)
+			one(c, q, &at[i + (uint32_t)k], &t->partitions.at[k]);
 	}
 	return API_NOW;
 }
