@@ -615,8 +615,8 @@ listen_on(uint16_t on)
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = { { "port", required_argument, NULL, 'P' }, { "dir", required_argument, NULL, 'd' },
-		{ "partitions", required_argument, NULL, 'n' }, { "sync", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = { { "port", required_argument, NULL, 'P' },
+		{ "dir", required_argument, NULL, 'd' }, { "partitions", required_argument, NULL, 'n' }, { "sync", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
 	int c, one = 1;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
