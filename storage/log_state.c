@@ -224,6 +224,9 @@ st_log_snapshot(struct st_log *l)
 
 	if (st_log_producers(l) == NULL)
 		return RK_KAFKA_STORAGE_ERROR;
+	/* One that is there, and whole, may be on stable storage: writing it again would put that at risk. */
+	if (l->hot->stray[ST_STRAYS - 1] == l->end)
+		return RK_OK;
 	rk_arena_init(&a, STATE_MAX);
 	st_producers_write(l->hot->producers, &a, &kafka, &more);
 	enum rk_err err = a.over ? RK_NO_MEMORY : write_file(l, l->end, ".snapshot", kafka);
@@ -321,11 +324,16 @@ replay(struct st_log *l, int64_t offset, int64_t txn_from)
 	return RK_OK;
 }
 
-/* Snapshots past the end tell of records that are gone; of the others, those of segments and the
- * last two stay. */
-static void
+/* Snapshots past the end tell of records that are gone, and must be gone, durably, before others take their
+ * offsets. Of the rest, those of segments and the last two stay. */
+static enum rk_err
 prune(struct st_log *l, struct offsets *o)
 {
+	char path[PATH_MAX];
+	uint32_t had = o->count;
+
+	for (uint32_t i = 0; i < ST_STRAYS; i++)
+		l->hot->stray[i] = -1;
 	while (o->count > 0 && o->at[o->count - 1] > l->end)
 		st_log_remove_snapshot(l, o->at[--o->count]);
 	for (uint32_t i = 0; i < o->count; i++)
@@ -333,6 +341,7 @@ prune(struct st_log *l, struct offsets *o)
 			l->hot->stray[i + ST_STRAYS - o->count] = o->at[i];
 		else if (!is_base(l, o->at[i]))
 			st_log_remove_snapshot(l, o->at[i]);
+	return o->count == had ? RK_OK : rk_dir_sync(st_log_env(l), st_log_path(l, path));
 }
 
 static enum rk_err
@@ -360,6 +369,14 @@ st_log_drop_snapshots(struct st_log *l)
 	return err;
 }
 
+static void
+not_kept(struct st_log *l, int64_t offset)
+{
+	for (uint32_t i = 0; i < ST_STRAYS; i++)
+		if (l->hot->stray[i] == offset)
+			l->hot->stray[i] = -1;
+}
+
 /* The newest snapshot that can be read; but an older one with all five batches of each producer,
  * and the records behind it, knows more than one that lost its companion. */
 static enum rk_err
@@ -372,6 +389,8 @@ choose(struct st_log *l, struct offsets *o, int64_t from, int64_t *offset)
 		if (o->at[i] > from || (newest >= 0 && o->at[i] < base))
 			continue;
 		err = read_snapshot(l, o->at[i]);
+		if (err != RK_OK || !st_producers_whole(l->hot->producers))
+			not_kept(l, o->at[i]);
 		if (err == RK_OK) {
 			*offset = rk_max(base, o->at[i]);
 			newest = rk_max(newest, o->at[i]);
@@ -401,7 +420,7 @@ st_log_load_producers(struct st_log *l, int64_t from, int64_t txn_from)
 	rk_assert(l->hot != NULL && from <= l->end);
 	enum rk_err err = list_snapshots(l, &o);
 	if (err == RK_OK)
-		prune(l, &o);
+		err = prune(l, &o);
 	st_producers_free(l->hot->producers);
 	l->hot->producers = st_producers_new();
 	int64_t offset = l->hot->seg[0].base;

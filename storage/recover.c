@@ -575,7 +575,8 @@ static enum rk_err
 check_all(struct check *c)
 {
 	struct st_log *l = c->log;
-	/* The segment of the last stable record: its end (that it was rolled) need not be stable. */
+	/* The segment of the last stable record: its end (that it was rolled) need not be stable.
+	 */
 	uint32_t first = st_log_floor(l, rk_max(0, c->recovery_point - 1));
 	enum rk_err err = RK_OK;
 	char path[PATH_MAX];
@@ -608,13 +609,16 @@ static enum rk_err
 make_stable(struct check *c, const struct st_epochs *had)
 {
 	struct st_log *l = c->log;
-	int64_t known = rk_max(c->from, c->recovery_point); /* aborted transactions below it are listed */
+	int64_t known =
+	    rk_max(c->from, c->recovery_point); /* aborted transactions below it are listed */
 	enum rk_err err = RK_OK;
 
-	/* Their state as of now on stable storage: what the records' own snapshots were is not
-	 * known. */
+	/* Once from below what was checked, for the aborted transactions; and once from the newest
+	 * good snapshot, which knows more. Then their state as of now goes to stable storage. */
 	if (c->producers)
 		err = st_log_load_producers(l, rk_min(known, l->end), known);
+	if (err == RK_OK && c->producers && known < l->end)
+		err = st_log_load_producers(l, l->end, INT64_MAX);
 	if (err == RK_OK && c->producers)
 		err = st_log_settle(l);
 	if (err == RK_OK && !same_epochs(had, &l->hot->epochs))
