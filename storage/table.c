@@ -453,6 +453,13 @@ usable(struct st_txn *x, uint32_t table)
 }
 
 bool
+st_failed(const struct st_txn *x)
+{
+	rk_assert(x->magic == TXN_MAGIC);
+	return x->error != 0;
+}
+
+bool
 st_get(struct st_txn *x, uint32_t table, struct rk_str key, struct rk_str *value)
 {
 	MDB_val k = val(key), v;

@@ -26,6 +26,9 @@ void st_write_abort(struct st_txn *);
 struct st_txn *st_read_begin(struct st_tables *);
 void st_read_end(struct st_txn *);
 
+/* Something failed in it (the disk is full, say): reads find nothing now, and the commit will say what. */
+bool st_failed(const struct st_txn *);
+
 /* Keys have 1..511 bytes. Once something failed, reads find nothing, and the commit says what it was.
  * The value stays valid until the transaction ends or, in a write transaction, until the next write. */
 bool st_get(struct st_txn *, uint32_t table, struct rk_str key, struct rk_str *value);

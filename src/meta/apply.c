@@ -11,6 +11,8 @@
 static enum rk_err
 bad(const struct meta_apply *ap, const char *why)
 {
+	if (st_failed(ap->txn))
+		return RK_KAFKA_STORAGE_ERROR; /* it is the disk, not the record: the commit says so */
 	rk_say(RK_ERROR, "The metadata record at offset %" PRId64 " %s. The log is damaged or was not written by a "
 	    "controller; this node cannot follow it.", ap->offset, why);
 	return RK_CORRUPT_MESSAGE;

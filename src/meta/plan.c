@@ -82,7 +82,8 @@ meta_plan_add(struct meta_plan *p, int16_t type, const void *record)
 	p->value[p->count++] = value;
 	p->bytes += (uint64_t)value.len;
 	enum rk_err err = meta_apply_record(&ap, &r, value);
-	rk_assert(err == RK_OK || err == RK_NO_MEMORY); /* a record that we planned speaks of what exists */
+	/* A record that we planned speaks of what exists, unless the disk let us down. */
+	rk_assert(err == RK_OK || err == RK_NO_MEMORY || st_failed(p->view.txn));
 	if (err != RK_OK)
 		p->arena->over = true;
 	if (type == KP_FEATURE_LEVEL_RECORD || type == KP_END_TRANSACTION_RECORD)
