@@ -281,10 +281,6 @@ producer_props(const struct cmd_args *a, struct cmd_props *p)
 		if (cmd_given(a, map[i][0])
 		    || (cmd_text(a, map[i][0]) != NULL && cmd_props_get(p, map[i][1]) == NULL))
 			cmd_props_set(p, map[i][1], cmd_text(a, map[i][0]));
-	/* One batch in flight keeps the lines in order when one has to be sent again. */
-	if (cmd_props_get(p, "enable.idempotence") == NULL
-	    && cmd_props_get(p, "max.in.flight.requests.per.connection") == NULL)
-		cmd_props_set(p, "max.in.flight.requests.per.connection", "1");
 	cmd_props_set(p, "bootstrap.servers", cmd_text(a, "bootstrap-server"));
 	return true;
 }

@@ -398,8 +398,10 @@ const struct cmd_spec cmd_producer_perf_test_spec = {
     .count = rk_countof(opts),
     .summary =
 	"Measures a producer: records and bytes a second, and how long acknowledgements take.",
-    .about =
-	"The producer is librdkafka's, with the defaults of Kafka's. Records go without a key.",
+    .about = "The producer is librdkafka's, with the defaults of Kafka's. Like Kafka's it is "
+	     "idempotent and so has five "
+	     "batches in flight; --command-property enable.idempotence=false takes off that limit. "
+	     "Records go without a key.",
     .help_exit = 1,
     .bare_exit = 0,
     .run = run,

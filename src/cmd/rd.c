@@ -220,22 +220,48 @@ cmd_rd_conf(const struct cmd_args *a, const struct cmd_props *props, struct cmd_
 	return NULL;
 }
 
+/* Kafka's producer is idempotent unless it is told otherwise or acks forbids it. Where the cluster
+ * cannot do that, one batch at a time keeps the order when one has to be sent again. */
+static void
+keep_order(struct cmd_props *props, bool cluster_can)
+{
+	const char *acks = cmd_props_get(props, "acks"), *retries = cmd_props_get(props, "retries");
+	const char *flight = cmd_props_get(props, "max.in.flight.requests.per.connection");
+	bool may = (acks == NULL || strcmp(acks, "all") == 0 || strcmp(acks, "-1") == 0)
+		   && (retries == NULL || strcmp(retries, "0") != 0)
+		   && (flight == NULL || strtol(flight, NULL, 10) <= 5);
+
+	if (cmd_props_get(props, "enable.idempotence") != NULL
+	    || cmd_props_get(props, "transactional.id") != NULL)
+		return;
+	if (cluster_can && may)
+		cmd_props_set(props, "enable.idempotence", "true");
+	else if (flight == NULL)
+		cmd_props_set(props, "max.in.flight.requests.per.connection", "1");
+}
+
 static bool
-reachable(const struct cmd_args *a, const struct cmd_props *props, bool grouped)
+reachable(
+    const struct cmd_args *a, struct cmd_props *props, const struct cmd_rd_state *s, bool producer)
 {
 	const char *security = cmd_props_get(props, "security.protocol");
 	struct cmd_client c;
 	int16_t min, max;
 	bool ok;
 
-	if (security != NULL && strcasecmp(security, "PLAINTEXT") != 0)
+	if (security != NULL && strcasecmp(security, "PLAINTEXT") != 0) {
+		if (producer)
+			keep_order(props, true);
 		return true;
+	}
 	ok = cmd_client_open(&c, cmd_props_get(props, "bootstrap.servers"), NULL, false);
 	if (!ok)
 		cmd_fail(a, "%s", c.why);
-	else if (grouped && !(ok = cmd_client_knows(&c, KP_JOIN_GROUP, &min, &max)))
+	else if (s->grouped && !(ok = cmd_client_knows(&c, KP_JOIN_GROUP, &min, &max)))
 		cmd_fail(a, "this cluster has no consumer groups: leave out --group to read all "
 			    "partitions");
+	if (ok && producer)
+		keep_order(props, cmd_client_knows(&c, KP_INIT_PRODUCER_ID, &min, &max));
 	cmd_client_close(&c);
 	return ok;
 }
@@ -250,12 +276,10 @@ cmd_rd_open(
 	rd_kafka_t *rk;
 	char why[300];
 
-	if (rd == NULL || (conf = cmd_rd_conf(a, props, s)) == NULL)
+	if (rd == NULL || !reachable(a, props, s, type == RD_KAFKA_PRODUCER))
 		return NULL;
-	if (!reachable(a, props, s->grouped)) {
-		rd->conf_destroy(conf);
+	if ((conf = cmd_rd_conf(a, props, s)) == NULL)
 		return NULL;
-	}
 	if (type == RD_KAFKA_PRODUCER)
 		rd->conf_set_dr_msg_cb(conf, on_delivery);
 	rk = rd->new (type, conf, why, sizeof why);
