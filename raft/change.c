@@ -12,6 +12,7 @@ enum { CAUGHT_UP_MS = 3600000 };
 void
 raft_op_end(struct raft *r, enum rk_err e)
 {
+	rk_assert(e < RK_ERR_COUNT && r->op.stage <= RAFT_OP_COMMITTING);
 	if (r->op.stage != RAFT_OP_NONE && r->op.call != 0)
 		raft_reply(r, r->op.kind, r->op.call, e);
 	r->op.stage = RAFT_OP_NONE;
@@ -36,6 +37,8 @@ write_voters(struct raft *r, const struct raft_voters *v, int16_t version)
 	struct raft_todo *t = r->todo;
 
 	rk_assert(!t->control && r->role == RAFT_LEADER);
+	rk_assert(v->count > 0 && v->count <= RAFT_VOTERS_MAX);
+	rk_assert(r->hw > raft_set_now(r)->offset); /* one change at a time */
 	t->control = t->flush = true;
 	t->control_base = r->log_end;
 	t->control_epoch = r->vote.epoch;
@@ -46,6 +49,7 @@ write_voters(struct raft *r, const struct raft_voters *v, int16_t version)
 	t->tell_voters = &raft_set_now(r)->voters;
 	r->op.stage = RAFT_OP_COMMITTING;
 	raft_recount(r);
+	rk_assert(r->op.offset < r->log_end && raft_set_now(r)->offset == r->op.offset);
 	if (!r->op.ack_committed && r->op.call != 0) {
 		raft_reply(r, r->op.kind, r->op.call, RK_OK);
 		r->op.call = 0;
@@ -55,6 +59,7 @@ write_voters(struct raft *r, const struct raft_voters *v, int16_t version)
 static void
 start_op(struct raft *r, const struct raft_msg *m, int64_t timeout_ms)
 {
+	rk_assert(r->role == RAFT_LEADER && r->op.stage == RAFT_OP_NONE && m->call != 0);
 	r->op = (struct raft_op){ .kind = m->kind, .call = m->call, .until_ms = r->now_ms + timeout_ms,
 		.ack_committed = true };
 	r->op.voter.key = m->voter;
@@ -90,6 +95,7 @@ may_join(struct raft *r, int16_t min_version, int16_t max_version)
 {
 	int16_t version = raft_set_now(r)->version;
 
+	rk_assert(r->op.stage == RAFT_OP_ASKING && raft_voter_by_id(r, r->op.voter.key.id) == NULL);
 	if (version < min_version || version > max_version)
 		return RK_INVALID_REQUEST;
 	for (uint32_t i = 0; i < r->replicas; i++) {
@@ -113,6 +119,7 @@ raft_on_versions_reply(struct raft *r, const struct raft_msg *m)
 		return;
 	}
 	struct raft_voters v = raft_set_now(r)->voters;
+	rk_assert(v.count < RAFT_VOTERS_MAX);
 	r->op.voter.min_version = m->min_version;
 	r->op.voter.max_version = m->max_version;
 	v.voter[v.count++] = r->op.voter;
@@ -138,6 +145,7 @@ raft_on_remove(struct raft *r, const struct raft_msg *m)
 		return;
 	}
 	start_op(r, m, r->conf.request_ms);
+	rk_assert((uint32_t)place < v.count && v.count > 1);
 	memmove(&v.voter[place], &v.voter[place + 1], (v.count - (uint32_t)place - 1) * sizeof *v.voter);
 	v.count--;
 	write_voters(r, &v, -1);
@@ -155,7 +163,7 @@ remember(struct raft *r, const struct raft_msg *m)
 		return RK_VOTER_NOT_FOUND;
 	while (i < h->count && h->voter[i].key.id != m->voter.id)
 		i++;
-	rk_assert(i < RAFT_VOTERS_MAX);
+	rk_assert(i < RAFT_VOTERS_MAX && r->role == RAFT_LEADER);
 	if (i == h->count)
 		h->count++;
 	h->voter[i] = (struct raft_voter){ m->voter, m->min_version, m->max_version, *m->ends };
@@ -224,6 +232,7 @@ raft_on_upgrade(struct raft *r, const struct raft_event *e)
 		return;
 	}
 	start_op(r, &m, r->conf.request_ms);
+	rk_assert(s->version == 0);
 	write_voters(r, &v, 1);
 }
 
@@ -241,6 +250,7 @@ raft_op_tick(struct raft *r)
 {
 	if (r->op.stage == RAFT_OP_NONE || r->role != RAFT_LEADER)
 		return;
+	rk_assert(r->op.stage == RAFT_OP_ASKING || r->op.offset < r->log_end);
 	if (r->op.stage == RAFT_OP_COMMITTING && r->hw > r->op.offset) {
 		raft_op_end(r, RK_OK);
 	} else if (r->now_ms >= r->op.until_ms) {
@@ -262,6 +272,7 @@ raft_op_tick(struct raft *r)
 static void
 ask_leader(struct raft *r, enum raft_kind kind, struct raft_key who)
 {
+	rk_assert(r->role == RAFT_FOLLOWER && r->can_vote && who.id >= 0);
 	struct raft_msg *m = raft_ask(r, kind, r->vote.leader);
 
 	m->voter = who;

@@ -18,6 +18,7 @@ fetch(struct raft *r, int32_t to)
 	m->max_wait_ms = MAX_WAIT_MS;
 	m->max_bytes = r->conf.fetch_max_bytes;
 	rk_assert(!r->can_vote || r->flushed_end == r->log_end);
+	rk_assert(m->last_epoch <= m->epoch && r->role != RAFT_LEADER);
 }
 
 static void
@@ -25,7 +26,8 @@ fetch_slice(struct raft *r)
 {
 	struct raft_msg *m = raft_ask(r, RAFT_SNAPSHOT, r->vote.leader);
 
-	rk_assert(r->down.end > 0 && !r->down_whole);
+	rk_assert(r->down.end > 0 && !r->down_whole && r->down_pos >= 0);
+	rk_assert(r->role == RAFT_FOLLOWER);
 	m->snap = r->down;
 	m->offset = r->down_pos;
 	m->max_bytes = r->conf.snapshot_max_bytes;
@@ -35,6 +37,7 @@ fetch_slice(struct raft *r)
 static bool
 fetching(const struct raft *r)
 {
+	rk_assert(r->peers <= RAFT_PEERS_MAX);
 	for (uint32_t i = 0; i < r->peers; i++)
 		if (r->peer[i].call != 0 && (r->peer[i].kind == RAFT_FETCH || r->peer[i].kind == RAFT_SNAPSHOT))
 			return true;
@@ -76,6 +79,7 @@ raft_fetch_anywhere(struct raft *r)
 void
 raft_poll_follower(struct raft *r)
 {
+	rk_assert(r->role == RAFT_FOLLOWER && r->vote.leader >= 0 && r->vote.leader != r->self.key.id);
 	if (raft_may_stand(r) && r->now_ms >= r->deadline_ms) {
 		raft_to_prospective(r);
 		return;
@@ -99,6 +103,7 @@ diverged(struct raft *r, struct raft_snap d)
 {
 	int64_t to = rk_min(d.end, r->log_end);
 
+	rk_assert(r->role == RAFT_FOLLOWER && d.epoch >= 0);
 	if (d.epoch > 0) {
 		struct raft_snap mine = raft_end_of(r, d.epoch);
 		to = mine.epoch == d.epoch ? rk_min(mine.end, d.end) : mine.end;
@@ -133,6 +138,7 @@ take(struct raft *r, const struct raft_batches *b)
 	r->todo->take_handle = b->handle;
 	r->todo->take_base = b->base;
 	r->todo->take_end = end;
+	rk_assert(r->log_end == end && end <= b->end && raft_last_epoch(r) <= r->vote.epoch);
 }
 
 static void
@@ -140,21 +146,25 @@ start_download(struct raft *r, struct raft_snap s)
 {
 	if (s.end <= r->log_start || s.end < r->hw || s.epoch < 0 || s.epoch > r->vote.epoch)
 		return;
+	rk_assert(r->down.end == 0 && !r->down_whole);
 	r->down = s;
 	r->down_pos = 0;
-	r->down_whole = false;
 }
 
 /* The leader has found our log to be a prefix of its own: only then its high watermark is ours too. */
 static void
 agreed(struct raft *r, const struct raft_msg *m)
 {
+	int64_t hw = r->hw;
+
+	rk_assert(m->err == RK_OK && m->epoch == r->vote.epoch);
 	if (m->got != NULL)
 		take(r, m->got);
 	if (m->hw >= 0) {
 		r->hw = rk_max(r->hw, rk_min(r->log_end, m->hw));
 		r->hw_known = true;
 	}
+	rk_assert(r->hw >= hw && r->hw <= r->log_end);
 }
 
 void
@@ -167,6 +177,8 @@ raft_on_fetch_reply(struct raft *r, const struct raft_msg *m)
 	if (m->err != RK_OK)
 		raft_backoff(r, p);
 	if (raft_common(r, m) || m->err != RK_OK || r->role != RAFT_FOLLOWER)
+		return;
+	if (r->down.end > 0) /* asked elsewhere while the leader was silent: the download goes on */
 		return;
 	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms;
 	r->has_fetched = true;
@@ -209,6 +221,7 @@ raft_on_snapshot_reply(struct raft *r, const struct raft_msg *m)
 	r->todo->slice_pos = r->down_pos;
 	r->down_pos += m->len;
 	r->down_whole = r->todo->freeze = r->down_pos == m->size;
+	rk_assert(r->down_pos > r->todo->slice_pos && r->down_pos <= m->size);
 }
 
 void
@@ -219,6 +232,7 @@ raft_on_installed(struct raft *r, const struct raft_event *e)
 
 	if (!asked)
 		return;
+	rk_assert(!fetching(r) && r->down_pos > 0);
 	raft_restart(r, e->snap, &e->change);
 	r->down = (struct raft_snap){ 0, 0 };
 	r->down_whole = false;

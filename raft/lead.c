@@ -37,7 +37,8 @@ raft_replica(struct raft *r, struct raft_key k)
 			if (!r->replica[i].voter && (q == NULL || r->replica[i].fetch_ms < q->fetch_ms))
 				q = &r->replica[i];
 	}
-	rk_assert(q != NULL && !(r->replicas == RAFT_REPLICAS_MAX && q->voter));
+	rk_assert(q != NULL && r->replicas <= RAFT_REPLICAS_MAX);
+	rk_assert(q == &r->replica[r->replicas - 1] || !q->voter);
 	*q = (struct raft_replica){ .key = k, .end = -1, .fetch_ms = -1, .caught_ms = -1, .leader_end = -1 };
 	return q;
 }
@@ -54,11 +55,13 @@ raft_recount(struct raft *r)
 		struct raft_replica *q = raft_replica(r, v->voter[i].key);
 		q->voter = true;
 	}
+	rk_assert(r->role == RAFT_LEADER && r->replicas >= (v->count > 0));
 }
 
 static void
 forget_silent(struct raft *r)
 {
+	rk_assert(r->replicas <= RAFT_REPLICAS_MAX);
 	for (uint32_t i = r->replicas; i-- > 0;)
 		if (!r->replica[i].voter && r->now_ms - r->replica[i].fetch_ms > OBSERVER_MS)
 			r->replica[i] = r->replica[--r->replicas];
@@ -106,6 +109,7 @@ write_leader_change(struct raft *r, uint32_t granted)
 		raft_change_in(r, &(struct raft_change){ t->control_base + 2, -1, &fresh });
 	}
 	t->tell_voters = voters ? &raft_set_now(r)->voters : NULL;
+	rk_assert(t->granting_count <= RAFT_VOTERS_MAX && !t->take && !t->cut);
 }
 
 /* Candidate -> Leader. */
@@ -115,6 +119,8 @@ raft_lead(struct raft *r)
 	uint32_t granted = r->granted;
 
 	rk_assert(r->role == RAFT_CANDIDATE && raft_same(r->vote.voted, r->self.key));
+	rk_assert(r->vote.leader < 0 && raft_last_epoch(r) < r->vote.epoch);
+	rk_assert(2 * (uint32_t)__builtin_popcount(granted) > raft_set_now(r)->voters.count);
 	raft_peers_reset(r);
 	r->granted = r->refused = 0;
 	r->role = RAFT_LEADER;
@@ -129,6 +135,7 @@ raft_lead(struct raft *r)
 	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms * 3 / 2;
 	write_leader_change(r, granted);
 	raft_recount(r);
+	rk_assert(r->log_end > r->epoch_start && raft_last_epoch(r) == r->vote.epoch);
 	rk_event("leader", r->self.key.id, r->vote.epoch);
 }
 
@@ -151,6 +158,7 @@ majority_has(const struct raft *r)
 			end[k] = end[k - 1];
 		end[k] = e;
 	}
+	rk_assert(n <= RAFT_VOTERS_MAX && (n < 2 || end[0] >= end[n - 1]));
 	return n == 0 ? -1 : end[n / 2];
 }
 
@@ -184,6 +192,7 @@ raft_leader_only(const struct raft *r, int32_t epoch)
 static int64_t
 known_hw(const struct raft *r)
 {
+	rk_assert(!r->hw_known || r->hw >= 0);
 	return r->hw_known ? r->hw : -1;
 }
 
@@ -193,6 +202,7 @@ heard_from(struct raft *r, struct raft_key from, int64_t offset)
 	if (from.id < 0 || raft_fits(r->self.key, from))
 		return;
 	struct raft_replica *q = raft_replica(r, from);
+	rk_assert(r->role == RAFT_LEADER && q->fetch_ms <= r->now_ms && offset <= r->log_end);
 	if (rk_uuid_zero(q->key.dir))
 		q->key.dir = from.dir; /* a static voter shows itself */
 	q->fetched = true;
@@ -213,6 +223,7 @@ answer_fetch(struct raft *r, const struct raft_parked *q, struct raft_spot spot,
 {
 	bool data = spot.is == RAFT_SPOT_VALID && q->offset < r->log_end;
 
+	rk_assert(r->role == RAFT_LEADER && q->call != 0 && q->epoch == r->vote.epoch);
 	if (spot.is == RAFT_SPOT_VALID && !data && !now && q->hw >= known_hw(r))
 		return false;
 	struct raft_msg *m = raft_reply(r, RAFT_FETCH, q->call, RK_OK);
@@ -252,6 +263,7 @@ raft_on_fetch(struct raft *r, const struct raft_msg *m)
 		heard_from(r, m->from, m->offset);
 		raft_advance(r);
 	}
+	rk_assert(r->parked_count <= RAFT_PARKED_MAX);
 	bool now = m->max_wait_ms == 0 || r->parked_count == RAFT_PARKED_MAX;
 	if (!answer_fetch(r, &q, spot, now))
 		r->parked[r->parked_count++] = q;
@@ -273,6 +285,7 @@ raft_wake_parked(struct raft *r)
 			if (!answer_fetch(r, q, raft_look(r, q->offset, q->last_epoch), late))
 				continue;
 		}
+		rk_assert(r->parked_count > i);
 		r->parked[i] = r->parked[--r->parked_count];
 	}
 }
@@ -307,6 +320,7 @@ majority_fetched(struct raft *r)
 		need--;
 	for (uint32_t i = 0; i < r->replicas; i++)
 		have += r->replica[i].voter && r->replica[i].fetched;
+	rk_assert(have <= v->count && need <= v->count + 1);
 	return have >= need;
 }
 
@@ -327,6 +341,7 @@ begin_epoch(struct raft *r)
 {
 	int64_t half = r->conf.fetch_timeout_ms / 2;
 
+	rk_assert(r->role == RAFT_LEADER && half >= 0);
 	if (r->now_ms >= r->begin_ms) {
 		r->begin_ms = r->now_ms + half;
 		for (uint32_t i = 0; i < r->replicas; i++) {
@@ -350,6 +365,7 @@ raft_poll_leader(struct raft *r)
 {
 	bool removed = !raft_is_voter(r) && r->hw > raft_set_now(r)->offset;
 
+	rk_assert(r->role == RAFT_LEADER && r->vote.leader == r->self.key.id);
 	if (removed) {
 		raft_resign(r);
 		return;

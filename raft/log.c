@@ -33,6 +33,7 @@ raft_voter_by_id(const struct raft *r, int32_t id)
 {
 	const struct raft_voters *v = &raft_set_now(r)->voters;
 
+	rk_assert(v->count <= RAFT_VOTERS_MAX);
 	for (uint32_t i = 0; i < v->count; i++)
 		if (v->voter[i].key.id == id)
 			return &v->voter[i];
@@ -60,6 +61,7 @@ raft_broken(struct raft *r, const char *why)
 	rk_assert(why != NULL);
 	if (r->fault == NULL)
 		r->fault = why;
+	rk_event(r->fault, r->self.key.id, r->vote.epoch);
 }
 
 /* --- voter sets */
@@ -74,6 +76,7 @@ raft_set_now(const struct raft *r)
 const struct raft_set *
 raft_set_at(const struct raft *r, int64_t end)
 {
+	rk_assert(r->sets > 0 && end >= 0);
 	for (uint32_t i = r->sets; i > 0; i--)
 		if (r->set[i - 1].offset < end)
 			return &r->set[i - 1];
@@ -120,7 +123,8 @@ raft_change_in(struct raft *r, const struct raft_change *c)
 		s->version = c->version;
 	if (c->voters != NULL)
 		s->voters = *c->voters;
-	rk_assert(s->voters.count <= RAFT_VOTERS_MAX);
+	rk_assert(s->voters.count <= RAFT_VOTERS_MAX && s->version >= 0);
+	rk_assert(s == raft_set_now(r) && (r->sets < 2 || s[-1].offset < s->offset));
 }
 
 /* --- epochs */
@@ -128,12 +132,14 @@ raft_change_in(struct raft *r, const struct raft_change *c)
 int32_t
 raft_last_epoch(const struct raft *r)
 {
+	rk_assert((r->epochs > 0) == (r->log_end > r->log_start) && r->epochs <= RAFT_EPOCHS_MAX);
 	return r->epochs > 0 ? r->epoch[r->epochs - 1].epoch : r->base.epoch;
 }
 
 int32_t
 raft_epoch_at(const struct raft *r, int64_t offset)
 {
+	rk_assert(offset >= r->log_start - 1 && offset < rk_max(r->log_end, 1));
 	for (uint32_t i = r->epochs; i > 0; i--)
 		if (r->epoch[i - 1].start <= offset)
 			return r->epoch[i - 1].epoch;
@@ -153,6 +159,8 @@ upto(const struct raft *r, int32_t epoch)
 		else
 			hi = mid;
 	}
+	rk_assert(lo == 0 || r->epoch[lo - 1].epoch <= epoch);
+	rk_assert(lo == r->epochs || r->epoch[lo].epoch > epoch);
 	return lo;
 }
 
@@ -168,6 +176,7 @@ raft_end_of(const struct raft *r, int32_t epoch)
 	else if (r->epochs == 0)
 		s.epoch = (int32_t)rk_min(epoch, r->base.epoch);
 	rk_assert(s.end >= r->log_start && s.end <= r->log_end);
+	rk_assert(s.epoch <= epoch);
 	return s;
 }
 
@@ -185,6 +194,7 @@ raft_grow(struct raft *r, int32_t epoch, int64_t base, int64_t end)
 		r->epoch[r->epochs++] = (struct raft_epoch){ epoch, base };
 	}
 	r->log_end = end;
+	rk_assert(raft_last_epoch(r) == epoch && r->epoch[r->epochs - 1].start <= base);
 }
 
 void
@@ -208,6 +218,7 @@ raft_cut(struct raft *r, int64_t offset)
 	r->cuts++;
 	r->todo->cut = r->todo->flush = true;
 	r->todo->cut_to = offset;
+	rk_assert(r->role != RAFT_LEADER && r->hw <= r->log_end && r->flushed_end <= r->log_end);
 }
 
 /* The log now starts behind a snapshot of our own; what is before is forgotten. */
@@ -231,7 +242,8 @@ raft_trim(struct raft *r, struct raft_snap s)
 	r->base = s;
 	if (r->snap.end < s.end)
 		r->snap = s;
-	rk_assert(r->log_start <= r->log_end);
+	rk_assert(r->log_start <= r->log_end && r->snap.end >= r->base.end);
+	rk_assert(r->epochs == 0 || r->epoch[0].start >= r->log_start);
 }
 
 /* The log starts over behind a snapshot that came from the leader. */
@@ -251,6 +263,7 @@ raft_restart(struct raft *r, struct raft_snap s, const struct raft_change *c)
 	r->sets = 1;
 	r->set[0].offset = in.offset = s.end - 1;
 	raft_change_in(r, &in);
+	rk_assert(r->sets == 1 && raft_last_epoch(r) == s.epoch);
 	r->todo->reset = r->todo->flush = true;
 	r->todo->snap = s;
 }
@@ -262,6 +275,7 @@ raft_up_to_date(const struct raft *r, int32_t last_epoch, int64_t last_offset)
 {
 	int32_t mine = raft_last_epoch(r);
 
+	rk_assert(last_epoch >= 0 && last_offset >= 0);
 	return last_epoch > mine || (last_epoch == mine && last_offset >= r->log_end);
 }
 
@@ -272,6 +286,7 @@ raft_look(const struct raft *r, int64_t offset, int32_t epoch)
 	struct raft_spot s = { RAFT_SPOT_VALID, { 0, -1 } };
 	bool snap = r->snap.end > 0;
 
+	rk_assert(offset >= 0 && epoch >= 0);
 	if (offset == 0 && snap)
 		s.is = RAFT_SPOT_SNAPSHOT;
 	else if (offset == 0 && r->log_start == 0)
@@ -289,5 +304,6 @@ raft_look(const struct raft *r, int64_t offset, int32_t epoch)
 		}
 	}
 	rk_assert(s.is != RAFT_SPOT_SNAPSHOT || snap);
+	rk_assert(s.is != RAFT_SPOT_VALID || (offset >= r->log_start && offset <= r->log_end));
 	return s;
 }

@@ -16,7 +16,7 @@ raft_peer(struct raft *r, int32_t id)
 	}
 	if (r->peers < RAFT_PEERS_MAX)
 		idle = &r->peer[r->peers++];
-	rk_assert(idle != NULL);
+	rk_assert(idle != NULL && r->peers <= RAFT_PEERS_MAX);
 	*idle = (struct raft_peer){ .id = id, .backoff_ms = r->now_ms };
 	return idle;
 }
@@ -27,7 +27,7 @@ raft_ready(struct raft *r, int32_t id)
 	const struct raft_peer *p = raft_peer(r, id);
 
 	/* Our own id in the voter set, with a directory we have lost, is nobody to talk to. */
-	return id != r->self.key.id && p->call == 0 && r->now_ms >= p->backoff_ms
+	return id != r->self.key.id && id != -1 && p->call == 0 && r->now_ms >= p->backoff_ms
 	    && r->todo->count < RAFT_MSGS_MAX;
 }
 
@@ -55,7 +55,9 @@ raft_ask(struct raft *r, enum raft_kind kind, int32_t to)
 	struct raft_msg *m = tell(r, kind);
 	const struct raft_voter *v = to >= 0 ? raft_voter_by_id(r, to) : NULL;
 
-	rk_assert(p->call == 0 && to != r->self.key.id);
+	rk_assert(p->call == 0 && r->now_ms >= p->backoff_ms);
+	rk_assert(to >= 0 || to <= RAFT_BOOTSTRAP);
+	rk_assert(to != r->self.key.id);
 	p->call = m->call = ++r->calls;
 	p->kind = kind;
 	p->until_ms = r->now_ms + r->conf.request_ms;
@@ -74,6 +76,7 @@ raft_reply(struct raft *r, enum raft_kind kind, uint64_t call, enum rk_err e)
 	struct raft_msg *m = tell(r, kind);
 
 	rk_assert(call != 0);
+	rk_assert(e < RK_ERR_COUNT);
 	m->reply = true;
 	m->call = call;
 	m->err = e;
@@ -84,9 +87,10 @@ raft_reply(struct raft *r, enum raft_kind kind, uint64_t call, enum rk_err e)
 struct raft_peer *
 raft_answered(struct raft *r, const struct raft_msg *m)
 {
+	rk_assert(m->reply && m->call != 0);
 	for (uint32_t i = 0; i < r->peers; i++) {
 		struct raft_peer *p = &r->peer[i];
-		if (p->call == m->call && p->call != 0 && p->kind == m->kind) {
+		if (p->call == m->call && p->kind == m->kind) {
 			p->call = 0;
 			return p;
 		}
@@ -104,6 +108,7 @@ raft_backoff(struct raft *r, struct raft_peer *p)
 void
 raft_peers_reset(struct raft *r)
 {
+	rk_assert(r->peers <= RAFT_PEERS_MAX);
 	r->peers = 0;
 }
 
@@ -112,6 +117,7 @@ raft_peers_tick(struct raft *r)
 {
 	for (uint32_t i = 0; i < r->peers; i++) {
 		struct raft_peer *p = &r->peer[i];
+		rk_assert(p->call <= r->calls);
 		if (p->call != 0 && r->now_ms >= p->until_ms) {
 			p->call = 0;
 			raft_backoff(r, p);

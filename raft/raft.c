@@ -59,7 +59,7 @@ start_role(struct raft *r)
 		r->role = RAFT_RESIGNED;
 		if (!voter)
 			raft_to_unattached(r, r->vote.epoch + 1, -1);
-	} else if (voter && raft_same(r->vote.voted, r->self.key) && leader < 0) {
+	} else if (voter && raft_same(r->vote.voted, r->self.key) && leader < 0 && last < r->vote.epoch) {
 		r->role = RAFT_CANDIDATE;
 		r->granted = 1u << raft_place(&raft_set_now(r)->voters, r->self.key);
 	} else if (leader >= 0 && raft_voter_by_id(r, leader) != NULL) {
@@ -70,6 +70,7 @@ start_role(struct raft *r)
 	}
 	if (voter && raft_set_now(r)->voters.count == 1)
 		r->deadline_ms = r->now_ms;
+	rk_assert(r->vote.epoch >= last && r->role != RAFT_LEADER && r->role != RAFT_PROSPECTIVE);
 }
 
 void
@@ -139,6 +140,7 @@ on_failed(struct raft *r, const struct raft_event *e)
 {
 	for (uint32_t i = 0; i < r->peers; i++) {
 		struct raft_peer *p = &r->peer[i];
+		rk_assert(p->call == 0 || p->until_ms > 0);
 		if (p->call != e->call || p->call == 0)
 			continue;
 		p->call = 0;
@@ -257,6 +259,7 @@ poll(struct raft *r)
 static int64_t
 sooner(int64_t now, int64_t at, int64_t wake)
 {
+	rk_assert(wake >= now);
 	return at > now && at < wake ? at : wake;
 }
 
@@ -313,6 +316,9 @@ end_todo(struct raft *r, struct raft_todo *t)
 	t->snapshot = r->epochs > RAFT_EPOCHS_MAX * 3 / 4 && r->hw > r->log_start;
 	t->wake_ms = r->fault != NULL ? INT64_MAX : next_wake(r);
 	t->fault = r->fault;
+	rk_assert(t->count <= RAFT_MSGS_MAX && t->wake_ms >= r->now_ms);
+	rk_assert(!t->take || !t->cut);
+	rk_assert(t->flush || !(t->save || t->cut || t->take || t->control || t->reset));
 	bool alone = raft_is_voter(r) && raft_set_now(r)->voters.count == 1;
 	t->stopped = r->stop_ms != INT64_MAX && (alone || r->role != RAFT_RESIGNED || r->now_ms >= r->stop_ms);
 }

@@ -21,7 +21,7 @@
 enum {
 	RAFT_VOTERS_MAX = 15,
 	RAFT_ENDS_MAX = 3,       /* listeners kept of one voter */
-	RAFT_SETS_MAX = 8,       /* voter sets remembered for a truncation */
+	RAFT_SETS_MAX = 16,      /* voter sets remembered for a truncation */
 	RAFT_EPOCHS_MAX = 4096,  /* leader epochs between log start and end; todo.snapshot asks for a trim early */
 	RAFT_REPLICAS_MAX = 512, /* voters and observers a leader keeps count of */
 	RAFT_PARKED_MAX = 512,   /* fetches that wait; one more is answered at once */
@@ -330,7 +330,8 @@ bool raft_leads(const struct raft *);                  /* the node may append, w
 bool raft_is_voter(const struct raft *);
 const char *raft_role_name(enum raft_role);
 const struct raft_set *raft_set_now(const struct raft *);          /* in force, committed or not */
-const struct raft_set *raft_set_at(const struct raft *, int64_t end); /* in force below end; NULL: forgotten */
+const struct raft_set *raft_set_at(const struct raft *, int64_t end); /* in force below end; NULL: forgotten,
+ * so many came since: take the snapshot at a later end */
 int32_t raft_epoch_at(const struct raft *, int64_t offset);        /* of the record there; for a snapshot's id */
 int32_t raft_last_epoch(const struct raft *);
 /* DescribeQuorum, row by row; a leader's only. False: no such row. Times -1: never. */

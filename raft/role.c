@@ -13,8 +13,9 @@
 static int64_t
 chance(struct raft *r, int64_t below)
 {
+	rk_assert(below >= 0);
 	r->rng = r->rng * 6364136223846793005u + 1442695040888963407u;
-	return below <= 0 ? 0 : (int64_t)((r->rng >> 33) % (uint64_t)below);
+	return below == 0 ? 0 : (int64_t)((r->rng >> 33) % (uint64_t)below);
 }
 
 int64_t
@@ -27,13 +28,13 @@ raft_random_election(struct raft *r)
 static void
 enter(struct raft *r, enum raft_role role)
 {
+	rk_assert(role != RAFT_LEADER && role <= RAFT_RESIGNED);
 	raft_peers_reset(r);
 	r->granted = r->refused = 0;
 	r->down = (struct raft_snap){ 0, 0 };
 	r->down_whole = false;
 	r->role = role;
-	if (role != RAFT_LEADER)
-		raft_op_end(r, RK_NOT_LEADER_OR_FOLLOWER);
+	raft_op_end(r, RK_NOT_LEADER_OR_FOLLOWER);
 	rk_event(raft_role_name(role), r->self.key.id, r->vote.epoch);
 }
 
@@ -48,6 +49,7 @@ raise_epoch(struct raft *r, int32_t epoch)
 	r->vote.leader = -1;
 	r->leader_ends.count = 0;
 	r->hw_known = false;
+	rk_assert(r->vote.epoch > 0);
 }
 
 void
@@ -55,6 +57,7 @@ raft_to_unattached(struct raft *r, int32_t epoch, int32_t leader)
 {
 	bool led = r->role == RAFT_LEADER;
 
+	rk_assert(leader != r->self.key.id || epoch == r->vote.epoch);
 	raise_epoch(r, epoch);
 	enter(r, RAFT_UNATTACHED);
 	r->vote.leader = leader;
@@ -75,6 +78,7 @@ raft_to_follower(struct raft *r, int32_t epoch, int32_t leader, const struct raf
 	r->leader_ends = *ends;
 	r->has_fetched = r->updated = false;
 	r->deadline_ms = r->update_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	rk_assert(r->leader_ends.count <= RAFT_ENDS_MAX);
 }
 
 static uint32_t
@@ -92,6 +96,7 @@ raft_to_prospective(struct raft *r)
 	enter(r, RAFT_PROSPECTIVE);
 	r->granted = my_bit(r);
 	r->deadline_ms = raft_random_election(r);
+	rk_assert(r->deadline_ms > r->now_ms);
 }
 
 static void
@@ -100,6 +105,7 @@ to_candidate(struct raft *r)
 	rk_assert(r->role == RAFT_PROSPECTIVE && r->vote.epoch < INT32_MAX);
 	raise_epoch(r, r->vote.epoch + 1);
 	enter(r, RAFT_CANDIDATE);
+	rk_assert(r->vote.leader < 0 && r->vote.voted.id < 0);
 	r->vote.voted = r->self.key;
 	r->granted = my_bit(r);
 	r->deadline_ms = raft_random_election(r);
@@ -116,6 +122,7 @@ choose_preferred(struct raft *r)
 		const struct raft_replica *q = &r->replica[i];
 		if (!q->voter || raft_fits(q->key, r->self.key))
 			continue;
+		rk_assert(n < RAFT_VOTERS_MAX);
 		uint32_t k = n++;
 		for (; k > 0 && end[k - 1] < q->end; k--) {
 			end[k] = end[k - 1];
@@ -131,7 +138,7 @@ choose_preferred(struct raft *r)
 void
 raft_resign(struct raft *r)
 {
-	rk_assert(r->role == RAFT_LEADER);
+	rk_assert(r->role == RAFT_LEADER && r->vote.leader == r->self.key.id);
 	choose_preferred(r);
 	enter(r, RAFT_RESIGNED);
 	r->deadline_ms = raft_random_election(r);
@@ -171,6 +178,7 @@ raft_heard(struct raft *r, int32_t epoch, int32_t leader, const struct raft_ends
 bool
 raft_common(struct raft *r, const struct raft_msg *m)
 {
+	rk_assert(m->reply);
 	if (m->epoch < r->vote.epoch || m->err == RK_UNKNOWN_LEADER_EPOCH)
 		return true;
 	if (m->epoch > r->vote.epoch) {
@@ -191,6 +199,7 @@ raft_common(struct raft *r, const struct raft_msg *m)
 static bool
 grants(const struct raft *r, const struct raft_msg *m)
 {
+	rk_assert(m->epoch == r->vote.epoch && m->from.id >= 0);
 	bool fresh = raft_up_to_date(r, m->last_epoch, m->offset);
 
 	/* A follower that hears its leader defends it. An observer has no timer that ends this (it may be
@@ -223,6 +232,7 @@ judge_vote(struct raft *r, const struct raft_msg *m, bool *granted)
 	if (m->voter.id >= 0 && !raft_fits(m->voter, r->self.key))
 		return RK_INVALID_VOTER_KEY;
 	*granted = grants(r, m);
+	rk_assert(!*granted || m->pre || r->vote.voted.id < 0 || r->vote.voted.id == m->from.id);
 	if (*granted && !m->pre)
 		r->vote.voted = m->from;
 	return RK_OK;
@@ -263,6 +273,7 @@ count_votes(struct raft *r)
 	uint32_t need = n / 2 + 1;
 
 	rk_assert((r->granted & r->refused) == 0);
+	rk_assert(r->role == RAFT_PROSPECTIVE || r->role == RAFT_CANDIDATE);
 	if ((uint32_t)__builtin_popcount(r->granted) >= need) {
 		if (r->role == RAFT_PROSPECTIVE)
 			to_candidate(r);
@@ -306,6 +317,7 @@ raft_poll_nominee(struct raft *r)
 	const struct raft_voters *v = &raft_set_now(r)->voters;
 	enum raft_role role = r->role;
 
+	rk_assert(v->count > 0);
 	if (r->vote.epoch == INT32_MAX) {
 		raft_broken(r, "the metadata quorum's epochs have run out");
 		return;
@@ -334,6 +346,7 @@ raft_poll_nominee(struct raft *r)
 void
 raft_poll_unattached(struct raft *r)
 {
+	rk_assert(r->role == RAFT_UNATTACHED);
 	if (raft_may_stand(r) && r->now_ms >= r->deadline_ms)
 		raft_to_prospective(r);
 	else
@@ -369,6 +382,7 @@ succession_delay(const struct raft *r, const struct raft_msg *m)
 {
 	int64_t max = r->conf.backoff_max_ms;
 
+	rk_assert(max >= 0 && (m->preferred_count == 0 || m->preferred != NULL));
 	for (uint32_t p = 0; p < m->preferred_count; p++) {
 		if (!raft_fits(m->preferred[p], r->self.key))
 			continue;
@@ -407,6 +421,7 @@ raft_poll_resigned(struct raft *r)
 {
 	const struct raft_voters *v = &raft_set_now(r)->voters;
 
+	rk_assert(r->role == RAFT_RESIGNED);
 	if (r->stop_ms == INT64_MAX && r->now_ms >= r->deadline_ms && r->vote.epoch < INT32_MAX) {
 		raft_to_unattached(r, r->vote.epoch + 1, -1);
 		return;

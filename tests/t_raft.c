@@ -764,6 +764,224 @@ START_TEST(shutdown_hands_over_and_waits_for_a_new_epoch)
 }
 END_TEST
 
+START_TEST(who_no_longer_listens_gets_no_answer)
+{
+	lead();
+	recv_msg(fetch_from(8, 3, 1));
+	ck_assert_uint_eq(r.parked_count, 1);
+	step((struct raft_event){ .kind = RAFT_GONE, .call = 58 });
+	ck_assert_uint_eq(r.parked_count, 0);
+}
+END_TEST
+
+START_TEST(a_download_is_not_disturbed_by_answers_from_elsewhere)
+{
+	follow();
+	struct raft_msg m = reply_to(sent(RAFT_FETCH, 2));
+	m.leader = 2;
+	m.snap = (struct raft_snap){ 100, 4 };
+	recv_msg(m);
+	uint64_t slice = sent(RAFT_SNAPSHOT, 2)->call;
+	step((struct raft_event){ .kind = RAFT_FAILED, .call = slice });
+	struct raft_msg *f = sent(RAFT_FETCH, 3); /* the leader is in a pause: is there a newer one? */
+	ck_assert_ptr_nonnull(f);
+	got(f, 0, 4, 5, 2);
+	ck_assert(!t.take && r.log_end == 0 && r.down.end == 100);
+	uint64_t other = sent(RAFT_FETCH, 3)->call;
+	at(now + 20);
+	step((struct raft_event){ .kind = RAFT_FAILED, .call = other });
+	ck_assert_ptr_nonnull(sent(RAFT_SNAPSHOT, 2));
+}
+END_TEST
+
+START_TEST(more_epochs_than_are_remembered_send_followers_to_the_snapshot)
+{
+	static struct raft_epoch e[RAFT_EPOCHS_MAX + 10];
+	struct raft_change c = { -1, 1, &one };
+	for (int32_t i = 0; i < RAFT_EPOCHS_MAX + 10; i++)
+		e[i] = (struct raft_epoch){ i + 1, i };
+	now = 1000;
+	struct raft_start s = node(1, &one, &c);
+	s.log_end = RAFT_EPOCHS_MAX + 10;
+	s.epoch = e;
+	s.epochs = RAFT_EPOCHS_MAX + 10;
+	s.vote.epoch = RAFT_EPOCHS_MAX + 10;
+	raft_init(&r, &s);
+	at(now);
+	ck_assert(r.role == RAFT_LEADER && t.control);
+	flushed();
+	ck_assert(t.snapshot); /* the node is asked for one, and for a trim */
+	recv_msg(fetch_from(8, 5, 5));
+	ck_assert(answered(58)->err == RK_UNKNOWN_SERVER_ERROR && !answered(58)->records);
+	step((struct raft_event){ .kind = RAFT_SNAPPED, .snap = { 4000, 4000 } });
+	recv_msg(fetch_from(8, 5, 5));
+	ck_assert_int_eq(answered(58)->snap.end, 4000);
+	recv_msg(fetch_from(8, 3000, 3000));
+	ck_assert(answered(58)->snap.end == 0 && answered(58)->records);
+	step((struct raft_event){ .kind = RAFT_TRIMMED, .snap = { 4000, 4000 } });
+	ck_assert(!r.epochs_lost && r.epoch[0].start == 4000 && !t.snapshot);
+}
+END_TEST
+
+/* Node 1 of three whose voters are in the config: kraft.version 0. */
+static void
+lead_static(void)
+{
+	struct raft_voters v = three;
+	struct raft_change c = { -1, 0, &v };
+	for (uint32_t i = 0; i < 3; i++)
+		memset(&v.voter[i].key.dir, 0, sizeof v.voter[i].key.dir);
+	now = 1000;
+	struct raft_start s = node(1, &three, &c);
+	raft_init(&r, &s);
+	at(now);
+	at(r.deadline_ms);
+	grant(RAFT_PROSPECTIVE, 2);
+	grant(RAFT_CANDIDATE, 3);
+	ck_assert(r.role == RAFT_LEADER && r.log_end == 1 && t.tell_voters == NULL);
+	flushed();
+	recv_msg(fetch_from(2, 1, 1));
+	ck_assert_int_eq(t.hw, 1);
+}
+
+static struct raft_msg
+update(int32_t id)
+{
+	return (struct raft_msg){ .kind = RAFT_UPDATE, .call = 700, .epoch = r.vote.epoch, .voter = key(id),
+		.ends = &three.voter[id - 1].ends, .max_version = 1 };
+}
+
+START_TEST(static_voters_are_upgraded_when_all_have_told_who_they_are)
+{
+	lead_static();
+	recv_msg(add(4));
+	ck_assert_int_eq(answered(500)->err, RK_UNSUPPORTED_VERSION);
+	recv_msg(update(2));
+	ck_assert_int_eq(answered(700)->err, RK_OK);
+	ck_assert(!t.control);
+	step((struct raft_event){ .kind = RAFT_UPGRADE, .version = 1, .call = 800 });
+	ck_assert_int_eq(answered(800)->err, RK_INVALID_UPDATE_VERSION);
+	recv_msg(update(3));
+	step((struct raft_event){ .kind = RAFT_UPGRADE, .version = 1, .call = 800 });
+	ck_assert(t.control && t.tell_version == 1 && !t.tell_leader && t.control_base == 1 && r.log_end == 3);
+	ck_assert(rk_uuid_eq(t.tell_voters->voter[1].key.dir, key(2).dir));
+	ck_assert_ptr_null(answered(800));
+	flushed();
+	recv_msg(fetch_from(2, 3, 1));
+	ck_assert(answered(800)->err == RK_OK && raft_set_now(&r)->version == 1);
+}
+END_TEST
+
+START_TEST(a_voter_that_moved_tells_the_leader_and_is_answered_at_once)
+{
+	lead_settled();
+	struct raft_msg m = update(2);
+	struct raft_ends moved = *m.ends;
+	moved.end[0].port = 9999;
+	m.ends = &moved;
+	recv_msg(m);
+	ck_assert_int_eq(answered(700)->err, RK_OK);
+	ck_assert(t.control && t.tell_voters->voter[1].ends.end[0].port == 9999);
+	recv_msg(m);
+	ck_assert_int_eq(answered(700)->err, RK_REQUEST_TIMED_OUT); /* not committed yet */
+	m.epoch = 0;
+	recv_msg(m);
+	ck_assert_int_eq(answered(700)->err, RK_FENCED_LEADER_EPOCH);
+	m = update(2);
+	m.voter = key(9);
+	flushed();
+	recv_msg(fetch_from(2, 4, 1));
+	recv_msg(m);
+	ck_assert_int_eq(answered(700)->err, RK_VOTER_NOT_FOUND);
+}
+END_TEST
+
+/* The leader answers fetches with nothing new until it is asked something else. */
+static struct raft_msg *
+until_asked(enum raft_kind kind, int32_t leader)
+{
+	for (int i = 0; i < 1000 && sent(kind, leader) == NULL; i++)
+		if (i % 2 == 0 && sent(RAFT_FETCH, leader) != NULL)
+			got(sent(RAFT_FETCH, leader), r.log_end, r.log_end, 5, -1);
+		else if (sent(RAFT_FETCH, leader) == NULL)
+			at(now + 10);
+		else {
+			struct raft_msg f = *sent(RAFT_FETCH, leader);
+			at(now + 10);
+			if (sent(kind, leader) == NULL)
+				got(&f, r.log_end, r.log_end, 5, -1);
+		}
+	ck_assert_ptr_nonnull(sent(kind, leader));
+	return sent(kind, leader);
+}
+
+START_TEST(a_follower_at_another_address_tells_the_leader_each_fetch_timeout)
+{
+	struct raft_change c = { -1, 1, &three };
+	now = 1000;
+	struct raft_start s = node(1, &three, &c);
+	s.self.ends.end[0].port = 9999;
+	raft_init(&r, &s);
+	at(now);
+	recv_msg((struct raft_msg){ .kind = RAFT_BEGIN, .call = 9, .epoch = 5, .leader = 2, .voter = r.self.key });
+	int64_t first = now;
+	struct raft_msg *u = until_asked(RAFT_UPDATE, 2);
+	ck_assert_int_ge(now, first + 2000);
+	ck_assert(u->epoch == 5 && u->ends->end[0].port == 9999 && u->voter.id == 1);
+}
+END_TEST
+
+START_TEST(a_controller_that_may_joins_by_itself)
+{
+	struct raft_change c = { -1, 1, &three };
+	now = 1000;
+	struct raft_start s = node(2, &three, &c);
+	s.conf.auto_join = true;
+	s.self.key.dir.id[5] = 1; /* its disk was replaced: voter 2 is somebody else now */
+	raft_init(&r, &s);
+	at(now);
+	recv_msg((struct raft_msg){ .kind = RAFT_BEGIN, .call = 9, .epoch = 5, .leader = 3, .voter = key(-1) });
+	ck_assert(r.role == RAFT_FOLLOWER && !raft_is_voter(&r));
+	struct raft_msg *q = until_asked(RAFT_REMOVE, 3);
+	ck_assert(q->voter.id == 2 && rk_uuid_eq(q->voter.dir, key(2).dir));
+	/* The leader has removed it: the record comes. */
+	struct raft_msg ok = reply_to(q);
+	ok.epoch = 0;
+	recv_msg(ok);
+	struct raft_voters two = three;
+	two.voter[1] = two.voter[2];
+	two.count = 2;
+	struct raft_msg m = reply_to(sent(RAFT_FETCH, 3));
+	struct raft_batches b = { .handle = 1, .base = 0, .end = 1, .runs = 1, .run = { { 5, 0 } }, .changes = 1,
+		.change = { { 0, -1, &two } } };
+	m.leader = 3;
+	m.got = &b;
+	recv_msg(m);
+	flushed();
+	q = until_asked(RAFT_ADD, 3);
+	ck_assert_uint_eq(raft_set_now(&r)->voters.count, 2);
+	ck_assert(rk_uuid_eq(q->voter.dir, r.self.key.dir) && !q->ack_committed);
+}
+END_TEST
+
+START_TEST(a_leader_describes_who_has_what)
+{
+	struct raft_row row;
+	uint32_t voters_seen = 0, observers = 0;
+	lead_settled();
+	for (uint32_t i = 0; raft_describe(&r, i, &row); i++) {
+		voters_seen += row.voter;
+		observers += !row.voter;
+		ck_assert_int_eq(row.end, 3);
+		ck_assert_int_eq(row.fetch_ms, now);
+		ck_assert_int_eq(row.caught_ms, now);
+	}
+	ck_assert(voters_seen == 3 && observers == 1);
+	step((struct raft_event){ .kind = RAFT_RESIGN });
+	ck_assert(!raft_describe(&r, 0, &row));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -786,7 +1004,13 @@ main(void)
 		a_removed_leader_resigns_when_its_removal_is_committed, a_cut_brings_the_old_voters_back,
 		the_stored_election_state_decides_the_first_role,
 		an_observer_asks_around_until_it_knows_the_leader, two_leaders_in_one_epoch_are_not_believed,
-		shutdown_hands_over_and_waits_for_a_new_epoch };
+		shutdown_hands_over_and_waits_for_a_new_epoch, who_no_longer_listens_gets_no_answer,
+		a_download_is_not_disturbed_by_answers_from_elsewhere,
+		more_epochs_than_are_remembered_send_followers_to_the_snapshot,
+		static_voters_are_upgraded_when_all_have_told_who_they_are,
+		a_voter_that_moved_tells_the_leader_and_is_answered_at_once,
+		a_follower_at_another_address_tells_the_leader_each_fetch_timeout,
+		a_controller_that_may_joins_by_itself, a_leader_describes_who_has_what };
 	Suite *s = suite_create("raft");
 	TCase *c = tcase_create("one node");
 

@@ -137,12 +137,14 @@ snapshot(struct node *n)
 	struct meta_view v;
 	struct rk_arena a;
 
+	if (set == NULL)
+		return; /* so many voter sets came since that raft has forgotten this one: a later end will do */
 	rk_arena_init(&a, SIZE_MAX);
 	meta_view_begin(n->image, &v);
 	snap.end = meta_applied(&v, &snap.epoch);
 	snapshot_path(q, snap, path);
-	enum rk_err err = meta_snapshot_write(n->env, &v, path, rk_wall(n->env), set == NULL ? 0 : set->version,
-	    set == NULL || set->version < 1 ? RK_STR_NULL : node_voters_encode(&set->voters, &a));
+	enum rk_err err = meta_snapshot_write(n->env, &v, path, rk_wall(n->env), set->version,
+	    set->version < 1 ? RK_STR_NULL : node_voters_encode(&set->voters, &a));
 	meta_view_end(&v);
 	rk_arena_free(&a);
 	q->snapshot_wanted = false;
