@@ -1,6 +1,7 @@
 /* http.c - /metrics, /health/live and /health/ready for machines that watch us. */
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <sys/resource.h>
 #include "src/host/world.h"
 
 enum { METRICS_MAX = 64 * 1024 * 1024 };
@@ -55,6 +56,34 @@ own(struct host_world *w, struct evbuffer *to)
 }
 
 static void
+number(struct evbuffer *to, const char *name, const char *type, const char *help, double value)
+{
+	evbuffer_add_printf(to, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, value);
+}
+
+/* The process, under the names every Prometheus client gives them. */
+static void
+process(struct evbuffer *to)
+{
+	struct rusage use;
+	long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f != NULL) {
+		if (fscanf(f, "%ld %ld", &size, &resident) == 2) {
+			double page = (double)sysconf(_SC_PAGESIZE);
+			number(to, "process_virtual_memory_bytes", "gauge", "Virtual memory.", (double)size * page);
+			number(to, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)resident * page);
+		}
+		fclose(f);
+	}
+	if (getrusage(RUSAGE_SELF, &use) == 0)
+		number(to, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
+		    (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec)
+			+ (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+}
+
+static void
 metrics(struct host_world *w, struct evhttp_request *q)
 {
 	struct rk_arena a;
@@ -69,6 +98,7 @@ metrics(struct host_world *w, struct evhttp_request *q)
 	if (s.len > 0 && !a.over)
 		evbuffer_add(b, s.at, (size_t)s.len);
 	own(w, b);
+	process(b);
 	evhttp_add_header(evhttp_request_get_output_headers(q), "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
 	evhttp_send_reply(q, 200, "OK", b);
 	evbuffer_free(b);

@@ -41,6 +41,7 @@ struct node_call {
 	struct node *node;
 	struct rk_list link;       /* in conn->calls or conn->sending */
 	void *frame;
+	uint32_t len;              /* of the frame */
 	struct rk_out out;
 	bool done;
 };

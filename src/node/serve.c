@@ -263,6 +263,7 @@ start(struct node_conn *c, struct node_call *k)
 {
 	rk_list_add(&c->calls, &k->link);
 	c->count++;
+	core_count_request(c->node->core, k->api.head.key, k->len);
 	if (k->row == NULL)
 		answer_odd_api_versions(k);
 	else
@@ -321,6 +322,7 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	k->node = n;
 	k->conn = c;
 	k->frame = frame;
+	k->len = len;
 	k->api.arena.limit = 16u * len + (64u << 20); /* what a decoded request may grow to, and its answer */
 	rk_out_init(&k->out, &k->api.arena);
 	k->api.shared = &n->shared;
