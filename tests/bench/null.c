@@ -616,7 +616,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = { { "port", required_argument, NULL, 'P' },
-		{ "dir", required_argument, NULL, 'd' }, { "partitions", required_argument, NULL, 'n' }, { "sync", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
+		{ "dir", required_argument, NULL, 'd' }, { "partitions", required_argument, NULL, 'n' },
+		{ "sync", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
 	int c, one = 1;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
