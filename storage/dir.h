@@ -47,7 +47,8 @@ rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32
 /* Writes the recovery points and log starts of every log of this directory, each as it stands (of logs not
  * opened: as it stood), durably, when something changed since the last time. To be called every
  * log.flush.offset.checkpoint.interval.ms. It is what bounds the work of a start after a crash: a recovery
- * point is never past what is stable. Truncation below a written recovery point lowers it here first, by itself. Waits. */
+ * point is never past what is stable. Truncation below a written recovery point lowers it here first,
+ * by itself. Waits. */
 rk_must_use enum rk_err st_dir_save(struct st_dir *);
 /* The checkpoint files for which the owner knows the numbers: replication (high watermark) and cleaner; the
  * other two are st_dir_save's, and here for tools. The caller adds a line for each partition between begin
