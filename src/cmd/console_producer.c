@@ -359,6 +359,7 @@ run(struct cmd_args *a)
 
 	if (rc != 0)
 		return rc;
+	j.state.ordered = true;
 	j.topic = j.state.topic = cmd_text(a, "topic");
 	if (!producer_props(a, &props) || !reader_props(a, &j.r))
 		rc = 1;

@@ -241,8 +241,7 @@ keep_order(struct cmd_props *props, bool cluster_can)
 }
 
 static bool
-reachable(
-    const struct cmd_args *a, struct cmd_props *props, const struct cmd_rd_state *s, bool producer)
+reachable(const struct cmd_args *a, struct cmd_props *props, const struct cmd_rd_state *s)
 {
 	const char *security = cmd_props_get(props, "security.protocol");
 	struct cmd_client c;
@@ -250,7 +249,7 @@ reachable(
 	bool ok;
 
 	if (security != NULL && strcasecmp(security, "PLAINTEXT") != 0) {
-		if (producer)
+		if (s->ordered)
 			keep_order(props, true);
 		return true;
 	}
@@ -260,7 +259,7 @@ reachable(
 	else if (s->grouped && !(ok = cmd_client_knows(&c, KP_JOIN_GROUP, &min, &max)))
 		cmd_fail(a, "this cluster has no consumer groups: leave out --group to read all "
 			    "partitions");
-	if (ok && producer)
+	if (ok && s->ordered)
 		keep_order(props, cmd_client_knows(&c, KP_INIT_PRODUCER_ID, &min, &max));
 	cmd_client_close(&c);
 	return ok;
@@ -276,7 +275,7 @@ cmd_rd_open(
 	rd_kafka_t *rk;
 	char why[300];
 
-	if (rd == NULL || !reachable(a, props, s, type == RD_KAFKA_PRODUCER))
+	if (rd == NULL || !reachable(a, props, s))
 		return NULL;
 	if ((conf = cmd_rd_conf(a, props, s)) == NULL)
 		return NULL;
