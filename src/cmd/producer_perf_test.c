@@ -398,9 +398,9 @@ const struct cmd_spec cmd_producer_perf_test_spec = {
     .count = rk_countof(opts),
     .summary =
 	"Measures a producer: records and bytes a second, and how long acknowledgements take.",
-    .about = "The producer is librdkafka's, with the defaults of Kafka's. Like Kafka's it is "
-	     "idempotent and so has five "
-	     "batches in flight; --command-property enable.idempotence=false takes off that limit. "
+    .about = "The producer is librdkafka's, with the defaults of Kafka's but one: it is not "
+	     "idempotent, so more than five "
+	     "batches may be in flight; --command-property enable.idempotence=true makes it so. "
 	     "Records go without a key.",
     .help_exit = 1,
     .bare_exit = 0,
