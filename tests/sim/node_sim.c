@@ -11,6 +11,7 @@
 #include "protocol/batch.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/fetch.h"
+#include "protocol/gen/init_producer_id.h"
 #include "protocol/gen/metadata_records.h"
 #include "protocol/gen/produce.h"
 #include "src/config.h"
@@ -19,13 +20,16 @@
 #include "storage/dir.h"
 
 enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15 };
-enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19 };
+enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22 };
 enum { EXISTS = 36 }; /* TOPIC_ALREADY_EXISTS */
-enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7 };
+enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7, INIT_V = 4 };
+enum { DUPLICATE_SEQUENCE = 46 };
 
 struct op { /* one produced batch */
-	int32_t partition, count;
-	int64_t base;     /* -1: not acknowledged */
+	int32_t partition, count, seq;
+	int64_t base;     /* -1: not acknowledged; -2: acknowledged as a duplicate, no word of where */
+	int64_t ms;
+	uint64_t seed;    /* of its values */
 	uint64_t hash;    /* of its records' bytes */
 };
 
@@ -42,6 +46,12 @@ struct rig {
 	struct op *op;
 	uint32_t ops, op_cap, in_flight, acked;
 	uint32_t *place, places; /* by hash: op + 1; a power of two */
+	int64_t producer;        /* -1: an ordinary one; else idempotent: what is lost is sent again */
+	int16_t producer_epoch;
+	int32_t seq[PARTITIONS];
+	bool stuck[PARTITIONS];  /* an error came: what follows would be out of order in this life */
+	bool retrying;
+	uint32_t again;          /* batches sent again */
 	uint32_t topics;         /* further ones that were acknowledged: x0, x1, ... */
 	int32_t waits_for;     /* correlation id of a call; its answer is put here */
 	uint8_t *answer;
@@ -193,41 +203,65 @@ recall(struct rig *g, uint64_t hash)
 	return NULL;
 }
 
+/* The same bytes each time it is asked for. */
+static struct rk_str
+batch_of(struct rig *g, const struct op *op, struct rk_arena *a)
+{
+	struct sim own;
+	struct kp_build b;
+	char value[600];
+
+	sim_start(&own, op->seed);
+	kp_build_start(&b, a, 0, 0, op->ms);
+	for (int32_t i = 0; i < op->count; i++) {
+		int n = snprintf(value, sizeof value, "%" PRIx64 "/%d ", op->seed, i);
+		int32_t len = n + (int32_t)sim_below(&own, 400);
+		memset(value + n, 'a' + i, (size_t)(len - n));
+		kp_build_add(&b, op->ms, RK_STR_NULL, (struct rk_str){ value, len });
+	}
+	return kp_build_end(&b, -1, g->producer, g->producer >= 0 ? g->producer_epoch : -1,
+	    g->producer >= 0 ? op->seq : -1);
+}
+
 static void
-produce_one(struct rig *g)
+send_op(struct rig *g, uint32_t i)
 {
 	struct kp_produce_req q;
 	struct kp_produce_req_topic_data topic = { .name = rk_lit("t") };
 	struct kp_produce_req_topic_data_partition_data part;
 	struct rk_arena a;
-	struct kp_build b;
-	struct op *op = rk_mem_room((void **)&g->op, g->ops, &g->op_cap, sizeof *op);
-	char value[600];
 
 	rk_arena_init(&a, SIZE_MAX);
-	*op = (struct op){ (int32_t)sim_below(&g->sim, PARTITIONS), 1 + (int32_t)sim_below(&g->sim, 5), -1, 0 };
-	kp_build_start(&b, &a, 0, 0, rk_wall(&g->w.env));
-	for (int32_t i = 0; i < op->count; i++) {
-		int n = snprintf(value, sizeof value, "%u/%d ", g->ops, i);
-		int32_t len = n + (int32_t)sim_below(&g->sim, 400);
-		memset(value + n, 'a' + i, (size_t)(len - n));
-		kp_build_add(&b, rk_wall(&g->w.env), RK_STR_NULL, (struct rk_str){ value, len });
+	struct rk_str bytes = batch_of(g, &g->op[i], &a);
+	if (g->op[i].hash == 0) {
+		g->op[i].hash = rk_hash(bytes.at + KP_BATCH_HEAD, (size_t)bytes.len - KP_BATCH_HEAD, 1);
+		remember(g, i);
 	}
-	struct rk_str bytes = kp_build_end(&b, -1, -1, -1, -1);
-	op->hash = rk_hash(bytes.at + KP_BATCH_HEAD, (size_t)bytes.len - KP_BATCH_HEAD, 1);
 	kp_defaults(&kp_produce_req_d, &q);
 	q.acks = -1;
 	q.timeout_ms = 30000;
-	part = (struct kp_produce_req_topic_data_partition_data){ op->partition,
+	part = (struct kp_produce_req_topic_data_partition_data){ g->op[i].partition,
 		{ (uint8_t *)(uintptr_t)bytes.at, bytes.len, NULL } };
 	topic.partition_data.at = &part;
 	topic.partition_data.len = 1;
 	q.topic_data.at = &topic;
 	q.topic_data.len = 1;
-	send_req(g, PRODUCE, PRODUCE_V, 100 + (int32_t)g->ops, &q);
-	remember(g, g->ops++);
+	send_req(g, PRODUCE, PRODUCE_V, 100 + (int32_t)i, &q);
 	g->in_flight++;
 	rk_arena_free(&a);
+}
+
+static void
+produce_one(struct rig *g)
+{
+	struct op *op = rk_mem_room((void **)&g->op, g->ops, &g->op_cap, sizeof *op);
+	int32_t p = (int32_t)sim_below(&g->sim, PARTITIONS), count = 1 + (int32_t)sim_below(&g->sim, 5);
+
+	for (int i = 0; i < PARTITIONS && g->producer >= 0 && g->stuck[p]; i++)
+		p = (p + 1) % PARTITIONS;
+	*op = (struct op){ p, count, g->seq[p], -1, rk_wall(&g->w.env), sim_random(&g->sim), 0 };
+	g->seq[p] += count;
+	send_op(g, g->ops++);
 }
 
 static void
@@ -241,9 +275,18 @@ produced(struct rig *g, uint32_t i, const uint8_t *body, uint32_t len)
 	if (i >= g->ops || kp_read(&kp_produce_res_d, PRODUCE_V, body, len, &a, &r, NULL) != RK_OK
 	    || r.responses.len != 1 || r.responses.at[0].partition_responses.len != 1) {
 		fail(g, "the answer to produce %u cannot be read", i);
-	} else if (r.responses.at[0].partition_responses.at[0].error_code == 0) {
-		g->op[i].base = r.responses.at[0].partition_responses.at[0].base_offset;
-		g->acked++;
+	} else {
+		struct kp_produce_res_responses_partition_responses *p = &r.responses.at[0].partition_responses.at[0];
+		bool good = p->error_code == 0 || (g->producer >= 0 && p->error_code == DUPLICATE_SEQUENCE);
+		if (good && g->op[i].base == -1) {
+			g->op[i].base = p->error_code == 0 && p->base_offset >= 0 ? p->base_offset : -2;
+			g->acked++;
+		} else if (!good) {
+			g->stuck[g->op[i].partition] = true;
+			if (g->retrying)
+				fail(g, "batch %u is refused when it is sent again: %s", i,
+				    rk_err_name(rk_err_of_wire(p->error_code)));
+		}
 		sim_note(&g->sim, i, (uint64_t)g->op[i].base);
 	}
 	rk_arena_free(&a);
@@ -257,7 +300,7 @@ c_answer(struct sim_client *c, const uint8_t *frame, uint32_t len)
 
 	if (correlation >= 100) {
 		produced(g, (uint32_t)correlation - 100, frame + 5, len - 5);
-	} else if (correlation == g->waits_for) {
+	} else if (correlation == g->waits_for && g->answer == NULL) {
 		g->answer = rk_mem_get(len);
 		g->answer_len = len;
 		memcpy(g->answer, frame, len);
@@ -377,6 +420,8 @@ look_at_batch(struct rig *g, int32_t partition, const uint8_t *b, bool *seen)
 	uint32_t i = (uint32_t)(op - g->op);
 	if (seen[i])
 		fail(g, "batch %u of partition %d is there twice", i, partition);
+	if (g->producer >= 0 && kp_batch_sequence(b) != op->seq)
+		fail(g, "batch %u has sequence %d, was sent with %d", i, kp_batch_sequence(b), op->seq);
 	if (op->base >= 0 && op->base != kp_batch_base(b))
 		fail(g, "batch %u was acknowledged at %" PRId64 " and is at %" PRId64, i, op->base, kp_batch_base(b));
 	seen[i] = true;
@@ -420,15 +465,58 @@ verify(struct rig *g)
 	for (int32_t p = 0; p < PARTITIONS && g->failure[0] == 0; p++)
 		read_partition(g, p, seen);
 	for (uint32_t i = 0; i < g->ops && g->failure[0] == 0; i++) {
-		if (g->op[i].base >= 0 && !seen[i])
+		if (g->op[i].base != -1 && !seen[i])
 			fail(g, "batch %u, acknowledged at %" PRId64 " of partition %d, is lost", i, g->op[i].base,
 			    g->op[i].partition);
-		if (g->op[i].base < 0 && !seen[i])
+		if (g->op[i].base == -1 && !seen[i] && g->producer < 0)
 			g->op[i].partition = -1; /* it never arrived, and must not come later */
 	}
 	verify_topics(g);
 	sim_note(&g->sim, g->ops, g->acked);
 	rk_mem_put(seen);
+}
+
+/* --- the idempotent producer */
+
+static void
+become_idempotent(struct rig *g)
+{
+	struct kp_init_producer_id_req q;
+	struct kp_init_producer_id_res r;
+
+	kp_defaults(&kp_init_producer_id_req_d, &q);
+	q.transactional_id = RK_STR_NULL;
+	q.transaction_timeout_ms = 60000;
+	q.producer_id = q.producer_epoch = -1;
+	for (int tries = 0; tries < 20 && g->failure[0] == 0; tries++) {
+		connect_client(g);
+		if (call(g, INIT_PRODUCER_ID, INIT_V, &q, &r) && r.error_code == 0) {
+			g->producer = r.producer_id;
+			g->producer_epoch = r.producer_epoch;
+			return;
+		}
+		(void)!until(g, SECOND, false);
+	}
+	fail(g, "no producer id");
+}
+
+/* What was never acknowledged goes again, in order: whether the node had it or not, it is there once. */
+static void
+send_again(struct rig *g)
+{
+	g->retrying = true;
+	memset(g->stuck, 0, sizeof g->stuck);
+	connect_client(g);
+	for (uint32_t i = 0; i < g->ops && g->failure[0] == 0; i++) {
+		if (g->op[i].base != -1)
+			continue;
+		g->again++;
+		send_op(g, i);
+		if (!until(g, 30 * SECOND, g->op[i].base != -1 || g->failure[0] != 0 || g->client.link == NULL)
+		    || g->op[i].base == -1)
+			fail(g, "batch %u finds no way in when it is sent again", i);
+	}
+	g->retrying = false;
 }
 
 /* --- lives */
@@ -591,22 +679,30 @@ raze(struct rig *g)
 
 /* The digest, or 0. */
 static uint64_t
-run(uint64_t seed, bool lies, char failure[256], uint32_t *acked)
+run(uint64_t seed, bool lies, char failure[256], uint32_t *acked, uint32_t *again)
 {
 	struct rig *g = rk_new(struct rig);
 
 	g->lies = lies;
 	build(g, seed);
+	g->producer = -1;
 	if (g->failure[0] == 0 && start(g))
 		create_topic(g);
+	if (g->failure[0] == 0 && seed % 2 == 0)
+		become_idempotent(g);
 	for (int life = 0; life < LIVES && g->failure[0] == 0; life++) {
 		live(g);
 		if (g->failure[0] == 0 && start(g))
 			verify(g);
+		if (g->failure[0] == 0 && g->producer >= 0) {
+			send_again(g);
+			verify(g);
+		}
 	}
 	uint64_t digest = g->failure[0] == 0 ? g->sim.digest | 1 : 0;
 	snprintf(failure, 256, "%s", g->failure);
 	*acked = g->acked;
+	*again = g->again;
 	raze(g);
 	rk_mem_put(g);
 	return digest;
@@ -616,11 +712,11 @@ static int
 seeds(uint64_t from, uint64_t to, bool quiet)
 {
 	char why[256];
-	uint32_t acked;
+	uint32_t acked, again;
 	int bad = 0;
 
 	for (uint64_t s = from; s <= to; s++) {
-		uint64_t a = run(s, false, why, &acked), b = a == 0 ? 0 : run(s, false, why, &acked);
+		uint64_t a = run(s, false, why, &acked, &again), b = a == 0 ? 0 : run(s, false, why, &acked, &again);
 		if (a == 0) {
 			printf("seed %" PRIu64 " fails: %s\n", s, why);
 			bad = 1;
@@ -628,7 +724,8 @@ seeds(uint64_t from, uint64_t to, bool quiet)
 			printf("seed %" PRIu64 " gives two digests: %016" PRIx64 " %016" PRIx64 "\n", s, a, b);
 			bad = 1;
 		} else if (!quiet) {
-			printf("seed %" PRIu64 " acknowledged %u digest %016" PRIx64 "\n", s, acked, a);
+			printf("seed %" PRIu64 " acknowledged %u sent again %u digest %016" PRIx64 "\n", s, acked,
+			    again, a);
 		}
 		fflush(stdout);
 	}
@@ -663,10 +760,10 @@ static bool
 sees_a_lying_disk(void)
 {
 	char why[256];
-	uint32_t acked;
+	uint32_t acked, again;
 
 	for (uint64_t s = 1; s <= 20; s++)
-		if (run(s, true, why, &acked) == 0) {
+		if (run(s, true, why, &acked, &again) == 0) {
 			printf("a disk that lies falls to seed %" PRIu64 ": %s\n", s, why);
 			return true;
 		}
