@@ -103,17 +103,33 @@ check_shape(const struct st_scan *s, const uint8_t *h)
 {
 	int64_t base = kp_batch_base(h), len = kp_batch_len(h),
 		left = (int64_t)s->size - s->pos - KP_BATCH_LOG_OVERHEAD;
-	int8_t magic = kp_batch_magic(h);
 
-	if ((magic == 0 || magic == 1) && s->pos == 0 && len >= 14 && len <= left
-	    && base >= s->next)
-		return RK_UNSUPPORTED_FOR_MESSAGE_FORMAT;
-	if (len < LEAST || magic != 2 || base < s->next || kp_batch_last_delta(h) < 0
+	if (len < LEAST || kp_batch_magic(h) != 2 || base < s->next || kp_batch_last_delta(h) < 0
 	    || kp_batch_count(h) < 0)
 		return RK_CORRUPT_MESSAGE;
 	if (base > INT64_MAX - INT32_MAX || kp_batch_last(h) - s->base > INT32_MAX)
 		return RK_CORRUPT_MESSAGE;
 	return len > left ? RK_TRUNCATED : RK_OK;
+}
+
+/* Whether the file begins with a message of before Kafka 0.11, whole: i64 offset, i32 length, u32
+ * CRC-32 of what follows, i8 magic 0 or 1. A torn batch may look like one, but for the CRC. */
+static bool
+old_message(struct st_scan *s)
+{
+	const uint8_t *h = s->window;
+	uint32_t len = rk_get32(h + 8), crc = UINT32_MAX;
+
+	if (s->pos != 0 || s->from != 0 || (h[16] != 0 && h[16] != 1) || len < 14 || len > HEADERS
+	    || len > s->size - KP_BATCH_LOG_OVERHEAD
+	    || fill(s, 0, KP_BATCH_LOG_OVERHEAD + len) != RK_OK)
+		return false;
+	for (uint32_t i = 16; i < KP_BATCH_LOG_OVERHEAD + len; i++) {
+		crc ^= s->window[i];
+		for (uint32_t bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (0xedb88320 & (0 - (crc & 1)));
+	}
+	return ~crc == rk_get32(s->window + 12);
 }
 
 enum rk_err
@@ -130,6 +146,8 @@ st_scan_next(struct st_scan *s)
 		return err;
 	const uint8_t *h = s->window + (s->pos - s->from);
 	err = check_shape(s, h);
+	if (err == RK_CORRUPT_MESSAGE && old_message(s))
+		return RK_UNSUPPORTED_FOR_MESSAGE_FORMAT;
 	if (err != RK_OK)
 		return err;
 	uint32_t len = (uint32_t)kp_batch_bytes(h);

@@ -1,6 +1,7 @@
 /* t_recover.c - what a start makes of what a crash, or a disk, has left. */
 #include "tests/log_help.h"
 #include <sys/stat.h>
+#include <zlib.h>
 
 #define LOG0 "00000000000000000000.log"
 #define INDEX0 "00000000000000000000.index"
@@ -328,9 +329,16 @@ END_TEST
 
 START_TEST(old_formats_are_refused_not_cut)
 {
-	fill(1, 1);
-	sync_all();
-	spoil(LOG0, 16, 2 ^ 1);
+	uint8_t m[12 + 40] = {0}; /* offset 0, length 40, crc, magic 1, attributes, timestamp, no key, a value of 18 */
+	rk_put32(m + 8, 40);
+	m[16] = 1;
+	rk_put32(m + 26, UINT32_MAX);
+	rk_put32(m + 30, 18);
+	rk_put32(m + 12, (uint32_t)crc32(0, m + 16, sizeof m - 16));
+	int fd = open(file_of(LOG0), O_RDWR);
+	ck_assert_int_eq(pwrite(fd, m, sizeof m, 0), sizeof m);
+	close(fd);
+	cut_file(LOG0, 100);
 	int64_t size = size_of(LOG0);
 	posix_forget(&x.w);
 	st_log_free(x.log);
