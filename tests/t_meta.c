@@ -147,7 +147,7 @@ t_commit(void)
 		return;
 	}
 	ck_assert_int_eq(kp_batch_check(t_batch.at, (size_t)t_batch.len), RK_OK);
-	end = kp_batch_last(t_batch.at) + 1;
+	end = meta_plan_end(&t_plan);
 	ck_assert_int_eq(meta_plan_commit(&t_plan, end, 1), RK_OK);
 }
 

@@ -546,6 +546,34 @@ START_TEST(replicas_go_to_racks_in_turn)
 }
 END_TEST
 
+START_TEST(many_records_become_several_batches)
+{
+	static char big[30000];
+	struct rk_str value = { big, sizeof big };
+	char name[8];
+
+	memset(big, 'x', sizeof big);
+	for (int i = 0; i < 400; i++) { /* 12 MB, more than Raft takes at once */
+		snprintf(name, sizeof name, "k%d", i);
+		struct kp_config_record r = { META_OF_GROUP, rk_lit("g"), rk_arena_str(&t_arena, rk_str_of(name)), value };
+		meta_plan_add(&t_plan, KP_CONFIG_RECORD, &r);
+	}
+	int64_t base = t_plan.base_offset;
+	t_commit();
+	int32_t at = 0, batches = 0;
+	for (; at < t_batch.len; at += (int32_t)kp_batch_bytes(t_batch.at + at), batches++) {
+		ck_assert_int_eq(kp_batch_check(t_batch.at + at, (size_t)(t_batch.len - at)), RK_OK);
+		ck_assert_int_lt(kp_batch_bytes(t_batch.at + at), 8 << 20);
+		ck_assert_int_eq(kp_batch_base(t_batch.at + at), base);
+		base = kp_batch_last(t_batch.at + at) + 1;
+	}
+	ck_assert_int_eq(at, t_batch.len);
+	ck_assert_int_ge(batches, 3);
+	ck_assert_int_eq(base, meta_plan_end(&t_plan));
+	t_begin();
+}
+END_TEST
+
 START_TEST(a_request_that_is_not_kept_leaves_nothing)
 {
 	struct meta_topic t;
@@ -586,6 +614,7 @@ main(void)
 	tcase_add_test(c, a_controlled_shutdown_of_the_only_replica_keeps_it_eligible);
 	tcase_add_test(c, a_fenced_leader_is_followed_by_the_next_in_the_isr);
 	tcase_add_test(c, replicas_go_to_racks_in_turn);
+	tcase_add_test(c, many_records_become_several_batches);
 	tcase_add_test(c, a_request_that_is_not_kept_leaves_nothing);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);

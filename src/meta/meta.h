@@ -153,9 +153,11 @@ void meta_plan_enter(struct meta_plan *);             /* one request begins */
 void meta_plan_leave(struct meta_plan *, bool keep);  /* keep it, or forget its records */
 /* Adds a record and applies it to the plan's view at once. type is the metadata record's id. */
 void meta_plan_add(struct meta_plan *, int16_t type, const void *record);
-/* The batch's bytes for the log (record versions those of the finalised metadata.version); null when there is
- * no record. After it only commit or abort may follow. */
+/* The bytes for the log (record versions those of the finalised metadata.version); null when there is no
+ * record, or the arena is over. One record batch, or several end to end when they would pass what Raft takes
+ * (a broker that comes back with hundreds of thousands of partitions). After it only commit or abort may follow. */
 struct rk_str meta_plan_batch(struct meta_plan *, int32_t leader_epoch, int64_t now_ms);
+int64_t meta_plan_end(const struct meta_plan *); /* behind its last record */
 /* The log has committed the batch up to applied (end-exclusive): the image is now what was planned. */
 rk_must_use enum rk_err meta_plan_commit(struct meta_plan *, int64_t applied, int32_t epoch);
 void meta_plan_abort(struct meta_plan *);

@@ -5,7 +5,7 @@
 #include "protocol/batch.h"
 #include "protocol/desc.h"
 
-enum { SCRATCH_MAX = 64 << 20 };
+enum { SCRATCH_MAX = 64 << 20, BATCH_BYTES = 4 << 20 };
 
 static void
 learn_version(struct meta_plan *p)
@@ -90,20 +90,47 @@ meta_plan_add(struct meta_plan *p, int16_t type, const void *record)
 		learn_version(p);
 }
 
-struct rk_str
-meta_plan_batch(struct meta_plan *p, int32_t leader_epoch, int64_t now_ms)
+/* One record batch from the records [from, *to): as many as fit. */
+static struct rk_str
+one_batch(struct meta_plan *p, uint32_t from, uint32_t *to, int32_t leader_epoch, int64_t now_ms)
 {
 	struct kp_build b;
 
-	rk_assert(p->view.txn == p->top);
-	if (p->count == 0 || p->arena->over)
-		return RK_STR_NULL;
-	kp_build_start(&b, p->arena, p->base_offset, 0, now_ms);
-	for (uint32_t i = 0; i < p->count; i++)
-		kp_build_add(&b, now_ms, RK_STR_NULL, p->value[i]);
+	kp_build_start(&b, p->arena, p->base_offset + from, 0, now_ms);
+	for (*to = from; *to < p->count && (*to == from || b.len < BATCH_BYTES); ++*to)
+		kp_build_add(&b, now_ms, RK_STR_NULL, p->value[*to]);
 	struct rk_str batch = kp_build_end(&b, leader_epoch, -1, -1, -1);
-	rk_assert(batch.len < 0 || kp_batch_last(batch.at) == p->base_offset + p->count - 1);
+	rk_assert(batch.len < 0 || kp_batch_last(batch.at) == p->base_offset + *to - 1);
 	return batch;
+}
+
+struct rk_str
+meta_plan_batch(struct meta_plan *p, int32_t leader_epoch, int64_t now_ms)
+{
+	struct rk_str all = RK_STR_NULL;
+	uint32_t to = 0;
+
+	rk_assert(p->view.txn == p->top);
+	while (to < p->count && !p->arena->over) {
+		struct rk_str next = one_batch(p, to, &to, leader_epoch, now_ms);
+		if (all.len < 0 || next.len < 0) {
+			all = next;
+			continue;
+		}
+		char *joined = rk_arena_raw(p->arena, (size_t)all.len + (size_t)next.len);
+		if (joined == NULL || all.len > INT32_MAX - next.len)
+			break;
+		memcpy(joined, all.at, (size_t)all.len);
+		memcpy(joined + all.len, next.at, (size_t)next.len);
+		all = (struct rk_str){ joined, all.len + next.len };
+	}
+	return p->arena->over ? RK_STR_NULL : all;
+}
+
+int64_t
+meta_plan_end(const struct meta_plan *p)
+{
+	return p->base_offset + p->count;
 }
 
 static void

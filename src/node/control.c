@@ -73,7 +73,7 @@ node_control_run(struct node *n)
 		answer(n, over ? RK_NO_MEMORY : RK_OK);
 		return;
 	}
-	c->end_offset = kp_batch_last(c->batch.at) + 1;
+	c->end_offset = meta_plan_end(&c->plan);
 	rk_assert(kp_batch_base(c->batch.at) == node_quorum_end(n));
 	node_quorum_append(n, c->batch);
 }

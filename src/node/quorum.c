@@ -302,7 +302,10 @@ node_quorum_append(struct node *n, struct rk_str batch)
 	rk_assert(kp_batch_base(batch.at) == q->raft.log_end);
 	log_or_fail(n, st_mlog_append(q->log, batch.at, (uint32_t)batch.len));
 	q->bytes_since += (uint64_t)batch.len;
-	step(n, &(struct raft_event){ .kind = RAFT_APPENDED, .end = kp_batch_last(batch.at) + 1 });
+	int64_t end = q->raft.log_end;
+	for (int32_t at = 0; at < batch.len; at += (int32_t)kp_batch_bytes(batch.at + at))
+		end = kp_batch_last(batch.at + at) + 1;
+	step(n, &(struct raft_event){ .kind = RAFT_APPENDED, .end = end });
 	q->flush_wanted = true;
 }
 
