@@ -1,4 +1,4 @@
-/* node_sim.c - a whole node, as it ships, in the simulator's world: node_sim [--seeds A-B] [--say]
+/* node_sim.c - a whole node, as it ships, in the simulator's world: node_sim [--seeds A-B] [--say] [--quiet]
  *
  * A client produces with acks=all while the node lives; the node dies of power cuts, kill -9, clean stops and
  * failing disks, and starts again. The promise that is checked at the start of every life: each record
@@ -775,7 +775,7 @@ int
 main(int argc, char **argv)
 {
 	uint64_t from = 1, to = CHECK_SEEDS;
-	bool quiet = true;
+	bool quiet = false, alone = true;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--say") == 0) {
@@ -785,11 +785,13 @@ main(int argc, char **argv)
 			from = to = strtoull(argv[++i], &end, 10);
 			if (*end == '-')
 				to = strtoull(end + 1, NULL, 10);
-			quiet = false;
+			alone = false;
+		} else if (strcmp(argv[i], "--quiet") == 0) {
+			quiet = true;
 		} else {
-			fprintf(stderr, "usage: node_sim [--seeds A-B] [--say]\n");
+			fprintf(stderr, "usage: node_sim [--seeds A-B] [--say] [--quiet]\n");
 			return 2;
 		}
 	}
-	return (quiet && kept()) || seeds(from, to, quiet) || (quiet && !sees_a_lying_disk());
+	return (alone && kept()) || seeds(from, to, quiet || alone) || (alone && !sees_a_lying_disk());
 }
