@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "protocol/batch.h"
 
-enum { DIGITS = 20, PROGRESS_MS = 3000, ASK_EVERY = 256, BLOCK = 65536 };
+enum { DIGITS = 20, PROGRESS_MS = 3000, ASK_EVERY = 256, BLOCK = 65536, LOOK_BEHIND = 16 << 20 };
 
 struct listing {
 	struct st_log *log;
@@ -410,6 +410,85 @@ only_zeros(struct st_segment *s, uint32_t pos)
 	return zero;
 }
 
+/* A torn tail is the last thing in a log. Where whole batches follow, what is at pos was damaged. */
+static bool
+batches_follow(struct check *c, struct st_segment *s, uint32_t pos)
+{
+	struct st_scan scan;
+	uint32_t end = (uint32_t)rk_min(s->bytes, (int64_t)pos + LOOK_BEHIND);
+	bool found = false;
+
+	st_scan_begin(&scan, s, pos, c->log->end, true);
+	for (uint32_t p = pos + 1; !found && p + KP_BATCH_HEAD <= end; p++) {
+		scan.pos = p;
+		found = st_scan_next(&scan) == RK_OK;
+	}
+	st_scan_end(&scan);
+	return found;
+}
+
+/* Copies what is behind pos to <base>.log.<pos>.cut, durably but for its name. */
+static enum rk_err
+keep_tail(struct st_log *l, struct st_segment *s, uint32_t pos)
+{
+	char path[PATH_MAX], tail[32];
+	struct rk_file *to;
+
+	snprintf(tail, sizeof tail, ".log.%" PRIu32 ".cut", pos);
+	if (!st_segment_path(l, s->base, tail, path))
+		return RK_KAFKA_STORAGE_ERROR;
+	enum rk_err err = rk_file_open(st_log_env(l), path, RK_OPEN_CREATE, &to);
+	if (err != RK_OK)
+		return err;
+	uint8_t *block = rk_mem_get(BLOCK);
+	err = rk_file_truncate(to, 0);
+	for (uint32_t at = pos, n; err == RK_OK && at < s->bytes; at += n) {
+		n = (uint32_t)rk_min(BLOCK, s->bytes - at);
+		err = rk_file_read(s->log, at, block, n);
+		if (err == RK_OK)
+			err = rk_file_write(to, at - pos, block, n);
+	}
+	if (err == RK_OK)
+		err = rk_file_sync_wait(to);
+	rk_mem_put(block);
+	rk_file_drop(to);
+	return err;
+}
+
+/* Sets aside what was not torn but damaged: the segment's tail, and the segments behind it. */
+static enum rk_err
+keep(struct check *c, uint32_t at, uint32_t pos)
+{
+	struct st_log *l = c->log;
+	char from[PATH_MAX], to[PATH_MAX];
+	enum rk_err err = keep_tail(l, &l->hot->seg[at], pos);
+
+	for (uint32_t i = at + 1; err == RK_OK && i < l->hot->count; i++) {
+		struct st_segment *s = &l->hot->seg[i];
+		if (s->log != NULL) /* by its name, which changes */
+			rk_file_drop(s->log);
+		s->log = NULL;
+		err = st_segment_path(l, s->base, ".log", from)
+			      && st_segment_path(l, s->base, ".log.cut", to)
+			  ? rk_path_rename(st_log_env(l), from, to)
+			  : RK_KAFKA_STORAGE_ERROR;
+	}
+	if (err == RK_OK)
+		err = rk_dir_sync(st_log_env(l), st_log_path(l, from));
+	if (err == RK_OK)
+		rk_say(RK_WARN,
+		    "%s: whole batches follow the damage, so it is no torn end; they are kept "
+		    "beside the log in files that end in .cut. Check the disk; "
+		    "`rookery-dump-log --files` shows what they hold.",
+		    st_log_path(l, from));
+	else
+		rk_say(RK_ERROR,
+		    "%s: what follows the damage could not be set aside (%s): nothing was changed. "
+		    "Make room on the disk and restart this node.",
+		    st_log_path(l, from), rk_err_text(err));
+	return err;
+}
+
 static enum rk_err
 cut_here(struct check *c, uint32_t at, uint32_t pos, enum rk_err why)
 {
@@ -417,6 +496,7 @@ cut_here(struct check *c, uint32_t at, uint32_t pos, enum rk_err why)
 	struct st_segment *s = &l->hot->seg[at];
 	uint32_t later = l->hot->count - at - 1;
 	int64_t lost = (int64_t)s->bytes - pos;
+	enum rk_err err = RK_OK;
 	char path[PATH_MAX];
 
 	for (uint32_t i = at + 1; i < l->hot->count; i++)
@@ -434,8 +514,12 @@ cut_here(struct check *c, uint32_t at, uint32_t pos, enum rk_err why)
 		    ") %s; the log is cut there, and %" PRId64 " bytes behind it (%" PRIu32
 		    " later segments) are lost to this replica",
 		    path, s->base, pos, l->end, what(why), lost, later);
+	if (later > 0 || batches_follow(c, s, pos))
+		err = keep(c, at, pos);
+	if (err != RK_OK)
+		return err;
 	c->cut = true;
-	enum rk_err err = rk_file_truncate(s->log, pos);
+	err = rk_file_truncate(s->log, pos);
 	s->bytes = pos;
 	while (err == RK_OK && l->hot->count > at + 1)
 		err = st_log_drop_segment(l, l->hot->count - 1);
@@ -475,12 +559,20 @@ check_segment(struct check *c, uint32_t at)
 	struct st_segment *s = &l->hot->seg[at];
 	int64_t next = rk_max(s->base, l->end);
 	uint32_t pos = 0;
+	char path[PATH_MAX];
 
 	enum rk_err err = st_segment_open(l, s, false);
 	if (err == RK_OK)
 		err = st_segment_first(l, s);
 	if (err != RK_OK)
 		return err;
+	if (c->from >= 0 && s->base > l->end && !l->rules->compact)
+		rk_say(RK_WARN,
+		    "%s: the offsets from %" PRId64 " to %" PRId64
+		    " are missing before %020" PRId64
+		    ".log: a segment file is gone. Restore it from a backup while the node is "
+		    "stopped, or go on without them.",
+		    st_log_path(l, path), l->end, s->base - 1, s->base);
 	err = believed(l, s, c->recovery_point, &pos, &next);
 	if (err == RK_NOT_FOUND || err == RK_CORRUPT_MESSAGE || err == RK_TRUNCATED) {
 		from_scratch(s);

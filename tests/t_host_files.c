@@ -1,6 +1,9 @@
 /* t_host_files.c - files, names, faults, lanes and clocks of the real world, without a node. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include "base/mem.h"
 #include "base/say.h"
 #include "src/host/world.h"
@@ -366,6 +369,36 @@ START_TEST(small_files_are_replaced_whole)
 }
 END_TEST
 
+/* A child that maps two pages of a file of one, and reads the second. */
+START_TEST(a_bus_error_names_the_file)
+{
+	char text[4096] = "";
+	int to[2], status;
+	FILE *f = fopen(in("log.mdb"), "w");
+
+	ck_assert_int_eq(fwrite("x", 1, 1, f), 1);
+	fclose(f);
+	ck_assert_int_eq(pipe(to), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int fd = open(in("log.mdb"), O_RDONLY);
+		dup2(to[1], 2);
+		volatile char *p = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+		_exit(p[4096] == 0 ? 7 : 8);
+	}
+	close(to[1]);
+	ck_assert_int_gt(read(to[0], text, sizeof text - 1), 0);
+	for (ssize_t n = (ssize_t)strlen(text), more; (more = read(to[0], text + n, sizeof text - 1 - (size_t)n)) > 0;)
+		n += more;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	ck_assert_ptr_nonnull(strstr(text, in("log.mdb")));
+	ck_assert_ptr_nonnull(strstr(text, "damaged"));
+	ck_assert_ptr_nonnull(strstr(text, "backup"));
+	close(to[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -385,6 +418,7 @@ main(void)
 	tcase_add_test(t, the_loop_ends_with_jobs_under_way);
 	tcase_add_test(t, chance_and_clocks_go_forward);
 	tcase_add_test(t, small_files_are_replaced_whole);
+	tcase_add_test(t, a_bus_error_names_the_file);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

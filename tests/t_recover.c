@@ -164,16 +164,53 @@ START_TEST(segments_behind_a_damaged_one_go)
 	fill(100, 1);
 	uint32_t count = x.log->hot->count;
 	ck_assert_uint_gt(count, 3);
-	int64_t second = x.log->hot->seg[1].base;
+	int64_t second = x.log->hot->seg[1].base, third = x.log->hot->seg[2].base;
 	char name[64];
 	snprintf(name, sizeof name, "%020" PRId64 ".log", second);
 	spoil(name, 100, 1);
 	scratch_crash();
 	all_there(second);
 	ck_assert_uint_eq(x.log->hot->count, 2);
+	/* Nothing was torn: all of it is kept beside. */
+	snprintf(name, sizeof name, "%020" PRId64 ".log.0.cut", second);
+	ck_assert_int_gt(size_of(name), 10000);
+	snprintf(name, sizeof name, "%020" PRId64 ".log.cut", third);
+	ck_assert_int_gt(size_of(name), 10000);
 	fill(10, 2);
 	scratch_crash();
 	all_there(second + 100);
+}
+END_TEST
+
+START_TEST(what_follows_damage_is_kept_a_torn_end_is_not)
+{
+	fill(3, 1);
+	int64_t whole = size_of(LOG0), one = whole / 3;
+	spoil(LOG0, one + 80, 1);
+	scratch_crash();
+	all_there(10);
+	char name[64];
+	snprintf(name, sizeof name, "%s.%" PRId64 ".cut", LOG0, one);
+	ck_assert_int_eq(size_of(name), whole - one);
+	fill(2, 2);
+	spoil(LOG0, -5, 1);
+	scratch_crash();
+	all_there(20);
+	snprintf(name, sizeof name, "%s.%" PRId64 ".cut", LOG0, 2 * one);
+	ck_assert_int_eq(size_of(name), -1);
+}
+END_TEST
+
+START_TEST(a_segment_that_is_gone_is_missed_not_mourned)
+{
+	x.rules.segment_bytes = 20000;
+	fill(100, 1);
+	ck_assert_uint_gt(x.log->hot->count, 3);
+	char name[64];
+	snprintf(name, sizeof name, "%020" PRId64 ".log", x.log->hot->seg[1].base);
+	ck_assert_int_eq(unlink(file_of(name)), 0);
+	scratch_crash();
+	ck_assert_int_eq(st_log_end(x.log), 1000);
 }
 END_TEST
 
@@ -383,6 +420,8 @@ main(void)
 	tcase_add_test(c, zeros_behind_the_last_batch_are_cut);
 	tcase_add_test(c, preallocated_segments_are_trimmed_when_done);
 	tcase_add_test(c, segments_behind_a_damaged_one_go);
+	tcase_add_test(c, what_follows_damage_is_kept_a_torn_end_is_not);
+	tcase_add_test(c, a_segment_that_is_gone_is_missed_not_mourned);
 	tcase_add_test(c, what_can_be_made_anew_is);
 	tcase_add_test(c, torn_indexes_are_believed_as_far_as_they_ascend);
 	tcase_add_test(c, a_log_changed_after_a_clean_stop_is_not_believed);

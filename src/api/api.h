@@ -67,6 +67,8 @@ struct api_call {
 
 /* Answers a call that was API_LATER: from the handler's timer or wake-up, never inside the handler. */
 void api_finish(struct api_call *);
+/* After a CONTROL row ran and its plan is to be forgotten: what succeeded carries err and why instead. */
+void api_refuse(struct api_call *, enum rk_err err, struct rk_str why);
 
 /* The row of an API that is served; NULL: not advertised. */
 struct api_row {

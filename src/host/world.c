@@ -134,6 +134,7 @@ host_process_setup(struct host_options *o)
 	(void)mallopt(M_TOP_PAD, 256 * 1024);
 	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	host_fault_setup(getenv("ROOKERY_FAULT"));
+	host_crash_setup();
 	divide_descriptors(o);
 	if (o->backlog == 0)
 		o->backlog = 50;

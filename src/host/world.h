@@ -271,4 +271,6 @@ void host_http_close(struct host_world *);
 void host_stop_workers(struct host_world *);
 /* Raises RLIMIT_NOFILE and divides it; sets up the heap. Once per process. */
 void host_process_setup(struct host_options *);
+/* From now on a bus error names the file it came from, and the way out, and ends the process with 1. */
+void host_crash_setup(void);
 #endif

@@ -7,7 +7,11 @@
 #include "protocol/batch.h"
 #include "src/node/inside.h"
 
-enum { BATCH_BYTES = 4 << 20 }; /* no further request past it: Raft takes batches of 8 MiB */
+enum {
+	BATCH_BYTES = 4 << 20, /* no further request past it: Raft takes batches of 8 MiB */
+	GROW_BYTES = 8 << 20,
+	SHRINK_BYTES = 1 << 20
+};
 
 void
 node_control_init(struct node *n)
@@ -25,6 +29,17 @@ node_errand_add(struct node *n, struct node_errand *e)
 {
 	rk_assert(e->plan != NULL && e->done != NULL);
 	rk_list_add(&n->control.waiting, &e->link);
+}
+
+/* A log or an image that cannot be written ends the node: what would bring it there is refused while reading,
+ * and making room, still works. */
+bool
+node_control_scarce(struct node *n, bool removal)
+{
+	struct rk_space s;
+
+	return rk_space_of(n->env, n->conf->metadata_dir, &s) == RK_OK
+	    && s.free_bytes < (removal ? SHRINK_BYTES : GROW_BYTES);
 }
 
 /* Everybody in the batch hears how it ended. Their done may add new errands. */
@@ -64,7 +79,7 @@ node_control_run(struct node *n)
 		rk_list_add(&c->planned, &e->link);
 		meta_plan_enter(&c->plan);
 		e->plan(e, &c->plan);
-		meta_plan_leave(&c->plan, true);
+		meta_plan_leave(&c->plan, !e->dropped);
 	}
 	c->batch = meta_plan_batch(&c->plan, node_quorum_epoch(n), rk_wall(n->env));
 	if (c->batch.len < 0) { /* nothing to change: the answers say why */

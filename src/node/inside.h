@@ -31,6 +31,7 @@ struct node_errand {
 	void (*plan)(struct node_errand *, struct meta_plan *);
 	/* RK_OK: committed and applied here. RK_NOT_CONTROLLER: leadership was lost, nothing happened. */
 	void (*done)(struct node_errand *, enum rk_err);
+	bool dropped; /* set by plan: nothing of what it planned is kept */
 };
 
 struct node_call {
@@ -75,7 +76,7 @@ struct node {
 	struct rk_list conns;
 	uint64_t connections;     /* open */
 	uint64_t requests;
-	struct rk_say_limit odd_frames;
+	struct rk_say_limit odd_frames, full_disk;
 	struct node_call *spare;  /* calls kept for reuse */
 	uint32_t spares;
 	bool ready, stopping, failed;
@@ -94,6 +95,8 @@ void node_serve_free(struct node *);
 /* --- control.c */
 void node_control_init(struct node *);
 void node_errand_add(struct node *, struct node_errand *);
+/* Too little space is left where the metadata is for it to grow (or, removal, even to shrink). */
+bool node_control_scarce(struct node *, bool removal);
 void node_control_run(struct node *);                         /* plans what waits, when it may */
 /* The high watermark reached high: when it covers the batch under way it is taken in, and *applied moves. */
 void node_control_committed(struct node *, int64_t high, int64_t *applied);

@@ -8,7 +8,7 @@
 #include "protocol/gen/api_versions.h"
 #include "src/node/inside.h"
 
-enum { SPARES_MAX = 64, PRODUCE = 0, API_VERSIONS = 18 };
+enum { SPARES_MAX = 64, PRODUCE = 0, API_VERSIONS = 18, DELETE_TOPICS = 20 };
 
 static void read_on(struct node_conn *);
 
@@ -134,11 +134,19 @@ static void
 plan_call(struct node_errand *e, struct meta_plan *p)
 {
 	struct node_call *k = rk_of(e, struct node_call, errand);
+	struct node *n = k->node;
+	uint64_t bytes = p->bytes;
 
 	k->api.plan = p;
 	k->api.view = p->view;
 	enum api_fate fate = k->row->run(&k->api, k->api.req, k->api.res);
 	rk_assert(fate == API_NOW);
+	if (p->bytes == bytes || !node_control_scarce(n, k->api.head.key == DELETE_TOPICS))
+		return;
+	rk_say_limited(&n->full_disk, rk_now(n->env), RK_ERROR, "%s of %s is refused: the disk of %s is full; free "
+	    "space there (retention and DeleteRecords still work).", k->api.api->name, k->api.peer, n->conf->metadata_dir);
+	api_refuse(&k->api, RK_KAFKA_STORAGE_ERROR, rk_lit("The disk of the controller's metadata is full."));
+	e->dropped = true;
 }
 
 static void

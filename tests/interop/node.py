@@ -32,10 +32,13 @@ class Report:
 
 
 class Node:
+    all = []
+
     def __init__(self, rookery, folder, port, extra="", data=None):
         self.rookery, self.folder, self.port, self.server, self.log_at = rookery, folder, port, None, 0
         self.data = data or os.path.join(folder, "data")
         self.properties, self.log = os.path.join(folder, "server.properties"), os.path.join(folder, "server.log")
+        Node.all.append(self)
         os.makedirs(folder, exist_ok=True)
         self.configure(extra)
         open(self.log, "a").close()
@@ -78,7 +81,7 @@ offsets.topic.replication.factor=1
             try:
                 with Conn(self.port, timeout=2) as c:
                     if c.api_versions()[0] == 0:
-                        return True
+                        return self.server.poll() is None
             except (OSError, Closed):
                 time.sleep(0.02)
         return False

@@ -1,0 +1,49 @@
+/* refuse.c - the answer to a request for the controller when nothing of it can be kept: what would have
+ * been a success of a topic or resource carries the error instead. */
+#include "protocol/gen/alter_configs.h"
+#include "protocol/gen/create_partitions.h"
+#include "protocol/gen/create_topics.h"
+#include "protocol/gen/delete_topics.h"
+#include "protocol/gen/incremental_alter_configs.h"
+#include "protocol/gen/keys.h"
+#include "src/api/handlers.h"
+
+static void
+turn(int16_t *code, struct rk_str *message, enum rk_err err, struct rk_str why)
+{
+	if (*code != 0)
+		return;
+	*code = rk_err_wire(err);
+	*message = why;
+}
+
+void
+api_refuse(struct api_call *c, enum rk_err err, struct rk_str why)
+{
+	rk_assert(err != RK_OK);
+#define EACH(type, list)                                                                            \
+	for (int32_t i = 0; i < ((struct type *)c->res)->list.len; i++)                             \
+	turn(&((struct type *)c->res)->list.at[i].error_code,                                       \
+	    &((struct type *)c->res)->list.at[i].error_message, err, why)
+
+	switch (c->head.key) {
+	case KP_CREATE_TOPICS:
+		EACH(kp_create_topics_res, topics);
+		break;
+	case KP_DELETE_TOPICS:
+		EACH(kp_delete_topics_res, responses);
+		break;
+	case KP_CREATE_PARTITIONS:
+		EACH(kp_create_partitions_res, results);
+		break;
+	case KP_ALTER_CONFIGS:
+		EACH(kp_alter_configs_res, responses);
+		break;
+	case KP_INCREMENTAL_ALTER_CONFIGS:
+		EACH(kp_incremental_alter_configs_res, responses);
+		break;
+	default:
+		rk_assert(c->api == NULL); /* a CONTROL row that this list lacks */
+	}
+#undef EACH
+}
