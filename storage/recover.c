@@ -461,7 +461,8 @@ keep(struct check *c, uint32_t at, uint32_t pos)
 {
 	struct st_log *l = c->log;
 	char from[PATH_MAX], to[PATH_MAX];
-	enum rk_err err = keep_tail(l, &l->hot->seg[at], pos);
+	enum rk_err err =
+	    pos < l->hot->seg[at].bytes ? keep_tail(l, &l->hot->seg[at], pos) : RK_OK;
 
 	for (uint32_t i = at + 1; err == RK_OK && i < l->hot->count; i++) {
 		struct st_segment *s = &l->hot->seg[i];
@@ -477,9 +478,9 @@ keep(struct check *c, uint32_t at, uint32_t pos)
 		err = rk_dir_sync(st_log_env(l), st_log_path(l, from));
 	if (err == RK_OK)
 		rk_say(RK_WARN,
-		    "%s: whole batches follow the damage, so it is no torn end; they are kept "
-		    "beside the log in files that end in .cut. Check the disk; "
-		    "`rookery-dump-log --files` shows what they hold.",
+		    "%s: what is cut off is no torn end, whole batches are in it; it is kept beside "
+		    "the log in files that end in .cut. Check the disk; `rookery-dump-log --files` "
+		    "shows what they hold.",
 		    st_log_path(l, from));
 	else
 		rk_say(RK_ERROR,
@@ -559,20 +560,12 @@ check_segment(struct check *c, uint32_t at)
 	struct st_segment *s = &l->hot->seg[at];
 	int64_t next = rk_max(s->base, l->end);
 	uint32_t pos = 0;
-	char path[PATH_MAX];
 
 	enum rk_err err = st_segment_open(l, s, false);
 	if (err == RK_OK)
 		err = st_segment_first(l, s);
 	if (err != RK_OK)
 		return err;
-	if (c->from >= 0 && s->base > l->end && !l->rules->compact)
-		rk_say(RK_WARN,
-		    "%s: the offsets from %" PRId64 " to %" PRId64
-		    " are missing before %020" PRId64
-		    ".log: a segment file is gone. Restore it from a backup while the node is "
-		    "stopped, or go on without them.",
-		    st_log_path(l, path), l->end, s->base - 1, s->base);
 	err = believed(l, s, c->recovery_point, &pos, &next);
 	if (err == RK_NOT_FOUND || err == RK_CORRUPT_MESSAGE || err == RK_TRUNCATED) {
 		from_scratch(s);
