@@ -204,29 +204,52 @@ say_skipped(struct job *j, const struct want *w, const char *why)
 	    why);
 }
 
-/* The request for every wanted partition that this broker leads, from i on. */
+/* The request for every wanted partition that this broker leads; they stand by topic. */
 static void
-build(struct job *j, uint32_t first, struct kp_list_offsets_req *req)
+build(struct job *j, int32_t leader, struct kp_list_offsets_req *req)
 {
+	struct kp_list_offsets_req_topics_partitions *p =
+	    rk_arena_get(&j->c.arena, j->wants, sizeof *p);
+	uint32_t last = UINT32_MAX;
+
 	kp_defaults(kp_api(KP_LIST_OFFSETS)->req, req);
 	req->replica_id = -1;
 	req->timeout_ms = 30000;
 	req->topics.at = rk_arena_get(&j->c.arena, j->wants, sizeof *req->topics.at);
-	for (uint32_t i = first; i < j->wants; i++) {
-		if (j->want[i].leader != j->want[first].leader)
+	for (uint32_t i = 0; i < j->wants; i++) {
+		if (j->want[i].leader != leader)
 			continue;
-		struct kp_list_offsets_req_topics *t = &req->topics.at[req->topics.len++];
-		struct kp_list_offsets_req_topics_partitions *p =
-		    rk_arena_get(&j->c.arena, 1, sizeof *p);
-		*t = (struct kp_list_offsets_req_topics){
-		    .name = j->meta.topics.at[j->want[i].topic].name};
-		*p = (struct kp_list_offsets_req_topics_partitions){
+		if (j->want[i].topic != last) {
+			last = j->want[i].topic;
+			req->topics.at[req->topics.len].name = j->meta.topics.at[last].name;
+			req->topics.at[req->topics.len++].partitions.at = p;
+		}
+		*p++ = (struct kp_list_offsets_req_topics_partitions){
 		    .partition_index = j->want[i].partition,
 		    .current_leader_epoch = -1,
 		    .timestamp = j->at};
-		t->partitions.at = p;
-		t->partitions.len = 1;
+		req->topics.at[req->topics.len - 1].partitions.len++;
 	}
+}
+
+/* Where a partition stands among the wanted; NULL: it was not asked for. */
+static struct want *
+place(struct job *j, struct rk_str topic, int32_t partition)
+{
+	uint32_t low = 0, high = j->wants;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		int d = rk_str_cmp(j->meta.topics.at[j->want[mid].topic].name, topic);
+		if (d == 0)
+			d = (j->want[mid].partition > partition)
+			    - (j->want[mid].partition < partition);
+		if (d == 0)
+			return &j->want[mid];
+		low = d < 0 ? mid + 1 : low;
+		high = d < 0 ? high : mid;
+	}
+	return NULL;
 }
 
 static void
@@ -236,37 +259,30 @@ take(struct job *j, const struct kp_list_offsets_res *res)
 		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++) {
 			struct kp_list_offsets_res_topics_partitions *p =
 			    &res->topics.at[i].partitions.at[k];
-			for (uint32_t w = 0; w < j->wants; w++) {
-				if (j->want[w].partition != p->partition_index
-				    || !rk_str_eq(j->meta.topics.at[j->want[w].topic].name,
-					res->topics.at[i].name))
-					continue;
-				if (p->error_code == 0)
-					j->offset[w] = p->offset;
-				else
-					say_skipped(j, &j->want[w],
-					    rk_err_name(rk_err_of_wire(p->error_code)));
-			}
+			struct want *w = place(j, res->topics.at[i].name, p->partition_index);
+			if (w == NULL)
+				continue;
+			if (p->error_code == 0)
+				j->offset[w - j->want] = p->offset;
+			else
+				say_skipped(j, w, rk_err_name(rk_err_of_wire(p->error_code)));
 		}
 }
 
 static int
 ask(struct job *j)
 {
-	for (uint32_t i = 0; i < j->wants; i++) {
-		struct kp_list_offsets_req req;
-		struct kp_list_offsets_res res;
-		bool asked = false;
-		for (uint32_t k = 0; k < i && !asked; k++)
-			asked = j->want[k].leader == j->want[i].leader;
-		if (j->want[i].leader < 0) {
+	struct kp_list_offsets_req req;
+	struct kp_list_offsets_res res;
+
+	for (uint32_t i = 0; i < j->wants; i++)
+		if (cmd_client_broker(&j->c, j->want[i].leader) == NULL)
 			say_skipped(j, &j->want[i], "it has no leader");
+	for (uint32_t b = 0; b < j->c.brokers; b++) {
+		build(j, j->c.broker[b].id, &req);
+		if (req.topics.len == 0)
 			continue;
-		}
-		if (asked)
-			continue;
-		build(j, i, &req);
-		if (!cmd_client_call(&j->c, j->want[i].leader, KP_LIST_OFFSETS, &req, &res))
+		if (!cmd_client_call(&j->c, j->c.broker[b].id, KP_LIST_OFFSETS, &req, &res))
 			return wrong(j->c.why);
 		take(j, &res);
 	}

@@ -5,29 +5,30 @@
 #include <librdkafka/rdkafka.h>
 #include "src/cmd/client.h"
 
-#define CMD_RD_FUNCTIONS(F)                                                                      \
-	F(conf_new)                                                                              \
-	F(conf_set)                                                                              \
-	F(conf_destroy)                                                                          \
-	F(conf_set_dr_msg_cb)                                                                    \
-	F(conf_set_error_cb)                                                                     \
-	F(conf_set_opaque)                                                                       \
-	F(conf_set_log_cb)                                                                       \
-	F(conf_set_rebalance_cb)                                                                 \
-	F(new)                                                                                   \
-	F(destroy)                                                                               \
-	F(poll)                                                                                  \
-	F(flush)                                                                                 \
-	F(produceva)                                                                             \
-	F(err2str)                                                                               \
-	F(err2name)                                                                              \
-	F(outq_len)                                                                              \
-	F(error_code) F(error_string) F(error_destroy) F(headers_new) F(header_add) F(subscribe) \
-	    F(assign) F(consumer_poll) F(consumer_close) F(poll_set_consumer) F(message_destroy) \
-		F(message_timestamp) F(message_headers) F(header_get_all) F(topic_name)          \
-		    F(metadata) F(metadata_destroy) F(topic_new) F(topic_destroy)                \
-			F(topic_partition_list_new) F(topic_partition_list_add)                  \
-			    F(topic_partition_list_destroy) F(init_transactions)                 \
+#define CMD_RD_FUNCTIONS(F)                                                                  \
+	F(conf_new)                                                                          \
+	F(conf_set)                                                                          \
+	F(conf_destroy)                                                                      \
+	F(conf_set_dr_msg_cb)                                                                \
+	F(conf_set_error_cb)                                                                 \
+	F(conf_set_opaque)                                                                   \
+	F(conf_set_log_cb)                                                                   \
+	F(conf_set_rebalance_cb)                                                             \
+	F(new)                                                                               \
+	F(destroy)                                                                           \
+	F(poll)                                                                              \
+	F(flush)                                                                             \
+	F(produceva)                                                                         \
+	F(err2str)                                                                           \
+	F(err2name)                                                                          \
+	F(outq_len)                                                                          \
+	F(error_code)                                                                        \
+	F(error_string) F(error_destroy) F(headers_new) F(header_add) F(subscribe) F(assign) \
+	    F(consumer_poll) F(consumer_close) F(poll_set_consumer) F(message_destroy)       \
+		F(message_timestamp) F(message_headers) F(header_get_all) F(topic_name)      \
+		    F(metadata) F(metadata_destroy) F(topic_new) F(topic_destroy)            \
+			F(topic_partition_list_new) F(topic_partition_list_add)              \
+			    F(topic_partition_list_destroy) F(init_transactions)             \
 				F(begin_transaction) F(commit_transaction) F(conf_set_stats_cb)
 
 struct cmd_rd {

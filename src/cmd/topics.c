@@ -416,13 +416,19 @@ gather(struct job *j)
 	}
 }
 
+static int
+by_topic(const void *a, const void *b)
+{
+	return rk_str_cmp(((const struct topic *)a)->name, ((const struct topic *)b)->name);
+}
+
+/* What was gathered stands by name from here on. */
 static struct topic *
 topic_named(struct job *j, struct rk_str name)
 {
-	for (uint32_t i = 0; i < j->topics; i++)
-		if (rk_str_eq(j->topic[i].name, name))
-			return &j->topic[i];
-	return NULL;
+	struct topic key = {.name = name};
+
+	return j->topics == 0 ? NULL : bsearch(&key, j->topic, j->topics, sizeof key, by_topic);
 }
 
 enum { TOPIC_RESOURCE = 2, FROM_DEFAULT = 5 };
@@ -569,6 +575,8 @@ describe(struct job *j)
 		rc = gather_by_metadata(j, &id);
 	else if ((rc = find_names(j)) == 0 && (rc = must_exist(j)) == 0 && j->names > 0)
 		rc = gather(j);
+	if (rc == 0 && j->topics > 0)
+		qsort(j->topic, j->topics, sizeof *j->topic, by_topic);
 	if (rc == 0 && j->topics > 0 && (rc = gather_configs(j)) == 0) {
 		gather_moves(j);
 		for (uint32_t i = 0; i < j->topics; i++)
