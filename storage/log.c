@@ -439,6 +439,7 @@ st_log_grow(struct st_log *l, int64_t base)
 	struct st_hot *h = l->hot;
 	struct st_segment s;
 	uint64_t size = 0;
+	char path[PATH_MAX];
 
 	rk_assert(h->count == 0 || h->seg[h->count - 1].base < base);
 	st_segment_init(&s, base);
@@ -452,6 +453,10 @@ st_log_grow(struct st_log *l, int64_t base)
 	if (err == RK_OK && l->rules->preallocate)
 		err = rk_file_reserve(s.log, (uint64_t)l->rules->segment_bytes);
 	if (err != RK_OK) {
+		/* A name without a segment would be taken for one by the next start. */
+		if (s.log != NULL && st_segment_path(l, base, ".log", path))
+			(void)!rk_path_remove(st_log_env(l), path);
+		h->folder_dirty = true;
 		st_segment_close(&s);
 		return err;
 	}
@@ -485,7 +490,8 @@ st_log_roll(struct st_log *l, int64_t base)
 	char path[PATH_MAX];
 
 	rk_assert(s->bytes > 0 && base >= l->end);
-	/* Compaction makes holes between segments, so that there a lost end could not be told from one. */
+	/* Compaction makes holes between segments, so that there a lost end could not be told from
+	 * one. */
 	enum rk_err err = l->rules->compact ? st_log_sync_wait(l) : RK_OK;
 	if (err != RK_OK)
 		return err;

@@ -225,6 +225,10 @@ build_row(struct st_log *l)
 		err = put_swaps_in_place(l, &x);
 	for (uint32_t i = 0; err == RK_OK && i < x.count; i++)
 		err = add_segment(l, x.base[i]);
+	/* Only the last one may be empty: it has just been begun. */
+	for (uint32_t i = l->hot->count; err == RK_OK && i-- > 0;)
+		if (i + 1 < l->hot->count && l->hot->seg[i].bytes == 0)
+			err = st_log_drop_segment(l, i);
 	forget(&x);
 	if (err == RK_OK && l->hot->count == 0)
 		err = st_log_grow(l, l->start);
@@ -663,6 +667,7 @@ check_all(struct check *c)
 	/* The segment of the last stable record: its end (that it was rolled) need not be stable.
 	 */
 	uint32_t first = st_log_floor(l, rk_max(0, c->recovery_point - 1));
+	first -= first > 0 && l->hot->seg[first].bytes == 0;
 	enum rk_err err = RK_OK;
 	char path[PATH_MAX];
 
@@ -674,6 +679,10 @@ check_all(struct check *c)
 		err = i == first || follows(c, i)
 			  ? check_segment(c, i)
 			  : cut_here(c, i - 1, l->hot->seg[i - 1].bytes, RK_TRUNCATED);
+	/* Begun, and given up for want of space: the one before it went on. */
+	if (err == RK_OK && l->hot->count > 1 && st_log_active(l)->bytes == 0
+	    && st_log_active(l)->base < l->end)
+		err = st_log_drop_segment(l, l->hot->count - 1);
 	if (err == RK_OK && l->end < c->recovery_point)
 		rk_say(RK_ERROR,
 		    "%s ends at offset %" PRId64 ", but was on stable storage up to %" PRId64

@@ -27,7 +27,7 @@ static uint32_t count;
 static int64_t floor_of; /* what has been promised */
 static int32_t epoch, sequence[4];
 static bool in_txn[4], forgot; /* forgot: retention took records that producers are known from */
-static bool loud;
+static bool loud, faulty;      /* faulty: the disk is full at times, and fails at times */
 static const struct st_meta meta = {.version = 1, .node_id = 1, .cluster_id = "x"};
 
 static void
@@ -90,6 +90,8 @@ some_batch(void)
 	return kp_build_end(&b, 0, who, 0, -1);
 }
 
+static void drop_from(int64_t offset);
+
 static void
 append(void)
 {
@@ -99,8 +101,13 @@ append(void)
 		return;
 	epoch += below(20) == 0;
 	struct rk_str b = some_batch();
-	must(st_log_append(lg, (uint8_t *)(uintptr_t)b.at, (uint32_t)b.len, epoch,
-	    w.env.world->wall_ms(&w.env), &a));
+	enum rk_err err = st_log_append(lg, (uint8_t *)(uintptr_t)b.at, (uint32_t)b.len, epoch,
+	    w.env.world->wall_ms(&w.env), &a);
+	if (err != RK_OK) { /* nothing was appended */
+		rk_assert(faulty && (st_log_broken(lg) || st_log_end(lg) == model_end()));
+		drop_from(model_end());
+		return;
+	}
 	rk_assert(a.first == model_end());
 	model[count++] = (struct kept){a.first, a.last, epoch, b};
 }
@@ -143,7 +150,11 @@ truncate_some(void)
 	int64_t to = model[i].base;
 	if (to < st_log_start(lg))
 		return;
-	must(st_log_truncate(lg, to));
+	enum rk_err err = st_log_truncate(lg, to);
+	if (err != RK_OK) { /* it is broken, and ends somewhere from there on */
+		rk_assert(faulty && st_log_broken(lg) && st_log_stable(lg) <= to);
+		return;
+	}
 	drop_from(to);
 	epoch++;
 	rk_assert(st_log_stable(lg) == to);
@@ -223,8 +234,19 @@ check_records(void)
 
 /* --- life and death */
 static void
+set_faults(bool on)
+{
+	struct sim_faults *f = sim_disk_faults(disk);
+
+	f->sync_eio = on && faulty ? 10000 : 0;
+	f->write_eio = on && faulty ? 2000 : 0;
+	f->space_bytes = 0;
+}
+
+static void
 start(void)
 {
+	set_faults(false);
 	must(st_dir_open(&w.env, "/d", &meta, &dir, &how));
 	enum rk_err err = st_log_open(dir, rk_lit("t"), 0, how.clean, &rules, &lg);
 	if (err == RK_NOT_FOUND) {
@@ -242,6 +264,7 @@ start(void)
 	check_producers();
 	check_aborted();
 	floor_of = st_log_stable(lg);
+	set_faults(true);
 }
 
 static void
@@ -296,9 +319,12 @@ step(void)
 {
 	int64_t what = below(200);
 
+	for (uint32_t i = 0; loud && getenv("ROW") != NULL && lg->hot != NULL && i < lg->hot->count; i++)
+		fprintf(stderr, "   %" PRId64 ":%" PRIu32 "%s%s", lg->hot->seg[i].base, lg->hot->seg[i].bytes,
+		    lg->hot->seg[i].dirty ? "d" : "", lg->hot->seg[i].closing ? "c" : "");
 	if (loud)
-		fprintf(stderr, "%3d: end %" PRId64 " stable %" PRId64 " point %" PRId64 "\n", (int)what,
-		    st_log_end(lg), st_log_stable(lg), st_log_recovery_point(lg));
+		fprintf(stderr, "%3d: end %" PRId64 " stable %" PRId64 " point %" PRId64 "\n",
+		    (int)what, st_log_end(lg), st_log_stable(lg), st_log_recovery_point(lg));
 
 	if (what < 120)
 		append();
@@ -307,13 +333,19 @@ step(void)
 	else if (what < 180)
 		sim_run(&sim, sim.now_us + 10000000);
 	else if (what < 186)
-		must(st_dir_save(dir));
+		rk_assert(st_dir_save(dir) == RK_OK || faulty);
+	else if (faulty && what > 196)
+		sim_disk_faults(disk)->space_bytes = sim_disk_used(disk) + below(30000);
+	else if (faulty && what > 194)
+		sim_disk_faults(disk)->space_bytes = 0;
 	else if (what < 188)
 		truncate_some();
 	else if (what < 190)
 		st_log_cool(lg);
 	else if (what < 192)
 		retain();
+	else if (what < 194 && faulty)
+		power_goes();
 	else if (what < 194)
 		stop();
 	else if (what < 199)
@@ -338,12 +370,13 @@ flush(void *node)
 static void
 history(uint64_t seed)
 {
-	static const struct sim_hooks none = { .tick = tick, .flush = flush };
+	static const struct sim_hooks none = {.tick = tick, .flush = flush};
 
 	count = 0;
 	floor_of = 0;
 	epoch = 0;
 	forgot = false;
+	faulty = seed % 3 == 0;
 	lg = NULL;
 	memset(in_txn, 0, sizeof in_txn);
 	memset(sequence, 0, sizeof sequence);
@@ -365,8 +398,13 @@ history(uint64_t seed)
 	must(rk_dir_make(&w.env, "/d"));
 	must(rk_dir_sync(&w.env, "/"));
 	start();
-	for (uint32_t i = 0; i < STEPS; i++)
+	for (uint32_t i = 0; i < STEPS; i++) {
 		step();
+		if (st_log_broken(lg)) {
+			rk_assert(faulty);
+			power_goes();
+		}
+	}
 	power_goes();
 	sim_world_crash(&w);
 	st_log_free(lg);
