@@ -15,7 +15,7 @@ may_append(const struct core_partition *p, const struct core_append *a)
 		return RK_INVALID_TOPIC_EXCEPTION;
 	if (!p->leads)
 		return RK_NOT_LEADER_OR_FOLLOWER;
-	if (p->broken || p->topic->core->stopping)
+	if (p->broken || core_of(p)->stopping)
 		return p->broken ? RK_KAFKA_STORAGE_ERROR : RK_NOT_LEADER_OR_FOLLOWER;
 	if (a->acks == -1 && p->isr < rk_min(core_conf(p)->min_insync_replicas, p->replicas))
 		return RK_NOT_ENOUGH_REPLICAS;
@@ -52,7 +52,7 @@ want_sync(struct core_partition *p)
 		p->unsynced = true;
 		core_touch(p);
 	} else if (f->flush_ms != INT64_MAX) {
-		core_flush_in(p->topic->core, f->flush_ms);
+		core_flush_in(core_of(p), f->flush_ms);
 	}
 }
 
@@ -60,7 +60,7 @@ want_sync(struct core_partition *p)
 static void
 take_in(struct core_partition *p, struct core_append *a)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	struct st_appended done;
 	struct st_log *log;
 	int64_t base = -1, ms = -1;
@@ -74,6 +74,7 @@ take_in(struct core_partition *p, struct core_append *a)
 			      ? RK_OK
 			      : st_producers_check(st_log_producers(log), a->at, &base, &ms);
 	if (err == RK_DUPLICATE_SEQUENCE_NUMBER && base >= 0) {
+		rk_assert(base < st_log_end(log));
 		a->base_offset = base;
 		a->append_ms = ms;
 		a->need = base + kp_batch_last_delta(a->at) + 1;
@@ -88,6 +89,8 @@ take_in(struct core_partition *p, struct core_append *a)
 		return;
 	}
 	rk_assert(done.first >= p->high && done.last + 1 == st_log_end(log));
+	rk_assert(done.batches == 1 && done.last - done.first == kp_batch_last_delta(a->at));
+	rk_assert(kp_batch_base(a->at) == done.first && kp_batch_epoch(a->at) == p->leader_epoch);
 	a->base_offset = done.first;
 	a->need = done.last + 1;
 	uint64_t records = (uint64_t)kp_batch_count(a->at);
@@ -103,7 +106,7 @@ take_in(struct core_partition *p, struct core_append *a)
 void
 core_append(struct core_partition *p, struct core_append *a)
 {
-	rk_assert(p->topic->core->loaded);
+	rk_assert(core_of(p)->loaded);
 	rk_assert(a->arena != NULL && a->at != NULL);
 	a->base_offset = a->append_ms = a->log_start = a->need = -1;
 	a->message = RK_STR_NULL;
@@ -114,12 +117,14 @@ core_append(struct core_partition *p, struct core_append *a)
 		core_check(p, a);
 	if (a->err == RK_OK)
 		take_in(p, a);
+	rk_assert(a->err != RK_OK || (a->base_offset >= 0 && a->need > a->base_offset));
+	rk_assert(a->err == RK_OK || a->need == -1);
 	if (a->err != RK_OK)
 		a->append_ms = -1;
 	if (says_log_start(a->err))
 		a->log_start = core_start(p);
 	if (a->err != RK_OK)
-		p->topic->counts.failed_produce++, p->topic->core->counts.failed_produce++;
+		p->topic->counts.failed_produce++, core_of(p)->counts.failed_produce++;
 }
 
 enum rk_err
@@ -135,6 +140,7 @@ core_delete_records(struct core_partition *p, int64_t offset, int64_t *low)
 	if (p->topic->rules.compact && !p->topic->rules.delete_old)
 		return RK_POLICY_VIOLATION;
 	int64_t to = offset == -1 ? p->high : offset;
+	rk_assert(log != NULL || p->high == 0);
 	if (to < 0 || to > p->high)
 		return RK_OFFSET_OUT_OF_RANGE;
 	if (log != NULL && to > st_log_start(log)) {

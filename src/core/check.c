@@ -72,6 +72,7 @@ step(struct walk *w)
 	for (int32_t i = 0; i < headers; i++)
 		if (!skip(&p, end, 0, &len) || !skip(&p, end, -1, &len))
 			return false;
+	rk_assert(p <= end && end <= w->end);
 	w->p = p;
 	return p == end;
 }
@@ -84,6 +85,7 @@ record_error(struct core_append *a, int32_t count, int32_t index, const char *me
 	if (a->error == NULL || message == NULL)
 		return;
 	rk_assert(a->errors < count);
+	rk_assert(index >= 0 && index < count);
 	a->error[a->errors++] = (struct core_record_error){index, message};
 }
 
@@ -91,6 +93,7 @@ record_error(struct core_append *a, int32_t count, int32_t index, const char *me
 static void
 refuse(struct core_append *a, enum rk_err first)
 {
+	rk_assert(first == RK_INVALID_TIMESTAMP || first == RK_INVALID_RECORD);
 	a->err = first;
 	if (first == RK_INVALID_TIMESTAMP) {
 		a->message =
@@ -162,7 +165,7 @@ judge(struct core_partition *p, struct core_append *a, const struct rules *r, co
 		    rk_arena_print(a->arena,
 			"Invalid timestamp type in message DefaultRecord(offset=%d, "
 			"timestamp=%" PRId64 ", key=%d bytes, value=%d bytes). Producer should not "
-					     "set timestamp type to "
+			"set timestamp type to "
 			"LogAppendTime.",
 			i, ms, w->key_len < 0 ? 0 : w->key_len, w->value_len < 0 ? 0 : w->value_len)
 			.at);
@@ -248,11 +251,11 @@ level_of(const struct conf_topic *f, enum kp_codec codec)
 				  : INT_MIN;
 }
 
-/* Makes a->at a batch of another codec, from its plain records; room: for what is needed on the way. */
+/* Makes a->at a batch of another codec, from its plain records; room: for what is needed on the
+ * way. */
 static void
-recompress(
-    struct core_partition *p, struct core_append *a, enum kp_codec codec, struct rk_str plain,
-    struct rk_arena *room)
+recompress(struct core_partition *p, struct core_append *a, enum kp_codec codec,
+    struct rk_str plain, struct rk_arena *room)
 {
 	struct rk_str body = codec == KP_NONE ? plain
 					      : kp_deflate(codec, level_of(core_conf(p), codec),
@@ -270,6 +273,7 @@ recompress(
 	memcpy(b, a->at, KP_BATCH_HEAD);
 	memcpy(b + KP_BATCH_HEAD, body.at, (size_t)body.len);
 	rk_put16(b + ATTR_AT, (uint16_t)((kp_batch_attr(b) & ~KP_ATTR_CODEC) | (int)codec));
+	rk_assert(kp_batch_count(b) == kp_batch_count(a->at));
 	a->at = b;
 	a->len = KP_BATCH_HEAD + body.len;
 	kp_batch_seal(b, (size_t)a->len);
@@ -326,10 +330,12 @@ check_records(struct core_partition *p, struct core_append *a)
 		return;
 	}
 	bool opened = has != KP_NONE && (want != has || must_open(p, a));
-	struct rk_arena room; /* of its own: a batch that inflates without end must not cost the answer */
+	struct rk_arena
+	    room; /* of its own: a batch that inflates without end must not cost the answer */
 	rk_arena_init(&room, ROOM_MAX);
 	if (opened
-	    && kp_inflate_all(has, plain.at, (size_t)plain.len, INFLATED_MAX, &room, &plain) != RK_OK)
+	    && kp_inflate_all(has, plain.at, (size_t)plain.len, INFLATED_MAX, &room, &plain)
+		   != RK_OK)
 		a->err = RK_UNKNOWN_SERVER_ERROR;
 	if (a->err == RK_OK && (has == KP_NONE || opened))
 		walk_records(p, a, (const uint8_t *)plain.at, (size_t)plain.len, &max_ms);
@@ -422,6 +428,7 @@ core_check(struct core_partition *p, struct core_append *a)
 	if (a->err != RK_OK)
 		return;
 	check_records(p, a);
+	rk_assert(a->err != RK_OK || kp_batch_bytes(a->at) == a->len);
 	if (a->err == RK_OK && a->len > f->max_message_bytes && !a->own)
 		a->err = RK_MESSAGE_TOO_LARGE; /* another codec made it larger */
 	else if (a->err == RK_OK && a->len > p->topic->rules.segment_bytes)

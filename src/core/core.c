@@ -57,17 +57,19 @@ assigned_dir(const struct core *c, const struct kp_partition_record *r, uint8_t 
 static void
 lead_or_not(struct core_partition *p, const struct kp_partition_record *r)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	bool leads = r->leader == c->node_id, led = p->leads;
 	bool newly = leads && (!led || r->leader_epoch != p->leader_epoch);
 
 	rk_assert(r->leader_epoch >= p->leader_epoch);
 	p->leader = r->leader;
+	rk_assert(r->leader_epoch > p->leader_epoch || r->leader == p->leader);
 	p->leader_epoch = r->leader_epoch;
 	p->partition_epoch = r->partition_epoch;
 	p->replicas = (int16_t)r->replicas.len;
 	p->isr = (int16_t)r->isr.len;
 	p->leads = leads;
+	rk_assert(c->leaders >= (uint32_t)led);
 	c->leaders += (uint32_t)leads;
 	c->leaders -= (uint32_t)led;
 	if (newly && p->log != NULL)
@@ -98,14 +100,14 @@ forget_log(struct core_partition *p)
 		    "The folder of %s-%d in %s could not be set aside for deletion; remove it by "
 		    "hand while the "
 		    "node is stopped.",
-		    p->topic->name.at, p->index, st_dir_path(p->topic->core->dir[p->dir]));
-	core_dirs_tick(p->topic->core);
+		    p->topic->name.at, p->index, st_dir_path(core_of(p)->dir[p->dir]));
+	core_dirs_tick(core_of(p));
 }
 
 static void
 drop_partition(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 
 	core_wake_all(p, RK_UNKNOWN_TOPIC_OR_PARTITION);
 	forget_log(p);
@@ -114,6 +116,8 @@ drop_partition(struct core_partition *p)
 	c->partitions--;
 	c->held[p->dir]--;
 	c->leaders -= p->leads;
+	rk_assert(p->topic->partition[p->index] == p);
+	rk_assert(rk_list_empty(&p->acks) && rk_list_empty(&p->fetches));
 	p->topic->partition[p->index] = NULL;
 	rk_mem_put(p);
 }
@@ -220,7 +224,8 @@ list_dir(struct core *c, uint8_t dir)
 	if (err != RK_OK)
 		st_dir_fail(c->dir[dir], "its partitions cannot be listed");
 	else if (s.found > 0)
-		rk_say(RK_INFO, "%s holds %" PRIu32 " partitions%s.", st_dir_path(c->dir[dir]), s.found,
+		rk_say(RK_INFO, "%s holds %" PRIu32 " partitions%s.", st_dir_path(c->dir[dir]),
+		    s.found,
 		    c->clean[dir] ? ", closed cleanly"
 				  : "; it was not closed cleanly, so their ends are checked now");
 	return err;
@@ -413,34 +418,38 @@ core_heard(struct core *c, const struct meta_view *view, int16_t type, const voi
 
 /* --- stopping */
 static void
-each_log(struct core *c, void (*fn)(struct core_partition *))
+each_partition(struct core *c, void (*fn)(struct core_partition *))
 {
 	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
 	     t = core_topics_walk(c, t))
 		for (uint32_t i = 0; i < t->partitions; i++)
-			if (t->partition[i] != NULL && t->partition[i]->log != NULL)
+			if (t->partition[i] != NULL)
 				fn(t->partition[i]);
 }
 
 static void
 ask_last_sync(struct core_partition *p)
 {
-	if (p->broken || st_log_stable(p->log) == st_log_end(p->log))
+	rk_assert(!p->last_sync);
+	if (p->log == NULL || st_log_broken(p->log) || st_log_stable(p->log) == st_log_end(p->log))
 		return;
 	p->last_sync = true;
-	p->topic->core->stop_left++;
+	core_of(p)->stop_left++;
 	st_log_sync(p->log);
 }
 
 static void
 close_log(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	struct st_log *log = p->log;
 
+	if (log == NULL)
+		return;
+	rk_assert(st_log_broken(log) || st_log_stable(log) == st_log_end(log));
 	st_log_watch(log, NULL, NULL);
 	p->log = NULL;
-	if (p->broken) {
+	if (st_log_broken(log)) {
 		c->stop_err = RK_KAFKA_STORAGE_ERROR;
 		st_log_free(log);
 		return;
@@ -457,11 +466,12 @@ stop_now(struct rk_timer *timer, int64_t now_ms)
 
 	(void)now_ms;
 	rk_assert(c->stopping && c->stop_left == 0);
-	/* High watermarks while the logs are there; recovery points when each is closed at its end. */
+	/* High watermarks while the logs are there; recovery points when each is closed at its end.
+	 */
 	enum rk_err err = core_points_write(c);
 	if (err != RK_OK)
 		c->stop_err = err;
-	each_log(c, close_log);
+	each_partition(c, close_log);
 	for (uint32_t d = 0; c->loaded && d < c->dirs && c->stop_err == RK_OK; d++)
 		if (!st_dir_failed(c->dir[d]))
 			c->stop_err = st_dir_save(c->dir[d]);
@@ -474,7 +484,7 @@ stop_now(struct rk_timer *timer, int64_t now_ms)
 void
 core_stop_step(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 
 	if (!p->last_sync)
 		return;
@@ -503,10 +513,10 @@ core_stop(struct core *c, int64_t broker_epoch, rk_done *done, void *arg)
 	c->stopped_arg = arg;
 	c->stop_epoch = broker_epoch;
 	core_upkeep_stop(c);
-	each_log(c, send_away);
+	each_partition(c, send_away);
 	core_flush(c);
 	if (c->loaded)
-		each_log(c, ask_last_sync);
+		each_partition(c, ask_last_sync);
 	if (c->stop_left == 0)
 		rk_timer_set(c->timers, &c->stop_timer, rk_now(c->env));
 }

@@ -31,8 +31,8 @@ struct core {
 	uint64_t requests[CORE_APIS];
 	uint64_t request_bytes[CORE_APIS];
 	int64_t started_ms;
-	int64_t expired_ms; /* when producers were last looked at for expiry */
-	bool expiring;      /* this round of cleaning does so */
+	int64_t expired_ms;    /* when producers were last looked at for expiry */
+	bool expiring;         /* this round of cleaning does so */
 	int64_t all_points_ms; /* when all checkpoints were last written */
 	bool points_soon;      /* the timer stands for what is dirty now */
 	uint32_t cleaned;      /* partitions that retention has looked at in this round */
@@ -47,6 +47,19 @@ struct core {
 	enum rk_err stop_err;
 };
 enum { CORE_MAGIC = 0x636f7265 };
+
+/* The core of a partition, which must hold together: the high watermark is within the log, who
+ * leads is this node, and a log that is open is not waiting to be found. */
+static inline struct core *
+core_of(const struct core_partition *p)
+{
+	rk_assert(p->topic != NULL && p->topic->core->magic == CORE_MAGIC);
+	rk_assert(p->high >= 0 && p->index >= 0);
+	rk_assert(p->dir < p->topic->core->dirs);
+	rk_assert(!p->leads || p->leader == p->topic->core->node_id);
+	rk_assert(p->log == NULL || !p->found);
+	return p->topic->core;
+}
 
 static inline const struct conf_topic *
 core_conf(const struct core_partition *p)

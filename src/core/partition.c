@@ -9,8 +9,9 @@
 void
 core_touch(struct core_partition *p)
 {
+	rk_assert(p->log != NULL || p->moved);
 	if (rk_list_empty(&p->touched))
-		rk_list_add(&p->topic->core->touched, &p->touched);
+		rk_list_add(&core_of(p)->touched, &p->touched);
 }
 
 static void
@@ -19,7 +20,7 @@ heard_stable(void *arg, struct st_log *log)
 	struct core_partition *p = arg;
 
 	rk_assert(p->log == log);
-	rk_assert(p->topic->core->magic == CORE_MAGIC);
+	rk_assert(core_of(p)->magic == CORE_MAGIC);
 	core_advance(p);
 }
 
@@ -36,7 +37,7 @@ core_watch(struct core_partition *p)
 static enum rk_err
 set_aside(struct core_partition *p, struct st_log *log)
 {
-	struct st_dir *d = p->topic->core->dir[p->dir];
+	struct st_dir *d = core_of(p)->dir[p->dir];
 
 	rk_say(RK_WARN,
 	    "The folder of %s-%d in %s belongs to another topic of that name; it is set aside as a "
@@ -52,7 +53,7 @@ set_aside(struct core_partition *p, struct st_log *log)
 static enum rk_err
 open_found(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	struct st_log *log;
 
 	rk_assert(p->log == NULL && p->found);
@@ -75,6 +76,8 @@ open_found(struct core_partition *p)
 	p->log = log;
 	p->found = false;
 	p->high = rk_max(rk_min(p->high, st_log_end(log)), st_log_start(log));
+	rk_assert(st_log_start(log) <= p->high && p->high <= st_log_end(log));
+	rk_assert(st_log_stable(log) <= st_log_end(log));
 	core_watch(p);
 	core_advance(p);
 	core_clean_soon(c);
@@ -97,7 +100,7 @@ core_open(struct core_partition *p, struct st_log **log)
 enum rk_err
 core_log_for_write(struct core_partition *p, struct st_log **log)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	enum rk_err err = core_open(p, log);
 
 	if (err != RK_OK || *log != NULL)
@@ -113,6 +116,7 @@ core_log_for_write(struct core_partition *p, struct st_log **log)
 		    p->topic->name.at, p->index, st_dir_path(c->dir[p->dir]), rk_err_name(err));
 		return err == RK_NO_SPACE ? err : RK_KAFKA_STORAGE_ERROR;
 	}
+	rk_assert(st_log_end(*log) == 0 && st_log_start(*log) == 0);
 	p->log = *log;
 	core_watch(p);
 	core_clean_soon(c);
@@ -143,6 +147,7 @@ core_stable(struct core_partition *p)
 	if (core_open(p, &log) != RK_OK || log == NULL)
 		return p->high;
 	int64_t first = st_log_first_unstable(log, p->high);
+	rk_assert(first >= -1);
 	return first < 0 ? p->high : rk_min(first, p->high);
 }
 
@@ -167,6 +172,7 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 		return;
 	}
 	st_log_epoch_end(log, asked, epoch, end);
+	rk_assert(*epoch <= asked && *end <= st_log_end(log));
 	if (*epoch < 0) {
 		*epoch = asked;
 		*end = st_log_start(log);
@@ -180,6 +186,7 @@ core_check_leader(const struct core_partition *p, int32_t client_epoch)
 		return RK_FENCED_LEADER_EPOCH;
 	if (client_epoch >= 0 && client_epoch > p->leader_epoch)
 		return RK_UNKNOWN_LEADER_EPOCH;
+	rk_assert(client_epoch < 0 || client_epoch == p->leader_epoch);
 	return p->leads ? RK_OK : RK_NOT_LEADER_OR_FOLLOWER;
 }
 
@@ -189,6 +196,7 @@ wake_acks(struct core_partition *p)
 {
 	while (!rk_list_empty(&p->acks)) {
 		struct core_wait *w = rk_of(p->acks.next, struct core_wait, link);
+		rk_assert(w->need >= 0 && w->wake != NULL);
 		if (w->need > p->high)
 			break;
 		rk_list_del(&w->link);
@@ -210,7 +218,7 @@ fail_acks(struct core_partition *p, enum rk_err err)
 void
 core_advance(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	struct st_log *log = p->log;
 
 	if (log == NULL)
@@ -302,13 +310,16 @@ void
 core_flush(struct core *c)
 {
 	rk_assert(c->magic == CORE_MAGIC);
-	while (!rk_list_empty(&c->touched)) {
+	while (
+	    !rk_list_empty(&c->touched)) { /* every partition leaves the list with its wishes met */
 		struct core_partition *p = rk_of(c->touched.next, struct core_partition, touched);
 		rk_list_del(&p->touched);
 		if (p->unsynced) {
 			p->unsynced = false;
 			if (p->log != NULL && !p->broken)
 				st_log_sync(p->log);
+			if (p->log != NULL && st_log_broken(p->log))
+				core_advance(p); /* its directory failed: nobody will call back */
 		}
 		if (p->moved) {
 			p->moved = false;

@@ -8,6 +8,7 @@ enum { STALE_MS = 120000 };
 int32_t
 core_session_next(int32_t epoch)
 {
+	rk_assert(epoch >= 0);
 	return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
@@ -54,6 +55,7 @@ core_session_drop(struct core_session *s)
 		rk_list_del(&p->order);
 		rk_mem_put(p);
 	}
+	rk_assert(s->refs == 0);
 	rk_map_free(&s->map);
 	rk_mem_put(s);
 }
@@ -64,6 +66,7 @@ core_session_remove(struct core *c, struct core_session *s)
 	if (core_session_get(c, s->id) != s)
 		return;
 	rk_assert(c->sessions.count > 0);
+	rk_assert(c->sessions.partitions >= s->count);
 	rk_map_del(&c->sessions.by_id, &s->node);
 	rk_list_del(&s->used);
 	c->sessions.count--;
@@ -87,6 +90,7 @@ core_sessions_free(struct core_sessions *s)
 void
 core_session_touch(struct core *c, struct core_session *s, int64_t now_ms)
 {
+	rk_assert(s->refs > 0 && now_ms >= s->created_ms);
 	s->used_ms = now_ms;
 	if (core_session_get(c, s->id) != s)
 		return;
@@ -139,6 +143,8 @@ core_session_new(struct core *c, bool ids, uint32_t partitions, int64_t now_ms)
 	rk_map_add(&c->sessions.by_id, &s->node, id_hash(s->id));
 	rk_list_add(&c->sessions.used, &s->used);
 	c->sessions.count++;
+	rk_assert(c->sessions.count <= slots);
+	rk_assert(s->id > 0 && core_session_get(c, s->id) == s);
 	return s;
 }
 
@@ -178,6 +184,7 @@ core_session_put(
 	p->id = id;
 	p->index = index;
 	p->high = p->log_start = -1;
+	rk_assert(s->refs > 0 && s->count < UINT32_MAX);
 	rk_map_add(&s->map, &p->node, part_hash(s, &id, name, index));
 	rk_list_add(&s->order, &p->order);
 	s->count++;
@@ -189,7 +196,8 @@ core_session_put(
 void
 core_session_forget(struct core *c, struct core_session *s, struct core_session_part *p)
 {
-	rk_assert(s->count > 0);
+	rk_assert(s->count > 0 && s->refs > 0);
+	rk_assert(core_session_find(s, p->id, p->name, p->index) == p);
 	rk_map_del(&s->map, &p->node);
 	rk_list_del(&p->order);
 	s->count--;

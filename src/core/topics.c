@@ -43,6 +43,8 @@ core_topic_of(struct core *c, struct rk_uuid id)
 struct core_topic *
 core_topics_walk(struct core *c, struct core_topic *t)
 {
+	rk_assert(c->magic == CORE_MAGIC);
+	rk_assert(t == NULL || t->core == c);
 	struct rk_node *n = rk_map_walk(&c->by_id, t == NULL ? NULL : &t->by_id);
 
 	return n == NULL ? NULL : rk_of(n, struct core_topic, by_id);
@@ -62,7 +64,9 @@ core_find(struct core *c, bool by_id, struct rk_uuid id, struct rk_str name, int
 {
 	struct core_topic *t = by_id ? core_topic_of(c, id) : core_topic_named(c, name);
 
+	rk_assert(c->magic == CORE_MAGIC);
 	*p = core_partition(t, index);
+	rk_assert(*p == NULL || (*p)->index == index);
 	if (*p != NULL)
 		return RK_OK;
 	if (t == NULL)
@@ -113,6 +117,7 @@ core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 	t->core = c;
 	t->id = id;
 	t->name = (struct rk_str){rk_mem_str(name.at, (size_t)name.len), name.len};
+	rk_assert(core_topic_named(c, name) == NULL);
 	rk_map_add(&c->by_name, &t->by_name, name_hash(name));
 	rk_map_add(&c->by_id, &t->by_id, id_hash(&id));
 	return t;
@@ -156,6 +161,7 @@ emptiest(const struct core *c)
 		if (st_dir_failed(c->dir[best])
 		    || (!st_dir_failed(c->dir[i]) && c->held[i] < c->held[best]))
 			best = i;
+	rk_assert(best < c->dirs && best <= UINT8_MAX);
 	return (uint8_t)best;
 }
 
@@ -191,6 +197,7 @@ core_partition_make(struct core_topic *t, int32_t index)
 	c->held[p->dir]++;
 	c->partitions++;
 	t->partition[index] = p;
+	rk_assert(core_of(p) == c);
 	return p;
 }
 
@@ -238,4 +245,6 @@ core_topic_configure(struct core_topic *t, const struct meta_view *view)
 	if (old != NULL)
 		conf_pool_drop(&c->pool, old);
 	rules_of(&t->rules, t->conf);
+	rk_assert(t->conf != NULL && t->rules.segment_bytes > 0);
+	rk_assert(t->rules.retention_bytes >= -1 && t->rules.retention_ms >= -1);
 }

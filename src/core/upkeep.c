@@ -33,6 +33,7 @@ write_high(struct core *c, uint32_t dir)
 static enum rk_err
 write_points(struct core *c, bool high)
 {
+	rk_assert(c->magic == CORE_MAGIC && c->loaded);
 	enum rk_err worst = RK_OK;
 
 	for (uint32_t d = 0; d < c->dirs; d++) {
@@ -73,7 +74,7 @@ fire_points(struct rk_timer *timer, int64_t now_ms)
 void
 core_dirty(struct core_partition *p)
 {
-	struct core *c = p->topic->core;
+	struct core *c = core_of(p);
 	int64_t at = c->stopping ? INT64_MAX : rk_now(c->env) + CORE_POINTS_MS;
 
 	if (at < c->points.at_ms && !c->points_soon) {
@@ -91,8 +92,10 @@ clean_one(struct core *c, struct core_partition *p)
 	if (core_open(p, &log) != RK_OK || log == NULL || p->broken)
 		return;
 	int64_t start = st_log_start(log);
+	rk_assert(p->high <= st_log_end(log));
 	int64_t freed = st_log_clean(log, p->high, rk_wall(c->env));
 	if (freed > 0 || st_log_start(log) != start) {
+		rk_assert(st_log_start(log) >= start && st_log_start(log) <= p->high);
 		core_dirty(p);
 		core_dirs_tick(c);
 	}
@@ -135,8 +138,8 @@ fire_clean(struct rk_timer *timer, int64_t now_ms)
 
 	rk_assert(c->magic == CORE_MAGIC && !c->stopping);
 	if (c->cleaned == 0) { /* a round begins; old producers go in every so many of them */
-		c->expiring = now_ms - c->expired_ms
-		    >= c->conf->producer_id_expiration_check_interval_ms;
+		c->expiring =
+		    now_ms - c->expired_ms >= c->conf->producer_id_expiration_check_interval_ms;
 		if (c->expiring)
 			c->expired_ms = now_ms;
 	}
@@ -212,6 +215,7 @@ fire_flush(struct rk_timer *timer, int64_t now_ms)
 void
 core_flush_in(struct core *c, int64_t ms)
 {
+	rk_assert(ms >= 0);
 	int64_t at = rk_now(c->env) + ms;
 
 	if (at < c->flush_timer.at_ms && !c->stopping)
