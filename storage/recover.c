@@ -225,10 +225,6 @@ build_row(struct st_log *l)
 		err = put_swaps_in_place(l, &x);
 	for (uint32_t i = 0; err == RK_OK && i < x.count; i++)
 		err = add_segment(l, x.base[i]);
-	/* Only the last one may be empty: it has just been begun. */
-	for (uint32_t i = l->hot->count; err == RK_OK && i-- > 0;)
-		if (i + 1 < l->hot->count && l->hot->seg[i].bytes == 0)
-			err = st_log_drop_segment(l, i);
 	forget(&x);
 	if (err == RK_OK && l->hot->count == 0)
 		err = st_log_grow(l, l->start);
@@ -414,7 +410,8 @@ only_zeros(struct st_segment *s, uint32_t pos)
 	return zero;
 }
 
-/* A torn tail is the last thing in a log. Where whole batches follow, what is at pos was damaged. */
+/* A torn tail is the last thing in a log. Where whole batches follow, what is at pos was damaged.
+ */
 static bool
 batches_follow(struct check *c, struct st_segment *s, uint32_t pos)
 {
@@ -465,8 +462,7 @@ keep(struct check *c, uint32_t at, uint32_t pos)
 {
 	struct st_log *l = c->log;
 	char from[PATH_MAX], to[PATH_MAX];
-	enum rk_err err =
-	    pos < l->hot->seg[at].bytes ? keep_tail(l, &l->hot->seg[at], pos) : RK_OK;
+	enum rk_err err = pos < l->hot->seg[at].bytes ? keep_tail(l, &l->hot->seg[at], pos) : RK_OK;
 
 	for (uint32_t i = at + 1; err == RK_OK && i < l->hot->count; i++) {
 		struct st_segment *s = &l->hot->seg[i];
@@ -482,7 +478,8 @@ keep(struct check *c, uint32_t at, uint32_t pos)
 		err = rk_dir_sync(st_log_env(l), st_log_path(l, from));
 	if (err == RK_OK)
 		rk_say(RK_WARN,
-		    "%s: what is cut off is no torn end, whole batches are in it; it is kept beside "
+		    "%s: what is cut off is no torn end, whole batches are in it; it is kept "
+		    "beside "
 		    "the log in files that end in .cut. Check the disk; `rookery-dump-log --files` "
 		    "shows what they hold.",
 		    st_log_path(l, from));
@@ -667,7 +664,8 @@ check_all(struct check *c)
 	/* The segment of the last stable record: its end (that it was rolled) need not be stable.
 	 */
 	uint32_t first = st_log_floor(l, rk_max(0, c->recovery_point - 1));
-	first -= first > 0 && l->hot->seg[first].bytes == 0;
+	while (first > 0 && l->hot->seg[first].bytes == 0)
+		first--;
 	enum rk_err err = RK_OK;
 	char path[PATH_MAX];
 
@@ -680,9 +678,9 @@ check_all(struct check *c)
 			  ? check_segment(c, i)
 			  : cut_here(c, i - 1, l->hot->seg[i - 1].bytes, RK_TRUNCATED);
 	/* Begun, and given up for want of space: the one before it went on. */
-	if (err == RK_OK && l->hot->count > 1 && st_log_active(l)->bytes == 0
-	    && st_log_active(l)->base < l->end)
-		err = st_log_drop_segment(l, l->hot->count - 1);
+	for (uint32_t i = l->hot->count; err == RK_OK && i-- > 1;)
+		if (l->hot->seg[i].bytes == 0 && l->hot->seg[i].base < l->end)
+			err = st_log_drop_segment(l, i);
 	if (err == RK_OK && l->end < c->recovery_point)
 		rk_say(RK_ERROR,
 		    "%s ends at offset %" PRId64 ", but was on stable storage up to %" PRId64

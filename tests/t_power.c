@@ -179,7 +179,9 @@ check_producers(void)
 			    p->batch[p->count - i].last_offset == q->batch[q->count - i].last_offset
 			    && p->batch[p->count - i].first_seq
 				   == q->batch[q->count - i].first_seq);
-		rk_assert(p->count == q->count);
+		/* Of what was stable, each of the last five; of what is there by luck, at least the last. */
+		for (uint32_t i = 0; i < p->count; i++)
+			rk_assert(p->batch[i].last_offset >= floor_of || i + q->count >= p->count);
 	}
 	st_producers_free(t);
 }
