@@ -8,6 +8,9 @@
 #include "protocol/batch.h"
 #include "protocol/desc.h"
 
+/* A user, a client id, an ip; more than Kafka has words for, and no more than a key has room for. */
+enum { QUOTA_PARTS_MAX = 4, REPLICAS_MAX = 32767 };
+
 static enum rk_err
 bad(const struct meta_apply *ap, const char *why)
 {
@@ -270,7 +273,8 @@ apply_partition(struct meta_apply *ap, const struct kp_partition_record *r)
 
 	if (!st_get(ap->txn, META_TOPIC, meta_key_str(&k), &name))
 		return bad(ap, "makes a partition of a topic that is not there");
-	if (r->partition_id < 0 || r->replicas.len <= 0 || r->leader < META_NO_LEADER ||
+	if (r->partition_id < 0 || r->replicas.len <= 0 || r->replicas.len > REPLICAS_MAX || r->isr.len > REPLICAS_MAX ||
+	    r->eligible_leader_replicas.len > REPLICAS_MAX || r->leader < META_NO_LEADER ||
 	    (r->directories.len > 0 && r->directories.len != r->replicas.len))
 		return bad(ap, "makes a partition that makes no sense");
 	bool there = meta_partition_get(ap->txn, r->topic_id, r->partition_id, ap->scratch, &old);
@@ -318,13 +322,16 @@ apply_partition_change(struct meta_apply *ap, const struct kp_partition_change_r
 
 	if (!meta_partition_get(ap->txn, r->topic_id, r->partition_id, ap->scratch, &old))
 		return ap->scratch->over ? RK_NO_MEMORY : bad(ap, "changes a partition that is not there");
+	if (old.leader_epoch == INT32_MAX || old.partition_epoch == INT32_MAX)
+		return bad(ap, "changes a partition that has used up its epochs");
 	now = old;
 	TAKE(isr);
 	TAKE(removing_replicas);
 	TAKE(adding_replicas);
 	TAKE(eligible_leader_replicas);
 	TAKE(last_known_elr);
-	if (r->replicas.len == 0 || r->leader < META_NO_CHANGE || r->leader_recovery_state < -1 ||
+	if (r->replicas.len == 0 || r->replicas.len > REPLICAS_MAX || r->isr.len > REPLICAS_MAX ||
+	    r->eligible_leader_replicas.len > REPLICAS_MAX || r->leader < META_NO_CHANGE || r->leader_recovery_state < -1 ||
 	    r->leader_recovery_state > 1)
 		return bad(ap, "changes a partition to what makes no sense");
 	if (r->replicas.len > 0) {
@@ -409,7 +416,7 @@ clear_elr(struct meta_apply *ap, struct rk_uuid topic, int32_t partitions)
 			continue;
 		now = old;
 		now.eligible_leader_replicas.len = now.last_known_elr.len = -1;
-		now.partition_epoch++;
+		now.partition_epoch += old.partition_epoch < INT32_MAX;
 		if (old.eligible_leader_replicas.len > 0 || old.last_known_elr.len > 0)
 			err = put_partition(ap, &old, &now);
 	}
@@ -541,6 +548,8 @@ apply_client_quota(struct meta_apply *ap, const struct kp_client_quota_record *r
 {
 	struct meta_key k = { .len = 0 };
 
+	if (r->entity.len > QUOTA_PARTS_MAX)
+		return bad(ap, "sets a quota of an entity with too many parts");
 	for (int32_t done = 0; done < r->entity.len; done++) {
 		int32_t best = -1;
 		for (int32_t i = 0; i < r->entity.len; i++) {
@@ -553,13 +562,12 @@ apply_client_quota(struct meta_apply *ap, const struct kp_client_quota_record *r
 				best = i;
 		}
 		rk_assert(best >= 0);
-		if (k.len > 300)
-			return bad(ap, "sets a quota of an entity with too many parts");
 		meta_key_part(&k, r->entity.at[best].entity_type, 33);
 		meta_key_raw(&k, r->entity.at[best].entity_name.len < 0 ? "\1" : "\2", 1);
 		meta_key_part(&k, r->entity.at[best].entity_name, 64);
 		meta_key_raw(&k, "", 1);
 	}
+	meta_key_raw(&k, "", 1); /* so that it is never empty */
 	meta_key_part(&k, r->key, 64);
 	if (!r->remove)
 		return put(ap, META_QUOTA, &k, &kp_client_quota_record_d, r);
