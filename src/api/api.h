@@ -22,7 +22,11 @@ enum api_fate {
 	API_SILENT, /* no answer (Produce with acks=0) */
 	API_CLOSE,  /* close the connection, as Kafka does here */
 };
-enum api_where { API_DATA, API_BROKER, API_CONTROL };
+enum api_where {
+	API_DATA, API_BROKER, API_CONTROL,
+	API_RUNS = 3,        /* a mask: one of the three above */
+	API_CONTROLLERS = 4, /* a flag: served on controller listeners too */
+};
 
 /* What the node tells handlers about itself: one for all calls, kept current by src/node. */
 struct api_shared {
@@ -55,6 +59,7 @@ struct api_call {
 	struct rk_str principal;     /* "User:ANONYMOUS" */
 	const char *peer;            /* "127.0.0.1:51234" */
 	const char *listener;        /* its name */
+	bool controller;             /* it came in on a controller listener */
 	int32_t throttle_ms;
 	struct rk_arena arena;       /* lives until the answer has left; decoded request and answer too */
 	void *req, *res;             /* res has its defaults when the handler gets it */
@@ -73,7 +78,7 @@ void api_refuse(struct api_call *, enum rk_err err, struct rk_str why);
 /* The row of an API that is served; NULL: not advertised. */
 struct api_row {
 	int16_t key;
-	enum api_where where;
+	uint8_t where; /* enum api_where, and its flag */
 	int16_t min, max; /* served and advertised */
 	const char *duty;
 	enum api_fate (*run)(struct api_call *, const void *req, void *res);

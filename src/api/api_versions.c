@@ -24,13 +24,14 @@ add_rows(struct api_call *c, struct kp_api_versions_res *res)
 	for (uint32_t i = 0; res->api_keys.at != NULL && i < api_rows_count; i++) {
 		rk_assert(
 		    i == 0 || api_rows[i].key > api_rows[i - 1].key); /* the table is in order */
-		res->api_keys.at[i].api_key = api_rows[i].key;
+		if (c->controller && !(api_rows[i].where & API_CONTROLLERS))
+			continue;
+		struct kp_api_versions_res_api_keys *o = &res->api_keys.at[res->api_keys.len++];
+		o->api_key = api_rows[i].key;
 		/* Old versions of librdkafka want to see Produce from 0, though nobody serves it
 		 * any more. */
-		res->api_keys.at[i].min_version =
-		    api_rows[i].key == KP_PRODUCE ? 0 : api_rows[i].min;
-		res->api_keys.at[i].max_version = api_rows[i].max;
-		res->api_keys.len++;
+		o->min_version = api_rows[i].key == KP_PRODUCE ? 0 : api_rows[i].min;
+		o->max_version = api_rows[i].max;
 	}
 }
 

@@ -167,16 +167,16 @@ run_call(struct node_call *k)
 	struct node *n = k->node;
 	enum api_fate fate;
 
-	if (k->row->where == API_CONTROL) {
+	if ((k->row->where & API_RUNS) == API_CONTROL) {
 		k->errand.plan = plan_call;
 		k->errand.done = call_planned;
 		node_errand_add(n, &k->errand);
 		return;
 	}
-	if (k->row->where == API_BROKER)
+	if ((k->row->where & API_RUNS) == API_BROKER)
 		meta_view_begin(n->image, &k->api.view);
 	fate = k->row->run(&k->api, k->api.req, k->api.res);
-	if (k->row->where == API_BROKER)
+	if ((k->row->where & API_RUNS) == API_BROKER)
 		meta_view_end(&k->api.view);
 	if (fate != API_LATER)
 		node_serve_answer(k, fate);
@@ -234,7 +234,7 @@ decode(struct node_conn *c, struct node_call *k, uint32_t len)
 	}
 	a->api = kp_api(a->head.key);
 	k->row = api_row(a->head.key);
-	if (k->row == NULL || a->api == NULL) {
+	if (k->row == NULL || a->api == NULL || (a->controller && !(k->row->where & API_CONTROLLERS))) {
 		odd_frame(c, &a->head, "this API is not served here");
 		return false;
 	}
@@ -337,6 +337,7 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	k->api.principal = rk_lit("User:ANONYMOUS");
 	k->api.peer = rk_conn_peer(conn);
 	k->api.listener = n->conf->listener[c->listener].name;
+	k->api.controller = n->conf->listener[c->listener].is_controller;
 	k->api.now_ms = rk_now(n->env);
 	k->api.wall_ms = rk_wall(n->env);
 	if (!decode(c, k, len)) {
