@@ -66,7 +66,8 @@ share(struct node *n)
 
 	n->shared.leader_id = r->vote.leader;
 	n->shared.leader_epoch = r->vote.epoch;
-	n->shared.leader_directory = r->self.key.dir;
+	/* A static quorum (kraft.version 0) knows its voters without their directories. */
+	n->shared.leader_directory = raft_set_now(r)->version >= 1 ? r->self.key.dir : (struct rk_uuid){ { 0 } };
 	n->shared.quorum_high = r->hw;
 	n->shared.quorum_end = r->log_end;
 }
