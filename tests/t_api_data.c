@@ -111,6 +111,18 @@ bytes(int32_t i)
 	return got(i)->records.out == NULL ? 0 : got(i)->records.out->bytes;
 }
 
+START_TEST(a_session_id_that_cannot_be_fails_the_request_as_it_stands)
+{
+	fq.session_id = INT32_MAX;
+	fp[1].partition = 0; /* named twice, answered twice */
+	ck_assert_int_eq(api_fetch(&call, &fq, &fr), API_NOW);
+	ck_assert_int_eq(fr.error_code, rk_err_wire(RK_UNKNOWN_SERVER_ERROR));
+	ck_assert_int_eq(fr.session_id, INT32_MAX);
+	ck_assert_int_eq(got(0)->error_code, rk_err_wire(RK_UNKNOWN_SERVER_ERROR));
+	ck_assert_int_eq(got(1)->partition_index, 0);
+}
+END_TEST
+
 START_TEST(a_fetch_of_nothing_waits_until_its_time_is_over)
 {
 	ck_assert_int_eq(api_fetch(&call, &fq, &fr), API_LATER);
@@ -384,7 +396,8 @@ main(void)
 {
 	Suite *s = suite_create("api_data");
 	TCase *t = tcase_create("api_data");
-	const TTest *const all[] = {a_fetch_of_nothing_waits_until_its_time_is_over,
+	const TTest *const all[] = {a_session_id_that_cannot_be_fails_the_request_as_it_stands,
+	    a_fetch_of_nothing_waits_until_its_time_is_over,
 	    a_waiting_fetch_wakes_when_its_records_are_stable,
 	    a_fetch_waits_for_as_many_bytes_as_it_asked_for, an_error_never_waits,
 	    only_the_first_batch_may_be_larger_than_asked_for, a_deleted_topic_ends_the_wait,

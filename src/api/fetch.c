@@ -337,6 +337,20 @@ read_records(struct fetch *f, struct want *w, struct st_log *log, int64_t limit,
 	return RK_OK;
 }
 
+/* A partition's answer before there is anything to say. */
+static void
+blank(part_out *o, int32_t index)
+{
+	*o = (part_out){.partition_index = index};
+	o->high_watermark = o->last_stable_offset = o->log_start_offset = -1;
+	o->diverging_epoch.epoch = -1;
+	o->diverging_epoch.end_offset = -1;
+	o->current_leader.leader_id = o->current_leader.leader_epoch = -1;
+	o->snapshot_id.end_offset = -1;
+	o->snapshot_id.epoch = -1;
+	o->preferred_read_replica = -1;
+}
+
 static void
 answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one, part_out *o)
 {
@@ -346,14 +360,7 @@ answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one,
 	int64_t end = -1;
 	enum rk_err err = judge(w, &log, &diverges, &epoch, &end);
 
-	o->partition_index = w->index;
-	o->high_watermark = o->last_stable_offset = o->log_start_offset = -1;
-	o->diverging_epoch.epoch = -1;
-	o->diverging_epoch.end_offset = -1;
-	o->current_leader.leader_id = o->current_leader.leader_epoch = -1;
-	o->snapshot_id.end_offset = -1;
-	o->snapshot_id.epoch = -1;
-	o->preferred_read_replica = -1;
+	blank(o, w->index);
 	o->aborted_transactions.len = w->at == NULL ? 0 : -1;
 	if (err == RK_OK && rk_min(w->max_bytes, *budget) < 0)
 		err = RK_UNKNOWN_SERVER_ERROR;
@@ -428,7 +435,6 @@ answer(struct fetch *f, struct kp_fetch_res *res)
 	for (uint32_t i = 0; i < f->wants; i++) {
 		struct want *w = &f->want[i];
 		part_out *o = parts;
-		*o = (part_out){0};
 		answer_one(f, w, &budget, &at_least_one, o);
 		if (!is_news(f, w, o))
 			continue;
@@ -520,24 +526,38 @@ wait_for(struct fetch *f, int32_t max_wait_ms)
 	return API_LATER;
 }
 
-/* An isolation level that does not exist, once something would have been read: every partition of
- * the request up to version 12, the request as a whole from 7 on. */
+/* The request fails as it stands: every partition it lists up to version 12, the request as a whole from 7 on. */
 static enum api_fate
 refuse(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *res, enum rk_err err)
 {
-	struct fetch all = {.call = f->call, .mark = core_mark(f->call->shared->core)};
+	struct rk_arena *a = &f->call->arena;
+	int32_t topics = f->call->head.version >= 13 ? 0 : (int32_t)rk_max(q->topics.len, 0);
 
 	release(f);
 	res->error_code = rk_err_wire(err);
 	res->session_id = q->session_id;
-	if (f->call->head.version >= 13 || !want_request(&all, q, NULL))
-		return API_NOW;
-	for (uint32_t i = 0; i < all.wants; i++) {
-		all.want[i].at = NULL;
-		all.want[i].err = err;
+	res->responses.at = rk_arena_get(a, (size_t)topics + 1, sizeof *res->responses.at);
+	for (int32_t i = 0; i < topics && res->responses.at != NULL; i++) {
+		topic_out *t = &res->responses.at[res->responses.len++];
+		int32_t count = (int32_t)rk_max(q->topics.at[i].partitions.len, 0);
+		t->topic = q->topics.at[i].topic;
+		t->partitions.at = rk_arena_get(a, (size_t)count + 1, sizeof *t->partitions.at);
+		t->partitions.len = t->partitions.at == NULL ? 0 : count;
+		for (int32_t k = 0; k < t->partitions.len; k++) {
+			blank(&t->partitions.at[k], q->topics.at[i].partitions.at[k].partition);
+			t->partitions.at[k].error_code = rk_err_wire(err);
+		}
 	}
-	answer(&all, res);
 	return API_NOW;
+}
+
+/* Kafka's cache of sessions has no place for these ids, and fails the request. */
+static bool
+impossible_session(const struct kp_fetch_req *q)
+{
+	const int32_t a_shard = INT32_MAX / 8;
+
+	return q->session_id <= -a_shard || q->session_id >= 8 * a_shard;
 }
 
 static bool
@@ -573,6 +593,8 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	f->committed = q->isolation_level == 1;
 	f->max_bytes = (int32_t)rk_min(q->max_bytes, c->shared->conf->fetch_max_bytes);
 	f->min_bytes = (int32_t)rk_min(q->min_bytes, f->max_bytes);
+	if (impossible_session(q))
+		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
 	if (q->session_epoch == 0 || q->session_epoch == -1)
 		fits = full(f, q, res);
 	else
