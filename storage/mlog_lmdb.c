@@ -9,6 +9,7 @@
  * transaction and says so, and the core, which holds no reader between two calls, grows the map. */
 #include <lmdb.h>
 #include <sys/stat.h>
+#include "storage/mdb.h"
 #include "storage/mlog.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -21,6 +22,7 @@ struct lmdb {
 	MDB_env *env;
 	MDB_dbi log, meta;
 	size_t map_bytes;
+	const char *why; /* what st_mdb_damage saw */
 	char path[];
 };
 
@@ -45,7 +47,8 @@ complain(const struct lmdb *l, const char *doing, int rc)
 	}
 	rk_say(RK_ERROR, "metadata log %s is damaged: %s: %s. Do not delete it alone (this node's vote is in it): if the "
 	    "quorum has other voters, remove this one from it, format the directory anew (rookery-storage format) and "
-	    "add it again; if it is the only voter, restore the directory from a backup.", l->path, doing, mdb_strerror(rc));
+	    "add it again; if it is the only voter, restore the directory from a backup.", l->path, doing,
+	    l->why != NULL ? l->why : mdb_strerror(rc));
 	return RK_KAFKA_STORAGE_ERROR;
 }
 
@@ -205,6 +208,8 @@ gather(MDB_cursor *c, int64_t offset, int64_t limit, uint32_t max_bytes, struct 
 	rc = seek(c, offset, &k, &v);
 	while (rc == 0 && batches > 0) {
 		memcpy(to, v.mv_data, v.mv_size);
+		if (rk_crc32c(0, (uint8_t *)to + 21, v.mv_size - 21) != kp_batch_crc(to))
+			return MDB_CORRUPTED;
 		to += v.mv_size;
 		if (--batches > 0)
 			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
@@ -247,27 +252,31 @@ static const struct st_mlog_body body = { lmdb_commit, lmdb_grow, lmdb_get, lmdb
 
 /* --- opening */
 
-/* LMDB maps the file and trusts its length: a file cut short would be a bus error later. */
+/* LMDB maps the file and trusts every page: what it would crash on is looked for first. */
 static int
-complete(struct lmdb *l)
+check_pages(struct lmdb *l)
 {
-	MDB_envinfo info;
-	MDB_stat st;
-	struct stat file;
 	mdb_filehandle_t fd;
-	int rc = mdb_env_info(l->env, &info);
+	MDB_envinfo info;
+	int rc = mdb_env_get_fd(l->env, &fd);
 
 	if (rc == 0)
-		rc = mdb_env_stat(l->env, &st);
-	if (rc == 0)
-		rc = mdb_env_get_fd(l->env, &fd);
-	if (rc == 0 && fstat(fd, &file) != 0)
-		rc = errno;
+		rc = mdb_env_info(l->env, &info);
 	if (rc != 0)
 		return rc;
 	l->map_bytes = info.me_mapsize;
-	/* A new file has its two meta pages only, which last_pgno counts. */
-	return (uint64_t)file.st_size < (info.me_last_pgno + 1) * (uint64_t)st.ms_psize ? MDB_CORRUPTED : 0;
+	l->why = st_mdb_damage(fd);
+	return l->why == NULL ? 0 : MDB_CORRUPTED;
+}
+
+/* What only shows while running: LMDB gives up, and the operator should know on what. */
+static void
+on_assert(MDB_env *env, const char *what)
+{
+	struct lmdb *l = mdb_env_get_userctx(env);
+
+	rk_say(RK_FATAL, "LMDB: %s", what);
+	(void)complain(l, "using it", MDB_CORRUPTED);
 }
 
 static int
@@ -287,7 +296,11 @@ open_env(struct lmdb *l)
 		rc = mdb_env_set_mapsize(l->env, l->map_bytes);
 	if (rc == 0)
 		rc = mdb_env_open(l->env, l->path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0644);
-	return rc == 0 ? complete(l) : rc;
+	if (rc == 0)
+		rc = mdb_env_set_userctx(l->env, l);
+	if (rc == 0)
+		rc = mdb_env_set_assert(l->env, on_assert);
+	return rc == 0 ? check_pages(l) : rc;
 }
 
 static int

@@ -3,6 +3,7 @@
  * Every test runs twice. The world here is a queue of jobs that pump() runs; a crash forgets the queue. */
 #include <check.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include "storage/mlog.h"
 #include "protocol/batch.h"
 #include "base/mem.h"
@@ -75,7 +76,8 @@ reopen_err(void)
 static void
 reopen(void)
 {
-	ck_assert_int_eq(reopen_err(), RK_OK);
+	enum rk_err e = reopen_err();
+	ck_assert_msg(e == RK_OK, "%s: %s", rk_err_name(e), last_line);
 }
 
 static void
@@ -627,6 +629,112 @@ START_TEST(a_damaged_last_batch_is_said_to_be_damaged)
 }
 END_TEST
 
+/* A long life of every kind of change: what LMDB makes of it must never be taken for damage. */
+START_TEST(a_log_that_has_worked_hard_is_still_sound)
+{
+	static uint8_t b[40000];
+	uint64_t rng = 7;
+	int32_t epoch = 1;
+
+	setup(_i);
+	for (int round = 0; round < 400; round++) {
+		const struct st_mlog_info *i = st_mlog_info(ml);
+		rng = rng * 6364136223846793005u + 1442695040888963407u;
+		uint32_t dice = (uint32_t)(rng >> 33);
+		int64_t span = i->end - i->start;
+		if (dice % 16 == 0 && span > 0)
+			ck_assert_int_eq(st_mlog_cut(ml, i->start + (int64_t)(dice / 16) % span), RK_OK);
+		else if (dice % 16 == 1 && span > 4 && i->flushed_end == i->end) {
+			struct rk_str s;
+			ck_assert_int_eq(st_mlog_read(ml, i->start + span / 2, i->end, 1, &arena, &s), RK_OK);
+			ck_assert_int_eq(st_mlog_trim(ml, (struct st_mlog_snap){ kp_batch_base(s.at), epoch }), RK_OK);
+			rk_arena_reset(&arena);
+		} else if (dice % 64 == 2)
+			ck_assert_int_eq(st_mlog_reset(ml, (struct st_mlog_snap){ i->end + 100, ++epoch }), RK_OK);
+		else
+			for (uint32_t k = 0; k < dice % 20; k++) {
+				uint32_t pad = (dice >> k) % 8 == 0 ? 20000 + dice % 10000 : dice % 300;
+				epoch += dice % 50 == 0;
+				ck_assert_int_eq(st_mlog_append(ml, b, batch(b, st_mlog_info(ml)->end, 2, epoch, pad + 20,
+				    dice % 7 == 0)), RK_OK);
+			}
+		if (dice % 3 == 0)
+			flush();
+		if (dice % 10 == 0) {
+			flush();
+			int64_t start = st_mlog_info(ml)->start, end = st_mlog_info(ml)->end;
+			crash();
+			holds(start, end, 50000);
+		}
+	}
+	teardown();
+}
+END_TEST
+
+/* Opens the damaged file and reads it all, in a process of its own: 0 it went, 1 an error, else it died. */
+static int
+fate_of_reading(void)
+{
+	struct rk_str s;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (reopen_err() != RK_OK)
+			_exit(1);
+		for (int64_t at = st_mlog_info(ml)->start; at < st_mlog_info(ml)->end;) {
+			if (st_mlog_read(ml, at, INT64_MAX, 100000, &arena, &s) != RK_OK || s.len == 0)
+				_exit(1);
+			for (const char *p = s.at; p < s.at + s.len; p += kp_batch_bytes(p))
+				at = kp_batch_last(p) + 1;
+			rk_arena_reset(&arena);
+		}
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+
+START_TEST(no_damage_is_a_crash)
+{
+	static uint8_t good[4 << 20], hurt_bytes[4 << 20];
+	char path[128];
+	uint64_t rng = (uint64_t)_i + 1;
+	uint32_t errors = 0;
+
+	setup(LMDB);
+	fill(0, 6000, 1);
+	flush();
+	ck_assert_int_eq(st_mlog_trim(ml, (struct st_mlog_snap){ 1000, 1 }), RK_OK);
+	flush();
+	fill(6000, 7000, 2);
+	flush();
+	st_mlog_close(ml);
+	snprintf(path, sizeof path, "%s/log.mdb", dir);
+	FILE *f = fopen(path, "r");
+	size_t n = fread(good, 1, sizeof good, f);
+	fclose(f);
+	ck_assert_uint_lt(n, sizeof good);
+	for (int round = 0; round < 60; round++) {
+		memcpy(hurt_bytes, good, n);
+		rng = rng * 6364136223846793005u + 1442695040888963407u;
+		size_t page = (size_t)(rng >> 33) % (n / 4096), in = (size_t)(rng >> 20) % (round % 3 == 0 ? 64 : 4096);
+		size_t len = round % 4 == 0 ? 4096 - in : 1 + (size_t)(rng >> 50) % 16;
+		for (size_t k = page * 4096 + in; k < n && len > 0; k++, len--)
+			hurt_bytes[k] = (uint8_t)((rng = rng * 6364136223846793005u + 1) >> 40);
+		f = fopen(path, "w");
+		ck_assert_uint_eq(fwrite(hurt_bytes, 1, n, f), n);
+		fclose(f);
+		int fate = fate_of_reading();
+		ck_assert_msg(fate <= 1, "page %zu, byte %zu: signal %d", page, in, fate - 100);
+		errors += fate == 1;
+	}
+	ck_assert_uint_gt(errors, 30);
+	ml = NULL;
+	teardown();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -638,7 +746,7 @@ main(void)
 		trimming_forgets_the_oldest, trimming_past_the_durable_part_keeps_the_view,
 		a_reset_starts_over_behind_a_snapshot, reads_stop_at_the_limit_and_at_the_size,
 		what_is_no_batch_of_this_place_is_refused, crash_points_keep_a_prefix_of_the_flushes,
-		the_map_grows_with_the_log };
+		the_map_grows_with_the_log, a_log_that_has_worked_hard_is_still_sound };
 	Suite *s = suite_create("mlog");
 	TCase *t = tcase_create("contract");
 
@@ -648,6 +756,7 @@ main(void)
 	tcase_add_loop_test(t, a_file_cut_short_is_said_to_be_damaged, 0, 5);
 	tcase_add_test(t, a_damaged_head_is_said_to_be_damaged);
 	tcase_add_test(t, a_damaged_last_batch_is_said_to_be_damaged);
+	tcase_add_loop_test(t, no_damage_is_a_crash, 0, 3);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
