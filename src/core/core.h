@@ -28,8 +28,8 @@ struct core;
 
 /* --- what is counted, per topic and for all of them together */
 struct core_counts {
-	uint64_t messages_in, bytes_in, bytes_out;
-	uint64_t produce_requests, fetch_requests, failed_produce, failed_fetch;
+#define TOPIC_METRIC(field, name, help) uint64_t field;
+#include "base/metric.tbl"
 };
 
 struct core_topic {

@@ -40,6 +40,7 @@ head(struct rk_out *out, const char *name, const char *type, const char *help)
 static void
 topic_counter(struct core *c, struct rk_out *out, const char *name, const char *help, size_t at)
 {
+	rk_assert(at < sizeof(struct core_counts));
 	head(out, name, "counter", help);
 	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
 	     t = core_topics_walk(c, t)) {
@@ -49,37 +50,29 @@ topic_counter(struct core *c, struct rk_out *out, const char *name, const char *
 	}
 }
 
-static void
-plain(struct rk_out *out, const char *name, const char *type, const char *help, uint64_t v)
-{
-	head(out, name, type, help);
-	line(out, "%s %" PRIu64 "\n", name, v);
-}
-
 typedef int64_t reading(struct core_partition *);
 
 static int64_t
 log_size(struct core_partition *p)
 {
-	return p->log == NULL ? 0 : st_log_bytes(p->log);
+	return st_log_bytes(p->log);
 }
 
 static int64_t
 log_end(struct core_partition *p)
 {
-	return p->log == NULL ? p->high : st_log_end(p->log);
+	return st_log_end(p->log);
 }
 
 static int64_t
 log_start(struct core_partition *p)
 {
-	return p->log == NULL ? 0 : st_log_start(p->log);
+	return st_log_start(p->log);
 }
 
-/* A gauge of every partition that holds something or did; a cold log is not opened for it. */
+/* A gauge of every partition whose log is open; a cold log is not opened for it. */
 static void
-partition_gauge(
-    struct core *c, struct rk_out *out, const char *name, const char *help, reading *read_it)
+partition_gauge(struct core *c, struct rk_out *out, const char *name, const char *help, reading *of)
 {
 	head(out, name, "gauge", help);
 	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
@@ -88,36 +81,83 @@ partition_gauge(
 			if (t->partition[i] != NULL && t->partition[i]->log != NULL)
 				line(out,
 				    "%s{topic=\"%s\",partition=\"%" PRIu32 "\"} %" PRId64 "\n",
-				    name, t->name.at, i, read_it(t->partition[i]));
+				    name, t->name.at, i, of(t->partition[i]));
+}
+
+/* How many partitions are so. */
+static uint64_t
+count(struct core *c, bool (*so)(const struct core_partition *))
+{
+	uint64_t n = 0;
+
+	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
+	     t = core_topics_walk(c, t))
+		for (uint32_t i = 0; i < t->partitions; i++)
+			n += t->partition[i] != NULL && so(t->partition[i]);
+	rk_assert(n <= c->partitions);
+	return n;
+}
+
+static bool
+lacks_replicas(const struct core_partition *p)
+{
+	return p->leads && p->isr < p->replicas;
+}
+
+static bool
+is_broken(const struct core_partition *p)
+{
+	return p->broken;
+}
+
+static uint64_t
+partitions(struct core *c)
+{
+	return c->partitions;
+}
+
+static uint64_t
+leaders(struct core *c)
+{
+	rk_assert(c->leaders <= c->partitions);
+	return c->leaders;
+}
+
+static uint64_t
+under_replicated(struct core *c)
+{
+	return count(c, lacks_replicas);
+}
+
+static uint64_t
+offline(struct core *c)
+{
+	return count(c, is_broken);
+}
+
+static uint64_t
+sessions(struct core *c)
+{
+	return c->sessions.count;
+}
+
+static uint64_t
+session_partitions(struct core *c)
+{
+	return c->sessions.partitions;
+}
+
+static uint64_t
+session_evictions(struct core *c)
+{
+	return c->sessions.evicted;
 }
 
 static void
-replicas(struct core *c, struct rk_out *out)
+plain(struct rk_out *out, const char *name, const char *type, const char *help, uint64_t v)
 {
-	uint32_t under = 0, offline = 0;
-
-	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
-	     t = core_topics_walk(c, t)) {
-		for (uint32_t i = 0; i < t->partitions; i++) {
-			const struct core_partition *p = t->partition[i];
-			under += p != NULL && p->leads && p->isr < p->replicas;
-			offline += p != NULL && p->broken;
-		}
-	}
-	plain(out, "kafka_server_replicamanager_partitioncount", "gauge",
-	    "Partitions this broker holds.", c->partitions);
-	plain(out, "kafka_server_replicamanager_leadercount", "gauge",
-	    "Partitions this broker leads.", c->leaders);
-	plain(out, "kafka_server_replicamanager_underreplicatedpartitions", "gauge",
-	    "Partitions led here with a replica out of sync.", under);
-	plain(out, "kafka_server_replicamanager_offlinereplicacount", "gauge",
-	    "Partitions whose log cannot be used.", offline);
-	plain(out, "kafka_server_fetchsessioncache_numincrementalfetchsessions", "gauge",
-	    "Fetch sessions.", c->sessions.count);
-	plain(out, "kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", "gauge",
-	    "Partitions in fetch sessions.", c->sessions.partitions);
-	plain(out, "kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total",
-	    "counter", "Fetch sessions evicted.", c->sessions.evicted);
+	head(out, name, type, help);
+	line(out, "%s %" PRIu64 "\n", name, v);
 }
 
 static void
@@ -142,25 +182,12 @@ void
 core_metrics(struct core *c, struct rk_out *out)
 {
 	rk_assert(c->magic == CORE_MAGIC);
-	replicas(c, out);
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_messagesin_total",
-	    "Records appended.", offsetof(struct core_counts, messages_in));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_bytesin_total", "Bytes appended.",
-	    offsetof(struct core_counts, bytes_in));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_bytesout_total", "Bytes fetched.",
-	    offsetof(struct core_counts, bytes_out));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_totalproducerequests_total",
-	    "Partitions produced to, by request.", offsetof(struct core_counts, produce_requests));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_totalfetchrequests_total",
-	    "Partitions fetched, by request.", offsetof(struct core_counts, fetch_requests));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_failedproducerequests_total",
-	    "Appends refused.", offsetof(struct core_counts, failed_produce));
-	topic_counter(c, out, "kafka_server_brokertopicmetrics_failedfetchrequests_total",
-	    "Reads refused.", offsetof(struct core_counts, failed_fetch));
+#define BROKER_METRIC(reading, name, type, help) plain(out, name, type, help, reading(c));
+#include "base/metric.tbl"
+#define TOPIC_METRIC(field, name, help) \
+	topic_counter(c, out, name, help, offsetof(struct core_counts, field));
+#include "base/metric.tbl"
 	requests(c, out);
-	partition_gauge(c, out, "kafka_log_log_size", "Bytes of the partition's log.", log_size);
-	partition_gauge(
-	    c, out, "kafka_log_log_logendoffset", "The next offset of the partition.", log_end);
-	partition_gauge(c, out, "kafka_log_log_logstartoffset",
-	    "The first offset of the partition.", log_start);
+#define PARTITION_METRIC(reading, name, help) partition_gauge(c, out, name, help, reading);
+#include "base/metric.tbl"
 }
