@@ -377,6 +377,8 @@ st_log_close(struct st_log *l)
 		if (err == RK_OK && (!l->hot->settled || l->hot->epochs_safe != INT64_MAX))
 			err = st_log_sync_wait(l);
 	}
+	if (err == RK_OK && !st_log_broken(l) && st_log_recovery_point(l) < l->end)
+		err = RK_NO_SPACE; /* its epochs could not be written: not a clean end */
 	if (!st_log_broken(l) && err == RK_OK) {
 		/* So that the entry goes on to say it after the log is gone. */
 		l->entry->start = l->start;

@@ -56,7 +56,7 @@ finish(struct st_log *l, enum rk_err err)
 	if (err == RK_OK)
 		err = reload_producers(l);
 	if (err == RK_OK)
-		err = st_log_save_epochs(l);
+		err = st_log_save_epochs(l, l->end);
 	if (err == RK_OK)
 		err = st_log_sync_wait(l);
 	if (err != RK_OK)

@@ -146,7 +146,9 @@ void st_log_forget_recent(struct st_log *);
 
 /* --- log_state.c: epochs and producers on disk */
 rk_must_use enum rk_err st_log_load_epochs(struct st_log *, struct st_epochs *);
-rk_must_use enum rk_err st_log_save_epochs(struct st_log *); /* durable; waits */
+/* Durable; waits. A full disk only puts it off: the recovery point then stays at or below below, from where a start
+ * after a crash makes them anew. */
+rk_must_use enum rk_err st_log_save_epochs(struct st_log *, int64_t below);
 /* Writes <end>.snapshot (and .batches), unsynced: a torn one is found out by its CRC. Keeps those of segment
  * bases and the last two. */
 rk_must_use enum rk_err st_log_snapshot(struct st_log *);

@@ -32,7 +32,7 @@ st_log_load_epochs(struct st_log *l, struct st_epochs *e)
 }
 
 enum rk_err
-st_log_save_epochs(struct st_log *l)
+st_log_save_epochs(struct st_log *l, int64_t below)
 {
 	char path[PATH_MAX];
 	struct rk_arena a;
@@ -43,6 +43,11 @@ st_log_save_epochs(struct st_log *l)
 	if (text.len >= 0 && st_log_file(l, "leader-epoch-checkpoint", path))
 		err = rk_env_spill(st_log_env(l), path, text.at, (uint32_t)text.len);
 	rk_arena_free(&a);
+	if (err == RK_NO_SPACE) {
+		l->hot->epochs_dirty = true;
+		l->hot->epochs_safe = rk_min(l->hot->epochs_safe, below);
+		return RK_OK;
+	}
 	if (err != RK_OK)
 		return err;
 	l->hot->epochs_dirty = l->hot->epochs_named = false;
@@ -224,7 +229,8 @@ st_log_snapshot(struct st_log *l)
 
 	if (st_log_producers(l) == NULL)
 		return RK_KAFKA_STORAGE_ERROR;
-	/* One that is there, and whole, may be on stable storage: writing it again would put that at risk. */
+	/* One that is there, and whole, may be on stable storage: writing it again would put that
+	 * at risk. */
 	if (l->hot->stray[ST_STRAYS - 1] == l->end)
 		return RK_OK;
 	rk_arena_init(&a, STATE_MAX);
@@ -324,8 +330,8 @@ replay(struct st_log *l, int64_t offset, int64_t txn_from)
 	return RK_OK;
 }
 
-/* Snapshots past the end tell of records that are gone, and must be gone, durably, before others take their
- * offsets. Of the rest, those of segments and the last two stay. */
+/* Snapshots past the end tell of records that are gone, and must be gone, durably, before others
+ * take their offsets. Of the rest, those of segments and the last two stay. */
 static enum rk_err
 prune(struct st_log *l, struct offsets *o)
 {
@@ -399,8 +405,8 @@ choose(struct st_log *l, struct offsets *o, int64_t from, int64_t *offset)
 		}
 		err = err == RK_CORRUPT_MESSAGE || err == RK_NOT_FOUND ? RK_OK : err;
 	}
-	/* Ours has a whole one at each segment that is stable; so this is a short log, which tells it itself, or
-	 * Kafka's. */
+	/* Ours has a whole one at each segment that is stable; so this is a short log, which tells
+	 * it itself, or Kafka's. */
 	if (err == RK_OK && base == 0 && st_log_bytes(l) <= 4 * l->rules->segment_bytes) {
 		*offset = 0;
 		st_producers_clear(l->hot->producers);

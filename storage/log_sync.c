@@ -319,7 +319,7 @@ st_log_sync_wait(struct st_log *l)
 	}
 	rk_mem_put(x.at);
 	if (err == RK_OK && (epochs || l->hot->epochs_named || l->hot->epochs_safe != INT64_MAX))
-		err = st_log_save_epochs(l);
+		err = st_log_save_epochs(l, l->hot->epochs_safe);
 	if (err != RK_OK) {
 		st_log_break(l, "records could not be brought to stable storage", err);
 		return err;

@@ -586,8 +586,15 @@ check_segment(struct check *c, uint32_t at)
 		err = check_batches(c, at, pos, next);
 	s = &l->hot->seg[at];
 	s->dirty = s->closing = true;
-	if (err == RK_OK && at + 1 < l->hot->count)
-		err = st_segment_finish(l, s);
+	if (err != RK_OK || at + 1 == l->hot->count)
+		return err;
+	err = st_segment_finish(l, s);
+	if (err == RK_NO_SPACE) {
+		/* Without an index it is read more slowly, and the index made when there is room. */
+		st_index_close(&s->offsets);
+		st_index_close(&s->times);
+		err = RK_OK;
+	}
 	return err;
 }
 
@@ -711,12 +718,15 @@ make_stable(struct check *c, const struct st_epochs *had)
 		err = st_log_load_producers(l, rk_min(known, l->end), known);
 	if (err == RK_OK && c->producers && known < l->end)
 		err = st_log_load_producers(l, l->end, INT64_MAX);
-	if (err == RK_OK && c->producers)
+	if (err == RK_OK && c->producers) {
 		err = st_log_settle(l);
-	if (err == RK_OK && !same_epochs(had, &l->hot->epochs))
-		err = st_log_save_epochs(l);
+		if (err == RK_NO_SPACE)
+			err = RK_OK; /* its files can be written later, or made anew again */
+	}
 	l->hot->epochs_dirty = false;
 	l->hot->epochs_safe = INT64_MAX;
+	if (err == RK_OK && !same_epochs(had, &l->hot->epochs))
+		err = st_log_save_epochs(l, rk_max(0, c->from));
 	if (err == RK_OK
 	    && (c->cut || c->producers || l->end != c->recovery_point || l->hot->folder_dirty))
 		return st_log_sync_wait(l);

@@ -179,7 +179,8 @@ check_producers(void)
 			    p->batch[p->count - i].last_offset == q->batch[q->count - i].last_offset
 			    && p->batch[p->count - i].first_seq
 				   == q->batch[q->count - i].first_seq);
-		/* Of what was stable, each of the last five; of what is there by luck, at least the last. */
+		/* Of what was stable, each of the last five; of what is there by luck, at least the
+		 * last. */
 		for (uint32_t i = 0; i < p->count; i++)
 			rk_assert(p->batch[i].last_offset >= floor_of || i + q->count >= p->count);
 	}
@@ -249,10 +250,17 @@ static void
 start(void)
 {
 	set_faults(false);
+	if (faulty && below(3) == 0)
+		sim_disk_faults(disk)->space_bytes = sim_disk_used(disk) + below(1000);
 	must(st_dir_open(&w.env, "/d", &meta, &dir, &how));
 	enum rk_err err = st_log_open(dir, rk_lit("t"), 0, how.clean, &rules, &lg);
+	if (err == RK_NO_SPACE && faulty) { /* then not now */
+		sim_disk_faults(disk)->space_bytes = 0;
+		err = st_log_open(dir, rk_lit("t"), 0, how.clean, &rules, &lg);
+	}
 	if (err == RK_NOT_FOUND) {
 		rk_assert(floor_of == 0);
+		sim_disk_faults(disk)->space_bytes = 0;
 		must(st_log_create(dir, rk_lit("t"), 0, (struct rk_uuid){{1}}, &rules, &lg));
 	} else {
 		must(err);
@@ -321,9 +329,11 @@ step(void)
 {
 	int64_t what = below(200);
 
-	for (uint32_t i = 0; loud && getenv("ROW") != NULL && lg->hot != NULL && i < lg->hot->count; i++)
-		fprintf(stderr, "   %" PRId64 ":%" PRIu32 "%s%s", lg->hot->seg[i].base, lg->hot->seg[i].bytes,
-		    lg->hot->seg[i].dirty ? "d" : "", lg->hot->seg[i].closing ? "c" : "");
+	for (uint32_t i = 0; loud && getenv("ROW") != NULL && lg->hot != NULL && i < lg->hot->count;
+	     i++)
+		fprintf(stderr, "   %" PRId64 ":%" PRIu32 "%s%s", lg->hot->seg[i].base,
+		    lg->hot->seg[i].bytes, lg->hot->seg[i].dirty ? "d" : "",
+		    lg->hot->seg[i].closing ? "c" : "");
 	if (loud)
 		fprintf(stderr, "%3d: end %" PRId64 " stable %" PRId64 " point %" PRId64 "\n",
 		    (int)what, st_log_end(lg), st_log_stable(lg), st_log_recovery_point(lg));

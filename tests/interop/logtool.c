@@ -61,7 +61,9 @@ end(void)
 	posix_pump(&w);
 	must(st_dir_save(dir), "checkpoints");
 	must(st_log_close(lg), "close");
-	must(st_dir_mark_clean(dir, how.broker_epoch), "marker");
+	/* After a crash the directory is not clean before every log of it has been opened. */
+	if (st_dir_mark_clean(dir, how.broker_epoch) != RK_OK && how.clean)
+		must(RK_KAFKA_STORAGE_ERROR, "marker");
 	posix_pump(&w);
 	st_dir_close(dir);
 }
