@@ -8,9 +8,9 @@
 #include "src/node/node.h"
 #include "storage/dir.h"
 
-/* Requests of one connection that may be under way at once: only Produce goes ahead of an answer, so
- * that one sync serves several of them. */
-enum { NODE_CALLS_MAX = 8 };
+/* Requests of one connection that may be under way at once, and the bytes of them past which no further one
+ * is read: only Produce goes ahead of an answer, so that one sync serves several of them. */
+enum { NODE_CALLS_MAX = 64, NODE_AHEAD_BYTES = 4 << 20 };
 
 struct node_conn {
 	struct rk_list link; /* in node->conns */
@@ -20,6 +20,7 @@ struct node_conn {
 	struct rk_list calls;   /* under way, in order of arrival */
 	struct rk_list sending; /* answered, not yet gone */
 	uint32_t count;         /* of both */
+	uint64_t bytes;         /* of their frames */
 	struct node_call *held; /* waits its turn: behind Produce, or for the node to be ready */
 	bool reading;           /* the host may give us a frame */
 	bool closing;

@@ -71,6 +71,16 @@ encode(struct node_call *k)
 	return true;
 }
 
+/* A call is over, for the connection too. */
+static void
+leave(struct node_conn *c, struct node_call *k)
+{
+	rk_assert(c->count > 0 && c->bytes >= k->len);
+	c->count--;
+	c->bytes -= k->len;
+	drop_call(k);
+}
+
 /* Sends the answers that are at the head of the line. */
 static void
 pump(struct node_conn *c)
@@ -82,8 +92,7 @@ pump(struct node_conn *c)
 		rk_list_del(&k->link);
 		rk_list_add(&c->sending, &k->link);
 		if (k->out.bytes == 0) { /* acks=0: nothing to say */
-			c->count--;
-			drop_call(k);
+			leave(c, k);
 			continue;
 		}
 		rk_conn_send(c->conn, &k->out);
@@ -271,6 +280,7 @@ start(struct node_conn *c, struct node_call *k)
 {
 	rk_list_add(&c->calls, &k->link);
 	c->count++;
+	c->bytes += k->len;
 	core_count_request(c->node->core, k->api.head.key, k->len);
 	if (k->row == NULL)
 		answer_odd_api_versions(k);
@@ -293,7 +303,8 @@ read_on(struct node_conn *c)
 		if (c->closing || c->held != NULL)
 			return;
 	}
-	if (c->count == 0 || (c->count < NODE_CALLS_MAX && !rk_list_empty(&c->calls) && only_produce(c))) {
+	if (c->count == 0 || (c->count < NODE_CALLS_MAX && c->bytes < NODE_AHEAD_BYTES && !rk_list_empty(&c->calls)
+	    && only_produce(c))) {
 		c->reading = true;
 		rk_conn_resume(c->conn);
 	}
@@ -359,9 +370,7 @@ node_sent(struct node *n, struct rk_conn *conn)
 
 	(void)n;
 	rk_assert(c != NULL && !rk_list_empty(&c->sending));
-	struct node_call *k = rk_of(c->sending.next, struct node_call, link);
-	c->count--;
-	drop_call(k);
+	leave(c, rk_of(c->sending.next, struct node_call, link));
 	read_on(c);
 }
 
