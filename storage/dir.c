@@ -112,7 +112,7 @@ void
 st_dir_forget(struct st_dir *d, struct st_entry *e)
 {
 	rk_assert(e->log == NULL);
-	d->stale |= e->recovery > 0;
+	d->stale |= e->recovery > 0 || e->start > 0;
 	rk_map_del(&checked(d)->parts, &e->node);
 	rk_mem_put(e);
 }
@@ -301,8 +301,8 @@ st_dir_open(struct rk_env *env, const char *path, const struct st_meta *meta, st
 		return err;
 	}
 	/* What was not stopped cleanly is not clean before somebody has looked at it. */
-	for (struct rk_node *x = d->parts.count > 0 ? rk_map_walk(&d->parts, NULL) : NULL; x != NULL && !o->clean;
-	     x = rk_map_walk(&d->parts, x))
+	for (struct rk_node *x = d->parts.count > 0 ? rk_map_walk(&d->parts, NULL) : NULL;
+	     x != NULL && !o->clean; x = rk_map_walk(&d->parts, x))
 		rk_of(x, struct st_entry, node)->left = rk_of(x, struct st_entry, node)->found;
 	*out = d;
 	return RK_OK;
@@ -480,6 +480,22 @@ save_one(struct st_dir *d, enum st_point kind, struct st_entry **all, uint32_t c
 	return RK_OK;
 }
 
+/* Whether a checkpoint would say something else than it does. */
+static bool
+changed(const struct st_dir *d)
+{
+	if (d->stale || d->saved[0] == 0 || d->saved[1] == 0)
+		return true;
+	for (struct rk_node *n = d->parts.count > 0 ? rk_map_walk(&d->parts, NULL) : NULL;
+	     n != NULL; n = rk_map_walk(&d->parts, n)) {
+		const struct st_entry *e = rk_of(n, struct st_entry, node);
+		if (point_of(e, ST_RECOVERY_POINT) != e->recovery
+		    || point_of(e, ST_LOG_START) != e->start)
+			return true;
+	}
+	return false;
+}
+
 enum rk_err
 st_dir_save(struct st_dir *d)
 {
@@ -487,6 +503,8 @@ st_dir_save(struct st_dir *d)
 
 	if (checked(d)->failed)
 		return RK_KAFKA_STORAGE_ERROR;
+	if (!changed(d))
+		return RK_OK;
 	struct st_entry **all = sorted(d, &count);
 	enum rk_err err = save_one(d, ST_RECOVERY_POINT, all, count);
 	if (err == RK_OK) {

@@ -381,6 +381,8 @@ st_log_close(struct st_log *l)
 		err = RK_NO_SPACE; /* its epochs could not be written: not a clean end */
 	if (!st_log_broken(l) && err == RK_OK) {
 		/* So that the entry goes on to say it after the log is gone. */
+		l->dir->stale |=
+		    l->entry->start != l->start || l->entry->recovery != st_log_recovery_point(l);
 		l->entry->start = l->start;
 		l->entry->recovery = st_log_recovery_point(l);
 		rk_assert(l->entry->recovery == l->end); /* a clean start takes it for the end */

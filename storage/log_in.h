@@ -39,7 +39,7 @@ struct st_dir {
 	struct rk_uuid id;
 	char *path;
 	bool failed;
-	bool stale;                      /* the recovery checkpoint names a log that was deleted */
+	bool stale;                      /* a checkpoint has a line of a log that was deleted, or lacks a closed one's */
 	struct rk_map parts;             /* of st_entry */
 	struct rk_list syncs;            /* of st_sync: rounds under way */
 	struct rk_list waiting;          /* of what is to be removed, in order of due_ms */
