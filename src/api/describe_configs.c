@@ -8,7 +8,7 @@ typedef struct kp_describe_configs_res_results result;
 typedef struct kp_describe_configs_res_results_configs config;
 typedef struct kp_describe_configs_res_results_configs_synonyms synonym;
 
-enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, CLIENT_METRICS = 16, GROUP = 32, OWN_MAX = 1024 };
+enum { TOPIC = 2, BROKER = 4, BROKER_LOGGER = 8, CLIENT_METRICS = 16, GROUP = 32 };
 
 static bool
 is_kind(int8_t type)
@@ -21,11 +21,15 @@ static uint32_t
 own(struct api_call *c, const asked *q, struct conf_pair **pairs)
 {
 	struct meta_configs it;
-	uint32_t n = 0;
+	uint32_t n = 0, count = 0;
 	bool more = meta_configs_begin(&it, &c->view, q->resource_type, q->resource_name);
 
-	*pairs = rk_arena_get(&c->arena, OWN_MAX, sizeof **pairs);
-	for (; more && n < OWN_MAX && *pairs != NULL; more = meta_configs_next(&it), n++) {
+	for (; more; more = meta_configs_next(&it))
+		count++;
+	meta_configs_end(&it);
+	*pairs = rk_arena_get(&c->arena, rk_max(count, 1), sizeof **pairs);
+	more = meta_configs_begin(&it, &c->view, q->resource_type, q->resource_name);
+	for (; more && n < count && *pairs != NULL; more = meta_configs_next(&it), n++) {
 		(*pairs)[n].name = rk_arena_str(&c->arena, it.name);
 		(*pairs)[n].value = rk_arena_str(&c->arena, it.value);
 	}
@@ -69,6 +73,25 @@ fill(struct api_call *c, const struct kp_describe_configs_req *q, result *r, str
 			to->synonyms.at[k].source = e->synonyms[k].source;
 		}
 	}
+}
+
+/* Most topics have no config of their own: asked for everything, those share one answer, so that ten thousand
+ * of them (as user interfaces ask) fit into the memory of a request. */
+static void
+fill_topic(struct api_call *c, const struct kp_describe_configs_req *q, const asked *one, struct conf_want want,
+    const result **plain, result *r)
+{
+	struct conf_pair *pairs;
+	uint32_t n = own(c, one, &pairs);
+	bool common = n == 0 && want.names == NULL;
+
+	if (common && *plain != NULL) {
+		r->configs = (*plain)->configs;
+		return;
+	}
+	fill(c, q, r, conf_describe_topic(c->shared->conf, pairs, n, want, &c->arena));
+	if (common)
+		*plain = r;
 }
 
 static bool
@@ -122,13 +145,15 @@ describe_loggers(struct api_call *c, const asked *q, result *r)
 }
 
 static void
-describe(struct api_call *c, const struct kp_describe_configs_req *q, const asked *one, result *r)
+describe(struct api_call *c, const struct kp_describe_configs_req *q, const asked *one, const result **plain,
+    result *r)
 {
 	struct conf_want want = { one->configuration_keys.len < 0 ? NULL : one->configuration_keys.at,
 		one->configuration_keys.len < 0 ? 0 : (uint32_t)one->configuration_keys.len };
 	struct conf_pair *pairs;
 	struct meta_topic t;
 	struct rk_str none = rk_lit("");
+	uint32_t n;
 
 	switch (one->resource_type) {
 	case TOPIC:
@@ -138,8 +163,7 @@ describe(struct api_call *c, const struct kp_describe_configs_req *q, const aske
 			r->error_code = rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION);
 			return;
 		}
-		uint32_t n = own(c, one, &pairs);
-		fill(c, q, r, conf_describe_topic(c->shared->conf, pairs, n, want, &c->arena));
+		fill_topic(c, q, one, want, plain, r);
 		return;
 	case BROKER:
 		if (one->resource_name.len <= 0)
@@ -175,6 +199,7 @@ enum api_fate
 api_describe_configs(struct api_call *c, const struct kp_describe_configs_req *q, struct kp_describe_configs_res *a)
 {
 	int32_t n = q->resources.len > 0 ? q->resources.len : 0;
+	const result *plain = NULL;
 	bool known = true;
 
 	/* One resource of a kind that is not, and none is described. */
@@ -192,7 +217,7 @@ api_describe_configs(struct api_call *c, const struct kp_describe_configs_req *q
 		/* Success has a message in Kafka: an empty one. */
 		r->error_message = rk_lit("");
 		if (known)
-			describe(c, q, &q->resources.at[i], r);
+			describe(c, q, &q->resources.at[i], &plain, r);
 		else
 			refuse(c, r, RK_INVALID_REQUEST, "%.*s", rk_str_of(rk_err_text(RK_INVALID_REQUEST)));
 	}

@@ -342,7 +342,7 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	k->conn = c;
 	k->frame = frame;
 	k->len = len;
-	k->api.arena.limit = 16u * len + (64u << 20); /* what a decoded request may grow to, and its answer */
+	k->api.arena.limit = 2u * len + (256u << 20); /* what a decoded request may grow to, and its answer */
 	rk_out_init(&k->out, &k->api.arena);
 	k->api.shared = &n->shared;
 	k->api.principal = rk_lit("User:ANONYMOUS");
