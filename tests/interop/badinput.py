@@ -541,6 +541,31 @@ def garbage(neighbour, rounds=600):
         peak("garbage", (rss() - base) / MIB, 24)
 
 
+def millions(neighbour):
+    """Requests of very many very small things: what they are decoded to is bounded, and given back."""
+    n = 2000000
+    bodies = (("names in Metadata", 3, 8, struct.pack(">i", n) + b"\0\0" * n + b"\0\0\0"),
+              ("topics in Fetch", 1, 11, struct.pack(">iiiibiii", -1, 0, 0, MIB, 0, 0, -1, n) + b"\0\1t\0\0\0\0" * n + b"\0" * 6),
+              ("partitions in ListOffsets", 2, 5, struct.pack(">ibi", -1, 0, 1) + string("no") + struct.pack(">i", n) + struct.pack(">iiq", 0, -1, -1) * n),
+              ("partitions in Produce", 0, 8, struct.pack(">hhii", -1, 1, 1000, 1) + string("no") + struct.pack(">i", n) + bytes(8) * n),
+              ("topics in DeleteTopics", 20, 3, struct.pack(">i", n) + string("no") * n + struct.pack(">i", 1000)),
+              ("resources in DescribeConfigs", 32, 2, struct.pack(">i", n) + (b"\2" + string("no") + b"\xff\xff\xff\xff") * n + b"\0"))
+    neighbour.report()
+    for what, key, version, body in bodies:
+        base = rss() if opt.pid else 0
+        with Conn(opt.port, timeout=60) as c:
+            try:
+                got = f"answered with {len(c.call(key, version, body).data) // 1024} KiB"
+            except Closed:
+                got = "closed"
+        time.sleep(0.2)
+        check(f"{n} {what} ({len(body) // 1024} KiB): {got}, the server lives", alive())
+        if opt.pid and not opt.san:
+            peak(f"after {n} {what}", (rss() - base) / MIB, 200)
+    time.sleep(0.5)
+    neighbour.undisturbed("requests of millions of things", p50=60, worst=4000)
+
+
 def names():
     with Conn(opt.port) as c:
         for topic in ("../../etc/x", "a/b", "..", ".", "", "a b", "x" * 250, "a\nb"):
@@ -562,7 +587,7 @@ def main():
     time.sleep(0.5)
     first_fds = fds() if opt.pid else 0
     for part, needs in ((frames, False), (tongues, False), (names, False), (crowd, True), (batches, False), (claims, True), (dribblers, True), (pipeliners, True),
-                        (slow_readers, True), (garbage, True), (bombs, True)):
+                        (slow_readers, True), (garbage, True), (bombs, True), (millions, True)):
         if not re.search(opt.only, part.__name__):
             continue
         try:
