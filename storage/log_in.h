@@ -77,6 +77,8 @@ struct st_hot {
 	bool folder_dirty, root_dirty;   /* a name in it is not on stable storage */
 	bool epochs_dirty;               /* the checkpoint's text is behind */
 	bool epochs_named;               /* a new text has its name, but the folder was not synced since */
+	bool ours;                       /* a companion of a snapshot was seen */
+	bool all_known;                  /* the producers' table was loaded with all five batches of each */
 	bool settled;                    /* nothing to write at close: indexes and snapshot are there, synced */
 	bool settling;                   /* the round under way, if nothing comes between, makes it so */
 	int64_t epochs_safe;             /* epochs that begin below it are on stable storage */

@@ -287,6 +287,7 @@ read_snapshot(struct st_log *l, int64_t offset)
 	if (err == RK_OK && st_segment_path(l, offset, ".batches", path)
 	    && rk_env_slurp(st_log_env(l), path, &a, &more) != RK_OK)
 		more = RK_STR_NULL;
+	l->hot->ours |= more.len >= 0;
 	if (err == RK_OK)
 		err = st_producers_read(l->hot->producers, kafka, more);
 	rk_arena_free(&a);
@@ -400,20 +401,25 @@ choose(struct st_log *l, struct offsets *o, int64_t from, int64_t *offset)
 		if (err == RK_OK) {
 			*offset = rk_max(base, o->at[i]);
 			newest = rk_max(newest, o->at[i]);
-			if (st_producers_whole(l->hot->producers))
+			if (st_producers_whole(l->hot->producers)) {
+				l->hot->all_known = true;
 				return RK_OK;
+			}
 		}
 		err = err == RK_CORRUPT_MESSAGE || err == RK_NOT_FOUND ? RK_OK : err;
 	}
-	/* Ours has a whole one at each segment that is stable; so this is a short log, which tells
-	 * it itself, or Kafka's. */
-	if (err == RK_OK && base == 0 && st_log_bytes(l) <= 4 * l->rules->segment_bytes) {
+	/* Ours has a whole one at each segment that is stable: with companions, and none of them
+	 * good, hardly anything was, and the log tells it itself. Kafka's has none. */
+	if (err == RK_OK && base == 0
+	    && (l->hot->ours || st_log_bytes(l) <= 4 * l->rules->segment_bytes)) {
 		*offset = 0;
 		st_producers_clear(l->hot->producers);
+		newest = -1;
 	} else if (err == RK_OK && newest >= 0) {
 		*offset = rk_max(base, newest);
 		err = read_snapshot(l, newest);
 	}
+	l->hot->all_known = newest < 0 && base == 0;
 	return err;
 }
 

@@ -590,7 +590,8 @@ check_segment(struct check *c, uint32_t at)
 		return err;
 	err = st_segment_finish(l, s);
 	if (err == RK_NO_SPACE) {
-		/* Without an index it is read more slowly, and the index made when there is room. */
+		/* Without an index it is read more slowly, and the index made when there is room.
+		 */
 		st_index_close(&s->offsets);
 		st_index_close(&s->times);
 		err = RK_OK;
@@ -712,11 +713,12 @@ make_stable(struct check *c, const struct st_epochs *had)
 	    rk_max(c->from, c->recovery_point); /* aborted transactions below it are listed */
 	enum rk_err err = RK_OK;
 
-	/* Once from below what was checked, for the aborted transactions; and once from the newest
-	 * good snapshot, which knows more. Then their state as of now goes to stable storage. */
+	/* Once from below what was checked, for the aborted transactions; and, when that was from a
+	 * snapshot without its companion, from the newest good one. Then their state as of now goes
+	 * to stable storage. */
 	if (c->producers)
 		err = st_log_load_producers(l, rk_min(known, l->end), known);
-	if (err == RK_OK && c->producers && known < l->end)
+	if (err == RK_OK && c->producers && !l->hot->all_known)
 		err = st_log_load_producers(l, l->end, INT64_MAX);
 	if (err == RK_OK && c->producers) {
 		err = st_log_settle(l);
