@@ -56,8 +56,9 @@ note_all(struct st_log *l, const uint8_t *p, uint32_t len)
 		at += n;
 	}
 	s->dirty = true;
-	/* A missing line of the aborted transactions would serve aborted records: no further. */
-	if (err != RK_OK)
+	/* A missing line of the aborted transactions would serve aborted records: no further. On a full
+	 * disk the marker is taken back. */
+	if (err != RK_OK && err != RK_NO_SPACE)
 		st_log_break(l, "an aborted transaction could not be noted", err);
 	return err;
 }
