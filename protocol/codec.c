@@ -51,7 +51,7 @@ in(int16_t version, int8_t from, int8_t to)
 	return version >= from && version <= to;
 }
 
-/* A length, in a version that is not flexible wide bytes of it; -1 for null. */
+/* A length, in a version that is not flexible wide bytes of it; -1 for null, as every negative one is. */
 static int32_t
 length(struct reader *r, const struct kp_field *f, unsigned wide)
 {
@@ -59,10 +59,11 @@ length(struct reader *r, const struct kp_field *f, unsigned wide)
 	int64_t n = -1;
 
 	if (r->flex)
-		n = (int64_t)uvarint(r) - 1;
+		n = (int32_t)(uvarint(r) - 1);
 	else if ((at = take(r, wide)) != NULL)
 		n = wide == 2 ? (int16_t)rk_get16(at) : (int32_t)rk_get32(at);
-	if (n < -1 || n > r->end - r->p || (n == -1 && !in(r->version, f->null_from, f->null_to)))
+	n = rk_max(n, -1);
+	if (n > r->end - r->p || (n == -1 && !in(r->version, f->null_from, f->null_to)))
 		r->bad = true;
 	return r->bad ? -1 : (int32_t)n;
 }

@@ -31,8 +31,8 @@ struct kp_desc; /* a message's table of fields: protocol/desc.h */
 
 /* Reads one message of this version from len bytes at p. Strings, bytes and records stay where they
  * are in p; arrays go to the arena. *used, when asked for, is what was read; without it bytes left
- * over are an error. RK_INVALID_REQUEST: bytes missing, a length that is negative, null where null
- * may not be, or larger than what is left; out is then not to be read. RK_NO_MEMORY: the arena is over.
+ * over are an error. RK_INVALID_REQUEST: bytes missing, null (any negative length) where null may
+ * not be, a length larger than what is left; out is then not to be read. RK_NO_MEMORY: the arena is over.
  * RK_UNSUPPORTED_VERSION: the message has no such version. Never takes more arena than a constant
  * times len. Tags that are not known are skipped. */
 rk_must_use enum rk_err kp_read(const struct kp_desc *, int16_t version, const void *p, size_t len,

@@ -58,7 +58,7 @@ kp_head_read(const void *frame, size_t len, struct kp_head *h)
 		return RK_INVALID_REQUEST;
 	int16_t n = (int16_t)rk_get16(p + 8);
 	p += 10;
-	if (n < -1 || n > end - p)
+	if (n > end - p) /* any negative length is null, as in Kafka's own reader */
 		return RK_INVALID_REQUEST;
 	if (n >= 0)
 		h->client_id = (struct rk_str){ (const char *)p, n };

@@ -338,8 +338,11 @@ START_TEST(an_array_may_be_null_its_strings_may_not)
 {
 	static const uint8_t null_array[] = "\0\0\0\1\2\0\1a\xff\xff\xff\xff\0";
 	static const uint8_t null_string[] = "\0\0\0\1\2\0\1a\0\0\0\1\xff\xff\0";
+	static const uint8_t any_null[] = "\0\0\0\1\2\0\1a\xff\xff\xff\xf0\0";
 	struct kp_describe_configs_req q;
 
+	ck_assert_int_eq(kp_read(&kp_describe_configs_req_d, 1, any_null, sizeof any_null - 1, &arena, &q, NULL), RK_OK);
+	ck_assert_int_eq(q.resources.at[0].configuration_keys.len, -1);
 	ck_assert_int_eq(kp_read(&kp_describe_configs_req_d, 1, null_array, sizeof null_array - 1, &arena, &q, NULL), RK_OK);
 	ck_assert_int_eq(kp_read(&kp_describe_configs_req_d, 1, null_string, sizeof null_string - 1, &arena, &q, NULL),
 	    RK_INVALID_REQUEST);

@@ -39,6 +39,8 @@ one(struct api_call *c, struct rk_str topic, int32_t index, part_out *o)
 	o->error_message = RK_STR_NULL;
 	if (err != RK_OK && !meta_topic_name_check(topic, &c->arena, &o->error_message))
 		err = RK_INVALID_TOPIC_EXCEPTION;
+	else if (err != RK_OK && core_topic_named(c->shared->core, topic) == NULL)
+		o->error_message = rk_str_of(rk_err_text(err));
 	if (err == RK_OK)
 		err = core_check_leader(p, -1);
 	if (err == RK_OK)

@@ -21,7 +21,7 @@ fill(struct api_call *c, partition *p)
 
 	if (v == NULL)
 		return;
-	p->error_message = RK_STR_NULL;
+	p->error_message = rk_lit("");
 	p->leader_id = s->leader_id;
 	p->leader_epoch = s->leader_epoch;
 	p->high_watermark = s->quorum_high;

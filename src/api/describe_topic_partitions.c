@@ -165,16 +165,16 @@ names(const struct kp_describe_topic_partitions_req *q, struct rk_str topic)
 	return q->topics.len <= 0;
 }
 
-/* A cursor that cannot be: every topic is answered with that. */
+/* A cursor that cannot be, or a topic without a name: every topic is answered with that. */
 static enum api_fate
-refuse(struct page *g, const struct kp_describe_topic_partitions_req *q)
+refuse(struct page *g, const struct kp_describe_topic_partitions_req *q, enum rk_err err)
 {
 	for (int32_t i = 0; i < q->topics.len; i++) {
 		topic_out *t = next(g);
 		if (t == NULL)
 			return API_CLOSE;
 		t->name = q->topics.at[i].name;
-		t->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		t->error_code = rk_err_wire(err);
 		t->topic_authorized_operations = INT32_MIN;
 	}
 	return API_NOW;
@@ -189,7 +189,10 @@ api_describe_topic_partitions(struct api_call *c, const struct kp_describe_topic
 	rk_assert(c->view.txn != NULL);
 	if (q->cursor != NULL
 	    && (q->cursor->partition_index < 0 || !names(q, q->cursor->topic_name)))
-		return refuse(&g, q);
+		return refuse(&g, q, RK_INVALID_REQUEST);
+	for (int32_t i = 0; i < q->topics.len; i++)
+		if (q->topics.at[i].name.len == 0)
+			return refuse(&g, q, RK_UNKNOWN_SERVER_ERROR);
 	g.left = (int32_t)rk_max(1,
 	    rk_min(q->response_partition_limit, c->shared->conf->max_request_partition_size_limit));
 	if (!api_brokers_of(c, &g.brokers))

@@ -69,7 +69,7 @@ add_want(struct fetch *f, struct rk_uuid id, struct rk_str name, const part_in *
 	w->index = in->partition;
 	w->offset = in->fetch_offset;
 	w->max_bytes = in->partition_max_bytes;
-	w->leader_epoch = in->current_leader_epoch;
+	w->leader_epoch = (int32_t)rk_max(in->current_leader_epoch, -1);
 	w->last_epoch = in->last_fetched_epoch;
 	w->err = err;
 	w->cached = cached;

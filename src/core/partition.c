@@ -164,7 +164,7 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 
 	*epoch = -1;
 	*end = -1;
-	if (asked < 0 || asked > p->leader_epoch || core_open(p, &log) != RK_OK)
+	if (asked == -1 || asked > p->leader_epoch || core_open(p, &log) != RK_OK)
 		return;
 	if (log == NULL || asked == p->leader_epoch) {
 		*epoch = asked;
@@ -182,11 +182,11 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 enum rk_err
 core_check_leader(const struct core_partition *p, int32_t client_epoch)
 {
-	if (client_epoch >= 0 && client_epoch < p->leader_epoch)
+	if (client_epoch != -1 && client_epoch < p->leader_epoch)
 		return RK_FENCED_LEADER_EPOCH;
-	if (client_epoch >= 0 && client_epoch > p->leader_epoch)
+	if (client_epoch != -1 && client_epoch > p->leader_epoch)
 		return RK_UNKNOWN_LEADER_EPOCH;
-	rk_assert(client_epoch < 0 || client_epoch == p->leader_epoch);
+	rk_assert(client_epoch == -1 || client_epoch == p->leader_epoch);
 	return p->leads ? RK_OK : RK_NOT_LEADER_OR_FOLLOWER;
 }
 

@@ -601,6 +601,8 @@ meta_delete_topics(struct meta_plan *p, int16_t version, const struct kp_delete_
 	if (!p->conf->delete_topic_enable || q->timeout_ms <= 0) {
 		all_refused(&d, q, p->conf->delete_topic_enable ? RK_REQUEST_TIMED_OUT :
 		    version < 3 ? RK_INVALID_REQUEST : RK_TOPIC_DELETION_DISABLED);
+		for (int32_t i = 0; p->conf->delete_topic_enable && i < res->responses.len; i++)
+			res->responses.at[i].error_message = RK_STR_NULL; /* it has no words for that */
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
