@@ -54,8 +54,8 @@ faulty(enum fault f, enum conf_target target, const struct conf_pair *p, uint32_
 {
 	static const char *const says[] = {
 	    "Cannot update these configs dynamically",
-	    "These security configs can be dynamically updated only per-listener using the "
-	    "listener prefix",
+	    ("These security configs can be dynamically updated only per-listener using the "
+	     "listener prefix"),
 	    "Cannot update these configs at default cluster level, broker id must be specified",
 	};
 	struct rk_str all = RK_STR_NULL;
