@@ -41,7 +41,8 @@ struct rk_world {
 	/* Asks for node_tick no later than at_ms (monotonic); replaces the earlier wish. */
 	void (*wake)(struct rk_env *, int64_t at_ms);
 
-	/* --- files. RK_KAFKA_STORAGE_ERROR for EIO and its like, RK_NO_SPACE for ENOSPC/EDQUOT, RK_NOT_FOUND. */
+	/* --- files. RK_KAFKA_STORAGE_ERROR for EIO and its like, RK_NO_SPACE for ENOSPC/EDQUOT,
+	 * RK_NO_DESCRIPTOR for EMFILE/ENFILE (a later try may go well), RK_NOT_FOUND. */
 	/* Opens (WRITE: must exist; CREATE: made when absent; READ: never written). The descriptor may
 	 * be closed and opened again behind the caller's back. The caller gets one count. */
 	enum rk_err (*file_open)(struct rk_env *, const char *path, enum rk_open, struct rk_file **);

@@ -214,7 +214,7 @@ st_log_warm(struct st_log *l)
 	l->end = end;
 	l->start = start;
 	l->stable = end;
-	l->broken = true;
+	l->broken = err != RK_NO_DESCRIPTOR; /* that one passes: the next who asks tries again */
 	return RK_KAFKA_STORAGE_ERROR;
 }
 

@@ -621,7 +621,7 @@ epochs_of_batches(struct st_log *l)
 		while ((err = st_scan_next(&scan)) == RK_OK)
 			st_log_note_epoch(l, kp_batch_epoch(scan.batch), kp_batch_base(scan.batch));
 		st_scan_end(&scan);
-		if (err == RK_KAFKA_STORAGE_ERROR)
+		if (err == RK_KAFKA_STORAGE_ERROR || err == RK_NO_DESCRIPTOR)
 			return err;
 	}
 	return RK_OK;

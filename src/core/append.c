@@ -83,7 +83,7 @@ take_in(struct core_partition *p, struct core_append *a)
 	if (err == RK_OK)
 		err =
 		    st_log_append(log, a->at, (uint32_t)a->len, p->leader_epoch, a->wall_ms, &done);
-	a->err = err == RK_NO_SPACE ? RK_KAFKA_STORAGE_ERROR : err;
+	a->err = err == RK_NO_SPACE || err == RK_NO_DESCRIPTOR ? RK_KAFKA_STORAGE_ERROR : err;
 	if (err != RK_OK) {
 		core_advance(p); /* the log may be broken now: those who wait must hear of it */
 		return;

@@ -59,6 +59,8 @@ open_found(struct core_partition *p)
 	rk_assert(p->log == NULL && p->found);
 	enum rk_err err = st_log_open(
 	    c->dir[p->dir], p->topic->name, p->index, c->clean[p->dir], &p->topic->rules, &log);
+	if (err == RK_NO_DESCRIPTOR)
+		return err; /* said already; the next who asks tries again */
 	if (err != RK_OK) {
 		rk_say(RK_ERROR,
 		    "The log of %s-%d in %s cannot be opened (%s); the partition is offline on "
@@ -114,7 +116,7 @@ core_log_for_write(struct core_partition *p, struct st_log **log)
 		    "refused. "
 		    "Look at the disk and its space.",
 		    p->topic->name.at, p->index, st_dir_path(c->dir[p->dir]), rk_err_name(err));
-		return err == RK_NO_SPACE ? err : RK_KAFKA_STORAGE_ERROR;
+		return err == RK_NO_SPACE || err == RK_NO_DESCRIPTOR ? err : RK_KAFKA_STORAGE_ERROR;
 	}
 	rk_assert(st_log_end(*log) == 0 && st_log_start(*log) == 0);
 	p->log = *log;

@@ -27,7 +27,7 @@ host_fail(int error, const char *op, const char *path)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	rk_say_limited(&limit[((uint32_t)error * 31 + (uint8_t)op[0]) % rk_countof(limit)],
 	    (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, RK_ERROR, "%s %s: %s%s", op, path, strerror(error), hint[h]);
-	return full ? RK_NO_SPACE : RK_KAFKA_STORAGE_ERROR;
+	return full ? RK_NO_SPACE : h == 3 ? RK_NO_DESCRIPTOR : RK_KAFKA_STORAGE_ERROR;
 }
 
 static struct host_world *

@@ -214,6 +214,56 @@ def failed_write():
     failing("a failed write", "write:eio:t-0/:after=5", "write")
 
 
+def failed_read():
+    """A disk that cannot be read is not a damaged log: nothing is cut."""
+    for clean in (True, False):
+        word = "clean" if clean else "killed"
+        node, known = prepared(f"read-{word}", clean)
+        if not check(f"a failed read ({word}): it starts", node.start(fault="read:eio:t-0/"), "" if node.runs() else node.words()[-300:]):
+            continue
+        with Conn(opt.port) as c:
+            c.wait_leader("t", seconds=3)
+            code = c.produce("t", batch([b"x"]))[0]
+            check(f"a failed read ({word}): Produce is refused", code == 56, raw.name(code))
+        check(f"a failed read ({word}): the log names the file", node.said("read", "t-0/") is not None)
+        node.stop()
+        check(f"a failed read ({word}): it starts again", node.start())
+        with Conn(opt.port) as c:
+            c.wait_leader("t")
+        holds(f"a failed read ({word}), repaired", "t", known)
+        node.kill()
+
+
+def failed_names():
+    """No descriptor, no rename, no sync of a folder: an error, never a false success, and everything there afterwards."""
+    for fault in ("open:emfile:t-0/:after=2:times=4", "open:emfile:fresh-0:times=2", "dirsync:eio:fresh-0", "rename:eio:checkpoint", "rename:enospc:t-0/", "open:eio:t-0/:after=4", "write:enospc:t-0/:times=3"):
+        node = fresh("names-" + re.sub(r"[^a-z0-9]", "", fault))
+        make("t", 1, [("segment.bytes", str(1 << 20))])
+        known, _ = fill("t", 10)
+        node.stop()
+        if not check(f"{fault}: it starts", node.start(fault=fault), "" if node.runs() else node.words()[-300:]):
+            continue
+        make("fresh")
+        codes, new = [], {}
+        for _ in range(10):
+            known, code = fill("t", 30, size=10000, known=known)
+            new, code2 = fill("fresh", 3, known=new)
+            codes += [code, code2]
+        if fault.startswith("open:emfile"):
+            check(f"{fault}: it passes", codes[-2:] == [0, 0], ", ".join(raw.name(x) for x in codes))
+        if not fault.startswith("open:eio"):
+            holds(f"{fault}: reads go on", "t", known)
+        check(f"{fault}: the server lives", node.runs(), ", ".join(sorted({raw.name(x) for x in codes})))
+        node.kill()
+        check(f"{fault}: it starts again", node.start(), "" if node.runs() else node.words()[-300:])
+        with Conn(opt.port) as c:
+            c.wait_leader("t")
+            c.wait_leader("fresh")
+        holds(f"{fault}, repaired", "t", known)
+        holds(f"{fault}, repaired, the new topic", "fresh", new)
+        node.stop()
+
+
 def failed_metadata():
     """The metadata's disk fails: no topic is promised that is not there."""
     node = fresh("metadata")
@@ -551,7 +601,7 @@ def descriptors():
 
 
 os.makedirs(opt.folder, exist_ok=True)
-for test in (full, failed_fsync, failed_write, failed_metadata, descriptors, indexes, checkpoints, segments, metadata, directories):
+for test in (full, failed_fsync, failed_write, failed_read, failed_names, failed_metadata, descriptors, indexes, checkpoints, segments, metadata, directories):
     if re.search(opt.only, test.__name__):
         try:
             test()
