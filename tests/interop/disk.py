@@ -608,6 +608,5 @@ for test in (full, failed_fsync, failed_write, failed_read, failed_names, failed
         except (OSError, Closed, AssertionError) as e:
             report.no(f"{test.__name__} ended: {type(e).__name__} {str(e)[-400:]}")
         finally:
-            for node in Node.all:
-                node.kill()
+            Node.kill_all()
 sys.exit(report.failures > 0)

@@ -3,13 +3,22 @@
 A Node formats a directory, starts the server on it, watches it and stops it, gently or not. Checks are lines
 "ok NAME: WHAT", "FAIL NAME: WHAT" and "skip NAME: WHAT (WHY)", which the shell around counts.
 """
+import atexit
 import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 
 from raw import Closed, Conn
+
+
+def leave(*_):
+    sys.exit(1)
+
+
+signal.signal(signal.SIGTERM, leave)  # so that what is started and mounted is taken down when the time is over
 
 
 class Report:
@@ -42,6 +51,11 @@ class Node:
         os.makedirs(folder, exist_ok=True)
         self.configure(extra)
         open(self.log, "a").close()
+
+    @staticmethod
+    def kill_all():
+        for node in Node.all:
+            node.kill()
 
     def configure(self, extra="", node_id=1):
         with open(self.properties, "w") as f:
@@ -125,3 +139,6 @@ offsets.topic.replication.factor=1
             if time.time() >= end:
                 return None
             time.sleep(0.1)
+
+
+atexit.register(Node.kill_all)
