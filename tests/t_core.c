@@ -290,6 +290,11 @@ START_TEST(an_epoch_ends_where_the_next_began)
 	core_epoch_end(p, 0, &epoch, &end);
 	ck_assert_int_eq(epoch, 0);
 	ck_assert_int_eq(end, 5);
+	core_epoch_end(p, -2, &epoch, &end); /* before the first there is: where that began */
+	ck_assert_int_eq(epoch, -2);
+	ck_assert_int_eq(end, 0);
+	core_epoch_end(p, -1, &epoch, &end);
+	ck_assert_int_eq(end, -1);
 	core_epoch_end(p, 3, &epoch, &end);
 	ck_assert_int_eq(epoch, -1);
 	ck_assert_int_eq(end, -1);

@@ -173,8 +173,9 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 		*end = log == NULL ? 0 : st_log_end(log);
 		return;
 	}
-	st_log_epoch_end(log, asked, epoch, end);
-	rk_assert(*epoch <= asked && *end <= st_log_end(log));
+	if (asked >= 0)
+		st_log_epoch_end(log, asked, epoch, end);
+	rk_assert(*end <= st_log_end(log) && (*epoch < 0 || *epoch <= asked));
 	if (*epoch < 0) {
 		*epoch = asked;
 		*end = st_log_start(log);
