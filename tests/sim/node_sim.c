@@ -42,7 +42,8 @@ struct rig {
 	struct rk_arena conf_arena, arena;
 	struct node *node;
 	struct sim_client client;
-	char root[64], dir[80];
+	char root[64], dir[2][80];
+	uint32_t dirs;
 	struct op *op;
 	uint32_t ops, op_cap, in_flight, acked;
 	uint32_t *place, places; /* by hash: op + 1; a power of two */
@@ -581,7 +582,11 @@ live(struct rig *g)
 		f->space_bytes = sim_disk_used(g->disk) + sim_below(&g->sim, 20000);
 	if (how == 2)
 		f->write_eio = 20000;
-	if (how <= 2)
+	if (how == 3)
+		sim_mdisk_fail(g->mdisk, (uint32_t)sim_below(&g->sim, 3), RK_NO_SPACE);
+	if (how == 3)
+		create_more(g);
+	if (how <= 3)
 		(void)!until(g, SECOND, node_failed(g->node));
 	g->producing = false;
 	if (how >= 8) {
@@ -613,17 +618,23 @@ format(struct rig *g)
 
 	for (uint32_t i = 0; i < rk_countof(level); i++)
 		seed[i] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &level[i] };
-	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", g->dir);
-	if (rk_dir_make(e, "/tmp") != RK_OK || rk_dir_make(e, g->root) != RK_OK || rk_dir_make(e, g->dir) != RK_OK
-	    || rk_dir_sync(e, "/") != RK_OK || rk_dir_sync(e, "/tmp") != RK_OK || rk_dir_sync(e, g->root) != RK_OK
-	    || meta_write_bootstrap(e, path, seed, rk_wall(e)) != RK_OK || st_meta_write(e, g->dir, &m) != RK_OK)
+	bool good = rk_dir_make(e, "/tmp") == RK_OK && rk_dir_make(e, g->root) == RK_OK
+	    && rk_dir_sync(e, "/") == RK_OK && rk_dir_sync(e, "/tmp") == RK_OK;
+	for (uint32_t i = 0; i < g->dirs && good; i++) {
+		snprintf(path, sizeof path, "%s/bootstrap.checkpoint", g->dir[i]);
+		m.directory_id.id[4] = (uint8_t)i;
+		good = rk_dir_make(e, g->dir[i]) == RK_OK && rk_dir_sync(e, g->root) == RK_OK
+		    && meta_write_bootstrap(e, path, seed, rk_wall(e)) == RK_OK
+		    && st_meta_write(e, g->dir[i], &m) == RK_OK;
+	}
+	if (!good)
 		fail(g, "the directory cannot be formatted");
 }
 
 static void
 configure(struct rig *g)
 {
-	char dirs[128];
+	char dirs[256];
 	const char *const pairs[] = { "process.roles=broker,controller", "node.id=1",
 		"controller.quorum.voters=1@127.0.0.1:9093", "controller.listener.names=CONTROLLER",
 		"listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093", dirs,
@@ -631,7 +642,7 @@ configure(struct rig *g)
 		"log.segment.bytes=1048576" };
 	struct conf_notes notes = { .arena = &g->conf_arena };
 
-	snprintf(dirs, sizeof dirs, "log.dirs=%s", g->dir);
+	snprintf(dirs, sizeof dirs, "log.dirs=%s%s%s", g->dir[0], g->dirs > 1 ? "," : "", g->dirs > 1 ? g->dir[1] : "");
 	rk_arena_init(&g->conf_arena, SIZE_MAX);
 	g->conf = conf_make(pairs, rk_countof(pairs), &notes);
 	if (notes.errors > 0)
@@ -645,7 +656,9 @@ build(struct rig *g, uint64_t seed)
 	rk_say_to(say, g, RK_INFO);
 	rk_arena_init(&g->arena, SIZE_MAX);
 	snprintf(g->root, sizeof g->root, "/tmp/node_sim.%d", (int)getpid());
-	snprintf(g->dir, sizeof g->dir, "%s/data", g->root);
+	g->dirs = 1 + (seed % 3 == 0);
+	for (uint32_t i = 0; i < g->dirs; i++)
+		snprintf(g->dir[i], sizeof g->dir[i], "%s/data%u", g->root, i);
 	g->disk = sim_disk_new(&g->sim);
 	g->mdisk = sim_mdisk_new();
 	g->client = (struct sim_client){ c_answer, c_closed, NULL };
