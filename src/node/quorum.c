@@ -283,7 +283,8 @@ step(struct node *n, struct raft_event *e)
 		*e = (struct raft_event){ .kind = RAFT_TICK };
 	}
 	share(n);
-	rk_timer_set(&n->timers, &q->timer, q->todo.wake_ms);
+	if (!n->failed) /* else nobody would move the time on: it would fire for ever */
+		rk_timer_set(&n->timers, &q->timer, q->todo.wake_ms);
 	apply(n, high);
 }
 

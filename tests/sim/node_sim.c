@@ -167,7 +167,8 @@ call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
 	g->answer = NULL;
 	g->waits_for = 1;
 	send_req(g, key, version, 1, req);
-	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL || g->doomed) || g->answer == NULL)
+	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL || g->doomed
+	    || node_failed(g->node)) || g->answer == NULL)
 		return false;
 	rk_arena_reset(&g->arena);
 	/* correlation id and the empty tag section */
