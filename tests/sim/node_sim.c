@@ -556,6 +556,7 @@ die(struct rig *g, bool power)
 		sim_disk_crash(g->disk);
 	*sim_disk_faults(g->disk) = (struct sim_faults){ .torn = 500000 };
 	g->doomed = false;
+	sim_mdisk_fail(g->mdisk, 0, RK_OK); /* the next life has a good disk */
 }
 
 static void
