@@ -20,7 +20,10 @@ struct rk_file {
 /* One connection; the world embeds this head too. */
 struct rk_conn {
 	struct rk_env *env;
-	void *node; /* src/node's state of this connection; NULL until node_opened */
+	void *node;      /* src/node's state of this connection; NULL until node_opened, or conn_open's caller set it */
+	const char *why; /* in node_gone of one we made: a literal, "connection refused", "no such host", ... */
+	bool ours;       /* made by conn_open: frames on it are answers */
+	bool refused;    /* nobody listens there: the process is not running */
 };
 
 typedef void rk_done(void *arg, enum rk_err);
@@ -89,6 +92,11 @@ struct rk_world {
 	 * now. why goes to the log at debug level. node_gone follows, never from inside this call. */
 	void (*conn_close)(struct rk_conn *, bool now, const char *why);
 	const char *(*conn_peer)(const struct rk_conn *); /* "127.0.0.1:51234" */
+	/* Begins a connection to host:port; a name is looked up on a worker. It is handed back at once, and its owner
+	 * sets conn->node. Then from the loop: node_reached when it is open, and in any case, once, node_gone:
+	 * it could not be opened, broke, or was closed by conn_close. What conn_send was given before it is open
+	 * leaves then. Frames come as on any connection: one, then none until conn_resume. Never NULL. */
+	struct rk_conn *(*conn_open)(struct rk_env *, const char *host, uint16_t port);
 	/* Moves the bytes on: asks for the file's pages soon, on a worker. Only a hint. */
 	void (*file_warm)(struct rk_file *, uint64_t pos, uint32_t len);
 };
@@ -121,6 +129,7 @@ struct rk_env {
 #define rk_conn_send(c, out) ((c)->env->world->conn_send(c, out))
 #define rk_conn_resume(c) ((c)->env->world->conn_resume(c))
 #define rk_conn_close(c, at_once, why) ((c)->env->world->conn_close(c, at_once, why))
+#define rk_conn_open(e, host, port) ((e)->world->conn_open(e, host, port))
 #define rk_conn_peer(c) ((c)->env->world->conn_peer(c))
 #define rk_file_warm(f, pos, len) ((f)->env->world->file_warm(f, pos, len))
 #define rk_work(e, lane, fn, done, arg) ((e)->world->work(e, lane, fn, done, arg))

@@ -45,6 +45,9 @@ struct api_shared {
 	struct rk_say_limit odd_records; /* of lines about records that were refused */
 	/* Creates a topic on the controller for auto.create.topics.enable; the client asks again. */
 	void (*auto_create)(struct api_shared *, struct rk_str topic);
+	/* What concerns the metadata quorum (Vote ... UpdateRaftVoter, FetchSnapshot, DescribeQuorum, Fetch of
+	 * __cluster_metadata) is answered by src/node, which knows raft: the handler hands the call on whole. */
+	enum api_fate (*quorum)(struct api_call *, const void *req, void *res);
 	/* Hands out the next producer id, or RK_COORDINATOR_LOAD_IN_PROGRESS while a block is fetched. */
 	enum rk_err (*producer_id)(struct api_shared *, int64_t *);
 };

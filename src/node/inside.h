@@ -105,10 +105,22 @@ void node_control_lost(struct node *);                        /* this node no lo
 bool node_control_owns(const struct node *, int64_t offset);  /* the batch under way begins there */
 void node_control_free(struct node *);
 
+/* --- desk.c: requests of this node to the active controller, wherever that is */
+/* As node_link_ask, to whoever leads the quorum: this node's own controller (then nothing touches a socket), or
+ * another node's controller listener. While there is no leader it waits; an answer NOT_CONTROLLER, a connection that
+ * breaks or a new leader make it look again, until timeout_ms is over (INT64_MAX: never). */
+void node_desk_ask(struct node *, struct node_ask *, int16_t key, int16_t min, int16_t max, const void *req,
+    int64_t timeout_ms);
+void node_desk_forget(struct node_ask *);
+void node_desk_moved(struct node *);       /* quorum.c: another leader, or none */
+
 /* --- quorum.c: raft and the metadata log, driven */
 rk_must_use enum rk_err node_quorum_open(struct node *, const char *folder);
 bool node_quorum_leads(const struct node *);                  /* leads, and the image has all of the log */
+/* The quorum's leader and where its controller listens; false: not known. host is valid until the next event. */
+bool node_quorum_leader(const struct node *, int32_t *id, const char **host, uint16_t *port);
 int32_t node_quorum_epoch(const struct node *);
+int64_t node_quorum_applied(const struct node *);             /* the image has all below */
 int64_t node_quorum_end(const struct node *);
 void node_quorum_append(struct node *, struct rk_str batch);  /* as the leader */
 void node_quorum_flush(struct node *);                        /* starts what was staged */

@@ -25,7 +25,9 @@ void node_opened(struct node *, struct rk_conn *, uint32_t listener);
 void node_frame(struct node *, struct rk_conn *, void *frame, uint32_t len);
 /* One rk_conn_send's pieces have all left. */
 void node_sent(struct node *, struct rk_conn *);
-/* The connection is closed; the node forgets it before this returns. */
+/* A connection made with rk_conn_open is open now. */
+void node_reached(struct node *, struct rk_conn *);
+/* The connection is closed, or (one of ours) could not be opened; the node forgets it before this returns. */
 void node_gone(struct node *, struct rk_conn *);
 
 /* Time has come (rk_env's wake). */
