@@ -26,6 +26,7 @@ enum api_where {
 	API_DATA, API_BROKER, API_CONTROL,
 	API_RUNS = 3,        /* a mask: one of the three above */
 	API_CONTROLLERS = 4, /* a flag: served on controller listeners too */
+	API_INTERNAL = 8,    /* a flag: not on brokers' listeners */
 };
 
 /* What the node tells handlers about itself: one for all calls, kept current by src/node. */
@@ -87,6 +88,8 @@ struct api_row {
 	enum api_fate (*run)(struct api_call *, const void *req, void *res);
 };
 const struct api_row *api_row(int16_t key);
+/* On a controller listener, or on a broker's: is it served, and advertised, there? */
+bool api_served(const struct api_row *, bool controller);
 extern const struct api_row api_rows[];
 extern const uint32_t api_rows_count;
 /* How api_finish reaches the node: set once by src/node. */

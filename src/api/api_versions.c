@@ -24,7 +24,7 @@ add_rows(struct api_call *c, struct kp_api_versions_res *res)
 	for (uint32_t i = 0; res->api_keys.at != NULL && i < api_rows_count; i++) {
 		rk_assert(
 		    i == 0 || api_rows[i].key > api_rows[i - 1].key); /* the table is in order */
-		if (c->controller && !(api_rows[i].where & API_CONTROLLERS))
+		if (!api_served(&api_rows[i], c->controller))
 			continue;
 		struct kp_api_versions_res_api_keys *o = &res->api_keys.at[res->api_keys.len++];
 		o->api_key = api_rows[i].key;

@@ -28,6 +28,12 @@ api_row(int16_t key)
 	return NULL;
 }
 
+bool
+api_served(const struct api_row *r, bool controller)
+{
+	return controller ? (r->where & API_CONTROLLERS) != 0 : !(r->where & API_INTERNAL);
+}
+
 void
 api_finish(struct api_call *c)
 {

@@ -243,7 +243,7 @@ decode(struct node_conn *c, struct node_call *k, uint32_t len)
 	}
 	a->api = kp_api(a->head.key);
 	k->row = api_row(a->head.key);
-	if (k->row == NULL || a->api == NULL || (a->controller && !(k->row->where & API_CONTROLLERS))) {
+	if (k->row == NULL || a->api == NULL || !api_served(k->row, a->controller)) {
 		odd_frame(c, &a->head, "this API is not served here");
 		return false;
 	}
