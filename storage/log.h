@@ -28,6 +28,7 @@ struct st_rules {
 	int64_t flush_messages, flush_ms;      /* INT64_MAX: never */
 	int64_t file_delete_delay_ms;
 	bool preallocate, delete_old, compact; /* cleanup.policy */
+	bool cached; /* write.caching: nobody was promised stable storage, so a start need not wait for it */
 };
 
 /* --- opening. A new log's folder, partition.metadata and first segment are made, but on stable storage only with

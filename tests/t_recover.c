@@ -87,6 +87,22 @@ START_TEST(a_killed_process_loses_nothing)
 }
 END_TEST
 
+START_TEST(a_start_waits_for_the_disk_only_where_that_was_promised)
+{
+	x.rules.cached = true;
+	fill(20, 1);
+	scratch_crash();
+	ck_assert_int_eq(st_log_end(x.log), 200);
+	ck_assert_int_eq(st_log_stable(x.log), 0); /* the sync has begun, and nobody waited for it */
+	sync_all();
+	ck_assert_int_eq(st_log_stable(x.log), 200);
+	x.rules.cached = false;
+	fill(20, 1);
+	scratch_crash();
+	ck_assert_int_eq(st_log_stable(x.log), 400);
+}
+END_TEST
+
 START_TEST(only_what_is_past_the_recovery_point_is_read)
 {
 	x.rules.segment_bytes = 1 << 28;
@@ -417,6 +433,7 @@ main(void)
 	tcase_add_test(c, a_clean_stop_is_believed_and_costs_nothing);
 	tcase_add_test(c, the_marker_is_good_for_one_start);
 	tcase_add_test(c, a_killed_process_loses_nothing);
+	tcase_add_test(c, a_start_waits_for_the_disk_only_where_that_was_promised);
 	tcase_add_test(c, only_what_is_past_the_recovery_point_is_read);
 	tcase_add_test(c, a_torn_tail_is_cut_at_every_length);
 	tcase_add_test(c, a_flipped_bit_ends_the_log);

@@ -219,6 +219,7 @@ rules_of(struct st_rules *r, const struct conf_topic *f)
 	    .preallocate = f->preallocate,
 	    .delete_old = (f->cleanup_policy & CONF_DELETE) != 0,
 	    .compact = (f->cleanup_policy & CONF_COMPACT) != 0,
+	    .cached = f->write_caching,
 	};
 }
 
