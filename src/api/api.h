@@ -13,6 +13,7 @@
 #include "protocol/codec.h"
 #include "src/meta/meta.h"
 
+struct api_call;
 struct conf;
 struct core;
 

@@ -6,6 +6,7 @@
 #include "src/config.h"
 #include "src/core/core.h"
 #include "src/node/node.h"
+#include "src/node/peer.h"
 #include "storage/dir.h"
 
 /* Requests of one connection that may be under way at once, and the bytes of them past which no further one
