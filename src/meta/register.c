@@ -1,0 +1,234 @@
+/* register.c - brokers and controllers make themselves known, or are taken off the list; producer ids are given
+ * out in blocks. */
+#include "src/meta/image.h"
+#include "base/say.h"
+#include "protocol/desc.h"
+#include "protocol/gen/allocate_producer_ids.h"
+#include "protocol/gen/broker_registration.h"
+#include "protocol/gen/controller_registration.h"
+#include "src/config.h"
+
+enum { ID_BLOCK = 1000, MV_CONTROLLERS = 15, MV_DIRECTORIES = 17, MV_CORDONED = 30 };
+
+/* Every finalised feature must be in the range the broker brings; metadata.version must be named. */
+static enum rk_err
+check_features(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
+{
+	struct rk_str name = RK_STR_NULL;
+	int16_t level;
+	bool named = false;
+
+	for (int32_t i = 0; i < q->features.len; i++)
+		named |= rk_str_is(q->features.at[i].name, "metadata.version");
+	if (!named) {
+		*why = rk_lit("Request features do not contain 'metadata.version'");
+		return RK_INVALID_REGISTRATION;
+	}
+	while (meta_feature_next(&p->view, name, p->arena, &name, &level)) {
+		int16_t min = 0, max = 0;
+		for (int32_t i = 0; i < q->features.len; i++)
+			if (rk_str_eq(q->features.at[i].name, name)) {
+				min = q->features.at[i].min_supported_version;
+				max = q->features.at[i].max_supported_version;
+			}
+		if (level < min || level > max) {
+			*why = rk_arena_print(p->arena, "Unable to register because the broker does not support finalized version "
+			    "%d of %.*s. The broker wants a version between %d and %d, inclusive.", level, (int)name.len, name.at,
+			    min, max);
+			return RK_UNSUPPORTED_VERSION;
+		}
+	}
+	return RK_OK;
+}
+
+/* Kafka keeps the ids 0..99 for itself. */
+static bool
+reserved(struct rk_uuid id)
+{
+	static const uint8_t zeros[15];
+
+	return memcmp(id.id, zeros, 15) == 0 && id.id[15] < 100;
+}
+
+static enum rk_err
+check_directories(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
+{
+	struct kp_register_broker_record b;
+
+	if (p->version < MV_DIRECTORIES)
+		return RK_OK;
+	if (q->log_dirs.len <= 0)
+		return *why = rk_lit("No directories specified in request"), RK_INVALID_REGISTRATION;
+	for (int32_t i = 0; i < q->log_dirs.len; i++) {
+		if (reserved(q->log_dirs.at[i]))
+			return *why = rk_lit("Reserved directory ID in request"), RK_INVALID_REGISTRATION;
+		for (int32_t k = 0; k < i; k++)
+			if (rk_uuid_eq(q->log_dirs.at[i], q->log_dirs.at[k]))
+				return *why = rk_lit("Duplicate directory ID in request"), RK_INVALID_REGISTRATION;
+	}
+	for (int32_t from = 0; from >= 0 && meta_broker_next(&p->view, from, p->arena, &b);
+	    from = b.broker_id == INT32_MAX ? -1 : b.broker_id + 1)
+		for (int32_t i = 0; b.broker_id != q->broker_id && i < b.log_dirs.len; i++)
+			for (int32_t k = 0; k < q->log_dirs.len; k++)
+				if (rk_uuid_eq(b.log_dirs.at[i], q->log_dirs.at[k]))
+					return *why = rk_arena_print(p->arena, "Broker %d is already registered with directory %s",
+					    b.broker_id, rk_uuid_text(q->log_dirs.at[k], (char[RK_UUID_TEXT]){ 0 })),
+					    RK_INVALID_REGISTRATION;
+	return RK_OK;
+}
+
+/* The former incarnation is gone: it leads nothing and is in no ISR. After a clean stop nobody could have taken
+ * what it led when it is the only broker, and it has lost nothing: then all stays as it is. */
+static void
+clean_up(struct meta_plan *p, const struct kp_broker_registration_req *q, const struct kp_register_broker_record *old)
+{
+	struct meta_candidates all = meta_candidates(p);
+	bool clean = q->previous_broker_epoch >= 0 && q->previous_broker_epoch == old->broker_epoch;
+	struct meta_change how = { .brokers = &all, .gone = q->broker_id, .gone_unclean = !clean, .back = -1 };
+
+	if (clean && all.count == 1)
+		return;
+	meta_plan_change_all(p, q->broker_id, &how);
+}
+
+static void
+add_registration(struct meta_plan *p, const struct kp_broker_registration_req *q,
+    const struct kp_register_broker_record *same, int64_t epoch)
+{
+	struct kp_register_broker_record r;
+
+	kp_defaults(&kp_register_broker_record_d, &r);
+	r.broker_id = q->broker_id;
+	r.incarnation_id = q->incarnation_id;
+	r.broker_epoch = epoch;
+	r.rack = q->rack;
+	r.fenced = same == NULL || same->fenced;
+	r.in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
+	r.end_points.at = rk_arena_get(p->arena, (size_t)rk_max(q->listeners.len, 0), sizeof *r.end_points.at);
+	r.features.at = rk_arena_get(p->arena, (size_t)rk_max(q->features.len, 0), sizeof *r.features.at);
+	if (r.end_points.at == NULL || r.features.at == NULL)
+		return;
+	for (int32_t i = 0; i < q->listeners.len; i++) {
+		r.end_points.at[i].name = q->listeners.at[i].name;
+		r.end_points.at[i].host = q->listeners.at[i].host;
+		r.end_points.at[i].port = q->listeners.at[i].port;
+		r.end_points.at[i].security_protocol = q->listeners.at[i].security_protocol;
+	}
+	r.end_points.len = q->listeners.len;
+	for (int32_t i = 0; i < q->features.len; i++) {
+		r.features.at[i].name = q->features.at[i].name;
+		r.features.at[i].min_supported_version = q->features.at[i].min_supported_version;
+		r.features.at[i].max_supported_version = q->features.at[i].max_supported_version;
+	}
+	r.features.len = q->features.len;
+	if (p->version >= MV_DIRECTORIES && q->log_dirs.len > 0) {
+		r.log_dirs.at = q->log_dirs.at;
+		r.log_dirs.len = q->log_dirs.len;
+	}
+	if (p->version >= MV_CORDONED && same != NULL) {
+		r.cordoned_log_dirs.at = same->cordoned_log_dirs.at;
+		r.cordoned_log_dirs.len = same->cordoned_log_dirs.len;
+	}
+	meta_plan_add(p, KP_REGISTER_BROKER_RECORD, &r);
+}
+
+static enum rk_err
+register_broker(struct meta_plan *p, const struct kp_broker_registration_req *q, int64_t *epoch, struct rk_str *why)
+{
+	struct kp_register_broker_record old;
+	enum rk_err err;
+
+	if (q->is_migrating_zk_broker)
+		return *why = rk_lit("Controller does not support registering ZK brokers."), RK_INVALID_REQUEST;
+	if (p->cluster_id != NULL && !rk_str_is(q->cluster_id, p->cluster_id))
+		return *why = rk_arena_print(p->arena, "Expected cluster ID %s, but got cluster ID %.*s", p->cluster_id,
+		    (int)q->cluster_id.len, q->cluster_id.at), RK_INCONSISTENT_CLUSTER_ID;
+	if (q->broker_id < 0)
+		return RK_INVALID_REQUEST;
+	if ((err = check_directories(p, q, why)) != RK_OK || (err = check_features(p, q, why)) != RK_OK)
+		return err;
+	bool known = meta_broker(&p->view, q->broker_id, p->arena, &old);
+	bool same = known && rk_uuid_eq(old.incarnation_id, q->incarnation_id);
+	*epoch = same ? old.broker_epoch : p->base_offset + p->mark;
+	if (known && !same)
+		clean_up(p, q, &old);
+	add_registration(p, q, same ? &old : NULL, *epoch);
+	return RK_OK;
+}
+
+void
+meta_register_broker(struct meta_plan *p, int16_t version, const struct kp_broker_registration_req *q,
+    struct kp_broker_registration_res *res)
+{
+	struct rk_str why = RK_STR_NULL;
+	int64_t epoch = -1;
+	enum rk_err err = register_broker(p, q, &epoch, &why);
+
+	(void)version;
+	res->error_code = rk_err_wire(err);
+	res->broker_epoch = err == RK_OK ? epoch : -1;
+	if (err != RK_OK) /* the answer has no room for words */
+		rk_say(RK_WARN, "Broker %d cannot register: %s (%.*s)", q->broker_id, rk_err_name(err),
+		    (int)rk_max(why.len, 0), why.len > 0 ? why.at : "");
+}
+
+/* --- controllers, producer ids */
+
+void
+meta_register_controller(struct meta_plan *p, const struct kp_controller_registration_req *q,
+    struct kp_controller_registration_res *res)
+{
+	struct kp_register_controller_record r;
+
+	if (p->version < MV_CONTROLLERS) {
+		res->error_code = rk_err_wire(RK_UNSUPPORTED_VERSION);
+		res->error_message = rk_lit("The current MetadataVersion is too old to support controller registrations.");
+		return;
+	}
+	kp_defaults(&kp_register_controller_record_d, &r);
+	r.controller_id = q->controller_id;
+	r.incarnation_id = q->incarnation_id;
+	r.zk_migration_ready = q->zk_migration_ready;
+	r.end_points.at = rk_arena_get(p->arena, (size_t)rk_max(q->listeners.len, 0), sizeof *r.end_points.at);
+	r.features.at = rk_arena_get(p->arena, (size_t)rk_max(q->features.len, 0), sizeof *r.features.at);
+	if (r.end_points.at == NULL || r.features.at == NULL)
+		return;
+	for (int32_t i = 0; i < q->listeners.len; i++) {
+		r.end_points.at[i].name = q->listeners.at[i].name;
+		r.end_points.at[i].host = q->listeners.at[i].host;
+		r.end_points.at[i].port = q->listeners.at[i].port;
+		r.end_points.at[i].security_protocol = q->listeners.at[i].security_protocol;
+	}
+	r.end_points.len = q->listeners.len;
+	for (int32_t i = 0; i < q->features.len; i++) {
+		r.features.at[i].name = q->features.at[i].name;
+		r.features.at[i].min_supported_version = q->features.at[i].min_supported_version;
+		r.features.at[i].max_supported_version = q->features.at[i].max_supported_version;
+	}
+	r.features.len = q->features.len;
+	meta_plan_add(p, KP_REGISTER_CONTROLLER_RECORD, &r);
+	res->error_code = 0;
+}
+
+void
+meta_allocate_producer_ids(struct meta_plan *p, const struct kp_allocate_producer_ids_req *q,
+    struct kp_allocate_producer_ids_res *res)
+{
+	struct kp_register_broker_record b;
+	int64_t next = meta_next_producer_id(&p->view);
+
+	if (!meta_broker(&p->view, q->broker_id, p->arena, &b) || b.broker_epoch != q->broker_epoch) {
+		res->error_code = rk_err_wire(RK_STALE_BROKER_EPOCH);
+		return;
+	}
+	if (next > INT64_MAX - ID_BLOCK) {
+		res->error_code = rk_err_wire(RK_UNKNOWN_SERVER_ERROR);
+		return;
+	}
+	struct kp_producer_ids_record r = { .broker_id = q->broker_id, .broker_epoch = q->broker_epoch,
+		.next_producer_id = next + ID_BLOCK };
+	meta_plan_add(p, KP_PRODUCER_IDS_RECORD, &r);
+	res->error_code = 0;
+	res->producer_id_start = next;
+	res->producer_id_len = ID_BLOCK;
+}
