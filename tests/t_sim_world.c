@@ -86,7 +86,7 @@ run_of(const char *path, uint64_t pos, char c)
 static void
 power_off(void)
 {
-	sim_world_crash(&w);
+	sim_world_crash(&w, false);
 	sim_world_bury(&w);
 	settle();
 	sim_disk_crash(disk);
@@ -410,7 +410,7 @@ n_flush(void *node)
 	rounds++;
 }
 
-static const struct sim_hooks hooks = { n_opened, n_frame, n_sent, n_gone, n_tick, n_flush };
+static const struct sim_hooks hooks = { n_opened, n_frame, n_sent, n_gone, n_tick, n_flush, NULL };
 
 static void
 c_answer(struct sim_client *c, const uint8_t *frame, uint32_t len)
@@ -439,7 +439,7 @@ setup_node(uint64_t seed, struct sim_client *c)
 	ck_assert_int_eq(rk_file_write(f, 0, "....the tail", 12), RK_OK);
 	rk_file_drop(f);
 	sim_world_begin(&w, &arena);
-	*c = (struct sim_client){ c_answer, c_closed, NULL };
+	*c = (struct sim_client){ .answer = c_answer, .closed = c_closed };
 	sim_connect(&w, c, 2);
 }
 

@@ -125,7 +125,7 @@ h_flush(void *n)
 	node_flush(n);
 }
 
-static const struct sim_hooks hooks = { h_opened, h_frame, h_sent, h_gone, h_tick, h_flush };
+static const struct sim_hooks hooks = { h_opened, h_frame, h_sent, h_gone, h_tick, h_flush, NULL };
 
 /* Runs until the condition holds; false: it did not within so long. */
 #define until(g, us, condition)                                                                    \
@@ -548,7 +548,7 @@ h_stopped(void *arg, enum rk_err err)
 static void
 die(struct rig *g, bool power)
 {
-	sim_world_crash(&g->w);
+	sim_world_crash(&g->w, false);
 	node_free(g->node);
 	g->node = NULL;
 	sim_world_bury(&g->w);
@@ -663,7 +663,7 @@ build(struct rig *g, uint64_t seed)
 		snprintf(g->dir[i], sizeof g->dir[i], "%s/data%u", g->root, i);
 	g->disk = sim_disk_new(&g->sim);
 	g->mdisk = sim_mdisk_new();
-	g->client = (struct sim_client){ c_answer, c_closed, NULL };
+	g->client = (struct sim_client){ .answer = c_answer, .closed = c_closed };
 	sim_world_init(&g->w, &g->sim, g->disk, g->mdisk, &hooks);
 	g->w.real = g->root;
 	configure(g);
