@@ -94,8 +94,10 @@ struct rk_world {
 	const char *(*conn_peer)(const struct rk_conn *); /* "127.0.0.1:51234" */
 	/* Begins a connection to host:port; a name is looked up on a worker. It is handed back at once, and its owner
 	 * sets conn->node. Then from the loop: node_reached when it is open, and in any case, once, node_gone:
-	 * it could not be opened, broke, or was closed by conn_close. What conn_send was given before it is open
-	 * leaves then. Frames come as on any connection: one, then none until conn_resume. Never NULL. */
+	 * it could not be opened, broke, or was closed by conn_close (which does not wait for one that is not open
+	 * yet). What conn_send was given before it is open leaves then. Frames come as on any connection: one, then none
+	 * until conn_resume. It counts as no client's connection, and the world never closes it for being silent: its
+	 * owner does, or the other side. Never NULL. */
 	struct rk_conn *(*conn_open)(struct rk_env *, const char *host, uint16_t port);
 	/* Moves the bytes on: asks for the file's pages soon, on a worker. Only a hint. */
 	void (*file_warm)(struct rk_file *, uint64_t pos, uint32_t len);

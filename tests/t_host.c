@@ -128,6 +128,13 @@ node_sent(struct node *n, struct rk_conn *c)
 }
 
 void
+node_reached(struct node *n, struct rk_conn *c)
+{
+	(void)n;
+	ck_abort_msg("nobody dialled %s", rk_conn_peer(c));
+}
+
+void
 node_gone(struct node *n, struct rk_conn *c)
 {
 	struct talk *t = c->node;

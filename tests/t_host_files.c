@@ -15,6 +15,7 @@ bool node_failed(const struct node *n) { return n == NULL; }
 void node_opened(struct node *n, struct rk_conn *c, uint32_t l) { (void)n; (void)c; (void)l; }
 void node_frame(struct node *n, struct rk_conn *c, void *f, uint32_t l) { (void)n; (void)c; (void)f; (void)l; }
 void node_sent(struct node *n, struct rk_conn *c) { (void)n; (void)c; }
+void node_reached(struct node *n, struct rk_conn *c) { (void)n; (void)c; }
 void node_gone(struct node *n, struct rk_conn *c) { (void)n; (void)c; }
 void node_tick(struct node *n, int64_t t) { (void)n; (void)t; }
 void node_flush(struct node *n) { (void)n; }

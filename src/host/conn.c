@@ -24,7 +24,7 @@ host_conn_touch(struct host_conn *c)
 		return;
 	c->active_ms = w->now_ms;
 	rk_list_del(&c->lru);
-	rk_list_add(&w->idle, &c->lru);
+	rk_list_add(c->conn.ours ? &w->kept : &w->idle, &c->lru);
 }
 
 static void
@@ -43,15 +43,17 @@ broken(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
 }
 
-static void
-on_io(evutil_socket_t fd, short what, void *arg)
+void
+host_conn_io(evutil_socket_t fd, short what, void *arg)
 {
 	struct host_conn *c = arg;
 
+	if (c->dead || (c->dial != NULL && !host_dial_io(c, what)))
+		return;
 	if (what & EV_CLOSED)
 		c->half = true;
 	if (c->paused && (what & EV_WRITE) && (what & EV_READ) && broken(fd)) {
-		host_conn_kill(c, RK_DEBUG, "the peer broke it off while its request was served");
+		host_conn_kill(c, RK_DEBUG, c->conn.ours ? "the peer broke it off" : "the peer broke it off while its request was served");
 		return;
 	}
 	if (what & (EV_READ | EV_CLOSED)) {
@@ -115,7 +117,7 @@ host_conn_new(struct host_world *w, int fd, uint32_t listener, const char *peer,
 	rk_list_init(&c->ready);
 	rk_list_init(&c->dirty);
 	rk_list_init(&c->lru);
-	event_assign(&c->io, w->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_io, c);
+	event_assign(&c->io, w->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, host_conn_io, c);
 	if (event_add(&c->io, NULL) != 0) {
 		rk_say(RK_ERROR, "%s: the kernel will not watch one more connection: %s", peer, strerror(errno));
 		close(fd);
@@ -147,7 +149,8 @@ host_conn_kill(struct host_conn *c, enum rk_level level, const char *why)
 {
 	if (c->dead)
 		return;
-	rk_say(level, "connection of %s closed: %s", c->peer, why);
+	rk_say(level, "connection %s %s closed: %s", c->conn.ours ? "to" : "of", c->peer, why);
+	c->conn.why = why;
 	die(c);
 }
 
@@ -158,7 +161,7 @@ host_conn_close(struct rk_conn *conn, bool now, const char *why)
 
 	if (c->dead)
 		return;
-	if (now || c->head == NULL) {
+	if (now || c->head == NULL || c->dial != NULL) {
 		host_conn_kill(c, RK_DEBUG, why);
 		return;
 	}
@@ -210,8 +213,12 @@ size_ok(struct host_conn *c, const uint8_t *p)
 	struct host_world *w = world_of(c);
 	int32_t size = (int32_t)rk_get32(p);
 
-	if (size >= 0 && (uint32_t)size <= w->opt.request_max_bytes)
+	if (size >= 0 && (uint32_t)size <= (c->conn.ours ? HOST_ANSWER_MAX : w->opt.request_max_bytes))
 		return true;
+	if (c->conn.ours) {
+		host_conn_kill(c, RK_WARN, "what comes is no answer of Kafka's protocol");
+		return false;
+	}
 	rk_say_limited(&limit, w->now_ms, RK_WARN,
 	    "connection of %s closed: it announces a request of %" PRId32 " bytes, allowed are 0 to %" PRIu32 "; %s",
 	    c->peer, size, w->opt.request_max_bytes, tongue(p));
@@ -315,7 +322,7 @@ receive(struct host_conn *c, uint8_t *to, uint32_t room)
 		return (uint32_t)n;
 	}
 	if (n == 0)
-		host_conn_kill(c, RK_DEBUG, c->want > 0 ? "the peer left in the middle of a request" : "the peer left");
+		host_conn_kill(c, RK_DEBUG, c->want > 0 ? "the peer left in the middle of a frame" : "the peer left");
 	else if (errno == EAGAIN || errno == EWOULDBLOCK)
 		c->readable = false;
 	else
@@ -397,13 +404,18 @@ bury(struct host_conn *c)
 	host_conn_drop_sends(c); /* first: the pieces are in the node's memory */
 	w->called = true;
 	node_gone(w->node, &c->conn);
-	event_del(&c->io);
-	close(c->fd);
-	host_ip_sub(w, c->ip);
+	host_dial_drop(c);
+	if (c->fd >= 0) {
+		event_del(&c->io);
+		close(c->fd);
+	}
+	if (c->ip != NULL) {
+		host_ip_sub(w, c->ip);
+		w->conns--;
+	}
 	rk_mem_put(c->frame);
 	rk_mem_put(c->stash);
 	rk_mem_put(c);
-	w->conns--;
 }
 
 void
@@ -431,6 +443,7 @@ host_conns_expire(struct host_world *w)
 			break;
 		host_conn_kill(c, RK_DEBUG, "it does not read its last answer");
 	}
+	host_dials_expire(w);
 }
 
 int64_t
@@ -442,15 +455,25 @@ host_conns_next_ms(const struct host_world *w)
 		at = rk_of(w->idle.next, struct host_conn, lru)->active_ms + w->opt.idle_ms;
 	if (!rk_list_empty(&w->closing))
 		at = rk_min(at, rk_of(w->closing.next, struct host_conn, lru)->active_ms);
+	if (!rk_list_empty(&w->reaching))
+		at = rk_min(at, rk_of(w->reaching.next, struct host_conn, lru)->active_ms);
 	return at;
+}
+
+static void
+kill_all(struct rk_list *conns)
+{
+	while (!rk_list_empty(conns))
+		host_conn_kill(rk_of(conns->next, struct host_conn, lru), RK_DEBUG, "the server stops");
 }
 
 void
 host_conns_close(struct host_world *w)
 {
-	while (!rk_list_empty(&w->idle))
-		host_conn_kill(rk_of(w->idle.next, struct host_conn, lru), RK_DEBUG, "the server stops");
-	while (!rk_list_empty(&w->closing))
-		host_conn_kill(rk_of(w->closing.next, struct host_conn, lru), RK_DEBUG, "the server stops");
+	w->shut = true;
+	kill_all(&w->idle);
+	kill_all(&w->kept);
+	kill_all(&w->reaching);
+	kill_all(&w->closing);
 	host_conns_bury(w);
 }

@@ -28,6 +28,7 @@ struct host_options {
 	uint32_t conns_per_ip_max;  /* no limit */
 	uint32_t request_max_bytes; /* 100 MiB, as in Kafka */
 	int64_t idle_ms;            /* 600,000; a connection that is silent so long is closed */
+	int64_t connect_ms;         /* 10,000; how long one address may take to accept a connection of ours */
 	int receive_bytes, send_bytes; /* socket buffers; 0: the kernel tunes them, which is faster */
 	struct conf *conf;          /* handed to node_start; what may change while running is read from it */
 	/* Called on SIGHUP, from the loop; it reads the configuration again and calls node_reload. */

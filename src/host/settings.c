@@ -61,6 +61,7 @@ host_settings_of(struct host_settings *s, struct conf *c)
 		.workers = (uint32_t)rk_min(8, c->background_threads),
 		.request_max_bytes = (uint32_t)c->socket_request_max_bytes,
 		.idle_ms = c->connections_max_idle_ms < 0 ? INT64_MAX / 4 : rk_max(c->connections_max_idle_ms, 1),
+		.connect_ms = rk_max(c->socket_connection_setup_timeout_ms, 1),
 		.receive_bytes = buffer(c->socket_receive_buffer_bytes),
 		.send_bytes = buffer(c->socket_send_buffer_bytes),
 		.conf = c,

@@ -88,6 +88,7 @@ const struct rk_world host_world_calls = {
 	.conn_resume = host_conn_resume,
 	.conn_close = host_conn_close,
 	.conn_peer = host_conn_peer,
+	.conn_open = host_conn_open,
 	.file_warm = host_file_warm,
 };
 
@@ -144,6 +145,8 @@ host_process_setup(struct host_options *o)
 		o->request_max_bytes = 100 * 1024 * 1024;
 	if (o->idle_ms == 0)
 		o->idle_ms = 600000;
+	if (o->connect_ms == 0)
+		o->connect_ms = 10000;
 }
 
 static void
@@ -200,6 +203,8 @@ host_open(const struct host_options *o)
 	rk_list_init(&w->ready);
 	rk_list_init(&w->dirty);
 	rk_list_init(&w->idle);
+	rk_list_init(&w->kept);
+	rk_list_init(&w->reaching);
 	rk_list_init(&w->closing);
 	rk_list_init(&w->dead);
 	host_look_at_clocks(w);

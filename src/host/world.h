@@ -17,6 +17,7 @@ enum {
 	HOST_SMALL = 32 * 1024,    /* file pieces up to this are gathered, longer ones go by sendfile */
 	HOST_CHUNK = 1024 * 1024,  /* at most this much of a file piece at a time */
 	HOST_TURN = 2 * HOST_CHUNK, /* one connection's share of one round */
+	HOST_ANSWER_MAX = 1 << 30,  /* of a frame on a connection we made: a fetch may be long */
 	HOST_IOV = 64,
 	HOST_DRAIN_MS = 5000,      /* how long a closing connection may take to read its last answer */
 	HOST_COLD_MS = 60000,      /* a descriptor unused so long is closed */
@@ -150,13 +151,14 @@ struct host_send { /* the rest of one conn_send */
 };
 
 struct host_warmup;
+struct host_dial;
 struct host_conn {
 	struct rk_conn conn;
 	struct event io;      /* read and write, edge-triggered: added once */
 	struct rk_list ready; /* in world.ready: may give a frame */
 	struct rk_list dirty; /* in world.dirty: has something to send */
-	struct rk_list lru;   /* in world.idle, or world.closing when on its way out */
-	int64_t active_ms;    /* last sign of life; while closing: when patience ends */
+	struct rk_list lru;   /* in world.idle (ours: kept, and reaching before), or closing when on its way out */
+	int64_t active_ms;    /* last sign of life; while closing or reaching: when patience ends */
 	uint8_t *frame;       /* the frame that is arriving: got of want bytes */
 	uint32_t want, got;
 	uint8_t *stash; /* bytes received behind the last frame */
@@ -168,7 +170,8 @@ struct host_conn {
 	uint8_t listener;
 	bool readable : 1, paused : 1, half : 1; /* half: the peer has finished sending */
 	bool blocked : 1, corked : 1, closing : 1, dead : 1;
-	struct host_ip *ip;
+	struct host_ip *ip;     /* NULL: ours */
+	struct host_dial *dial; /* ours, and not open yet */
 	char peer[];
 };
 
@@ -201,7 +204,7 @@ struct host_world {
 	int64_t tick_ms;
 	uint64_t chance[64];
 	uint32_t chance_left;
-	struct rk_list ready, dirty, idle, closing, dead;
+	struct rk_list ready, dirty, idle, kept, reaching, closing, dead;
 	struct rk_map ips; /* struct host_ip by address */
 	uint32_t conns;
 	struct host_listener *listener;
@@ -216,11 +219,12 @@ struct host_world {
 	bool no_nowait, no_cachestat; /* this kernel or file system cannot say */
 	bool stopping, stopped; /* the node was told to stop; it has */
 	int64_t quit_ms; /* when it was told */
+	bool shut;   /* every connection was closed, none is made any more */
 	bool ending; /* nothing calls the node any more */
 	int status;
 	struct event term, intr, hup;
 	struct evhttp *http;
-	uint64_t frames, bytes_in, bytes_out, accepted, warmups, syncs, trimmed_at;
+	uint64_t frames, bytes_in, bytes_out, accepted, dialled, warmups, syncs, trimmed_at;
 	uint8_t *scratch; /* HOST_SCRATCH bytes, for one receive or one gathered write */
 };
 
@@ -253,6 +257,14 @@ void host_conn_send(struct rk_conn *, struct rk_out *);
 void host_conn_resume(struct rk_conn *);
 void host_conn_close(struct rk_conn *, bool now, const char *why);
 const char *host_conn_peer(const struct rk_conn *);
+
+void host_conn_io(evutil_socket_t, short what, void *conn); /* libevent's callback */
+
+/* --- connections we make (dial.c) */
+struct rk_conn *host_conn_open(struct rk_env *, const char *host, uint16_t port);
+bool host_dial_io(struct host_conn *, short what); /* true: it is open now, and what holds for it */
+void host_dials_expire(struct host_world *);
+void host_dial_drop(struct host_conn *);
 
 /* Binds all listeners of the options; says why not. */
 rk_must_use bool host_listen_bind(struct host_world *);

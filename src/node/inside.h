@@ -76,6 +76,7 @@ struct node {
 	uint32_t dirs;
 	char cluster_id[64];
 	struct rk_list conns;
+	struct rk_list wires;     /* connections we made (peer.c) */
 	uint64_t connections;     /* open */
 	uint64_t requests;
 	struct rk_say_limit odd_frames, full_disk;

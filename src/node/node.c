@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "src/node/inside.h"
+#include "src/node/peer.h"
 
 enum { STOP_WITHIN_MS = 30000 };
 
@@ -166,6 +167,7 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	n->conf = conf;
 	n->started_ms = rk_now(env);
 	rk_list_init(&n->conns);
+	rk_list_init(&n->wires);
 	share(n);
 	node_control_init(n);
 	api_on_finish = node_serve_finish;
@@ -288,6 +290,7 @@ node_free(struct node *n)
 	rk_mem_put(n->dir_opened);
 	if (n->image != NULL)
 		meta_free(n->image);
+	node_links_free(n);
 	rk_timers_free(&n->timers);
 	rk_mem_put(n);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "protocol/gen/api_versions.h"
 #include "src/node/inside.h"
+#include "src/node/peer.h"
 
 enum { SPARES_MAX = 64, PRODUCE = 0, API_VERSIONS = 18, DELETE_TOPICS = 20 };
 
@@ -330,6 +331,10 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	struct node_conn *c = conn->node;
 	struct node_call *k;
 
+	if (conn->ours) {
+		node_link_frame(conn, frame, len);
+		return;
+	}
 	rk_assert(c != NULL && c->node == n);
 	rk_assert(c->reading && c->held == NULL);
 	c->reading = false;
@@ -369,9 +374,21 @@ node_sent(struct node *n, struct rk_conn *conn)
 	struct node_conn *c = conn->node;
 
 	(void)n;
+	if (conn->ours) {
+		node_link_sent(conn);
+		return;
+	}
 	rk_assert(c != NULL && !rk_list_empty(&c->sending));
 	leave(c, rk_of(c->sending.next, struct node_call, link));
 	read_on(c);
+}
+
+void
+node_reached(struct node *n, struct rk_conn *conn)
+{
+	(void)n;
+	rk_assert(conn->ours);
+	node_link_reached(conn);
 }
 
 void
@@ -379,6 +396,10 @@ node_gone(struct node *n, struct rk_conn *conn)
 {
 	struct node_conn *c = conn->node;
 
+	if (conn->ours) {
+		node_link_gone(conn);
+		return;
+	}
 	rk_assert(c != NULL);
 	conn->node = NULL;
 	while (!rk_list_empty(&c->sending))
