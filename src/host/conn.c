@@ -53,7 +53,8 @@ host_conn_io(evutil_socket_t fd, short what, void *arg)
 	if (what & EV_CLOSED)
 		c->half = true;
 	if (c->paused && (what & EV_WRITE) && (what & EV_READ) && broken(fd)) {
-		host_conn_kill(c, RK_DEBUG, c->conn.ours ? "the peer broke it off" : "the peer broke it off while its request was served");
+		host_conn_kill(c, RK_DEBUG, c->conn.ours ? "the peer broke it off"
+		    : "the peer broke it off while its request was served");
 		return;
 	}
 	if (what & (EV_READ | EV_CLOSED)) {

@@ -47,6 +47,7 @@ struct wire {
 	bool reached, ready;    /* open; its versions are known */
 	const char *why;        /* we closed it; NULL: we did not */
 	struct node_ask greet;
+	int16_t tongue;         /* the version of ApiVersions it is greeted in */
 	struct kp_api_versions_req hello;
 };
 
@@ -298,6 +299,7 @@ node_link_ask(struct node_link *l, struct node_ask *a, int16_t key, int16_t min,
 static void
 greet(struct wire *w, int16_t version)
 {
+	w->tongue = version;
 	w->hello.client_software_name = rk_lit("rookery");
 	w->hello.client_software_version = rk_lit(PACKAGE_VERSION);
 	ask_on(w->link, &w->greet, API_VERSIONS, &w->hello, GREET_MS);
@@ -325,6 +327,7 @@ greeted(struct node_ask *a, enum rk_err err, const void *answer, int16_t version
 	const struct kp_api_versions_res *res = answer;
 	struct node_link *l = w->link;
 
+	(void)version;
 	if (w->why != NULL)
 		return;
 	rk_assert(l != NULL && !w->ready);
@@ -334,7 +337,7 @@ greeted(struct node_ask *a, enum rk_err err, const void *answer, int16_t version
 	}
 	learn(l, res);
 	if (res->error_code == rk_err_wire(RK_UNSUPPORTED_VERSION) && l->max[API_VERSIONS] >= 0
-	    && l->max[API_VERSIONS] < version) {
+	    && l->max[API_VERSIONS] < w->tongue) {
 		greet(w, l->max[API_VERSIONS]);
 		return;
 	}
