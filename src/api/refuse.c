@@ -1,9 +1,14 @@
 /* refuse.c - the answer to a request for the controller when nothing of it can be kept: what would have
  * been a success of a topic or resource carries the error instead. */
+#include "protocol/gen/allocate_producer_ids.h"
 #include "protocol/gen/alter_configs.h"
+#include "protocol/gen/alter_partition.h"
+#include "protocol/gen/broker_registration.h"
+#include "protocol/gen/controller_registration.h"
 #include "protocol/gen/create_partitions.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/delete_topics.h"
+#include "protocol/gen/elect_leaders.h"
 #include "protocol/gen/incremental_alter_configs.h"
 #include "protocol/gen/keys.h"
 #include "src/api/handlers.h"
@@ -42,6 +47,16 @@ api_refuse(struct api_call *c, enum rk_err err, struct rk_str why)
 	case KP_INCREMENTAL_ALTER_CONFIGS:
 		EACH(kp_incremental_alter_configs_res, responses);
 		break;
+#define WHOLE(name, type)                                                                           \
+	case KP_##name:                                                                             \
+		((struct type *)c->res)->error_code = rk_err_wire(err);                             \
+		break
+	WHOLE(ELECT_LEADERS, kp_elect_leaders_res);
+	WHOLE(ALTER_PARTITION, kp_alter_partition_res);
+	WHOLE(BROKER_REGISTRATION, kp_broker_registration_res);
+	WHOLE(ALLOCATE_PRODUCER_IDS, kp_allocate_producer_ids_res);
+	WHOLE(CONTROLLER_REGISTRATION, kp_controller_registration_res);
+#undef WHOLE
 	default:
 		rk_assert(c->api == NULL); /* a CONTROL row that this list lacks */
 	}

@@ -249,6 +249,39 @@ set_members(struct meta_apply *ap, const struct kp_partition_record *old, const 
 	}
 }
 
+/* Puts a partition on a list of those that want something, or takes it off. */
+static void
+set_list(struct meta_apply *ap, uint32_t table, const struct meta_key *k, bool was, bool is)
+{
+	if (is && !was)
+		st_put(ap->txn, table, meta_key_str(k), rk_lit(""));
+	else if (was && !is)
+		st_del(ap->txn, table, meta_key_str(k));
+}
+
+static bool
+moving(const struct kp_partition_record *p)
+{
+	return p != NULL && (p->adding_replicas.len > 0 || p->removing_replicas.len > 0);
+}
+
+static bool
+astray(const struct kp_partition_record *p)
+{
+	return p != NULL && p->leader != p->replicas.at[0];
+}
+
+static void
+set_lists(struct meta_apply *ap, const struct kp_partition_record *old, const struct kp_partition_record *now)
+{
+	const struct kp_partition_record *any = now != NULL ? now : old;
+	struct meta_key k = meta_partition_key(any->topic_id, any->partition_id);
+
+	set_members(ap, old, now);
+	set_list(ap, META_MOVING, &k, moving(old), moving(now));
+	set_list(ap, META_ASTRAY, &k, astray(old), astray(now));
+}
+
 static enum rk_err
 put_partition(struct meta_apply *ap, const struct kp_partition_record *old, struct kp_partition_record *now)
 {
@@ -258,7 +291,7 @@ put_partition(struct meta_apply *ap, const struct kp_partition_record *old, stru
 		now->eligible_leader_replicas.len = -1; /* as Kafka writes it: none is null */
 	if (now->last_known_elr.len == 0)
 		now->last_known_elr.len = -1;
-	set_members(ap, old, now);
+	set_lists(ap, old, now);
 	return put(ap, META_PARTITION, &k, &kp_partition_record_d, now);
 }
 
@@ -385,7 +418,7 @@ apply_remove_topic(struct meta_apply *ap, const struct kp_remove_topic_record *r
 	rk_arena_init(&one, 1u << 20);
 	for (int32_t i = 0; i < partitions; i++) {
 		if (meta_partition_get(ap->txn, id, i, &one, &p))
-			set_members(ap, &p, NULL);
+			set_lists(ap, &p, NULL);
 		rk_arena_reset(&one);
 	}
 	rk_arena_free(&one);

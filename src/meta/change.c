@@ -1,58 +1,78 @@
-/* change.c - how a partition changes when a broker goes or comes: its ISR, the replicas that may lead it
+/* change.c - how a partition changes: its replicas while they are reassigned, its ISR, the replicas that may lead it
  * without losing anything (ELR, KIP-966), and its leader. One builder for every event.
  *
  * Who may lead, in this order: the first replica when it is preferred; the leader there is; the first in the
  * order of replicas that is live and in the new ISR, or (with the ISR empty) in the ELR; with ISR and
- * ELR empty, the one last-known leader; with an unclean election allowed, any live replica. Otherwise nobody. */
+ * ELR empty, the one last-known leader; with an unclean election allowed, any live replica. Otherwise nobody.
+ * Live: its broker is unfenced and not about to leave, and its directory there is online. */
 #include "src/meta/image.h"
 #include "protocol/desc.h"
 #include "src/config.h"
+
+enum { MV_QUIET_SHRINK = 12, MV_DIRECTORIES = 17, MV_ELR = 23 };
 
 struct work {
 	const struct meta_change *how;
 	const struct kp_partition_record *old;
 	struct kp_partition_change_record r;
 	struct kp_partition_record now; /* what it will be */
-	bool elr_on, unclean_won;
+	int32_t least;                  /* min.insync.replicas, as far as there are replicas */
+	bool elr_on, unclean, unclean_won;
 };
+
+bool
+meta_reassigning(const struct kp_partition_record *p)
+{
+	return p->adding_replicas.len > 0 || p->removing_replicas.len > 0;
+}
+
+/* Kafka's ids for what is no directory of a broker's: 0 lost, 1 not assigned yet, 2 not known to the old version. */
+static bool
+directory_online(const struct meta_candidate *c, const struct rk_uuid *dir)
+{
+	static const uint8_t zeros[15];
+
+	if (memcmp(dir->id, zeros, 15) == 0 && dir->id[15] <= 2)
+		return dir->id[15] != 0;
+	for (int32_t i = 0; i < c->dir_count; i++)
+		if (rk_uuid_eq(c->dirs[i], *dir))
+			return true;
+	return c->dir_count == 0;
+}
 
 static bool
 live(const struct work *w, int32_t id)
 {
 	const struct meta_candidate *c = meta_candidate(w->how->brokers, id);
+	const struct kp_partition_record *o = w->old;
 
-	if (id == w->how->gone || c == NULL)
+	if (id == w->how->gone || c == NULL || !(c->state == META_ACTIVE || id == w->how->back))
 		return false;
-	return c->state == META_ACTIVE || id == w->how->back;
+	for (int32_t i = 0; i < o->replicas.len && i < o->directories.len; i++)
+		if (o->replicas.at[i] == id)
+			return directory_online(c, &o->directories.at[i]);
+	return true;
+}
+
+/* --- configs */
+
+static bool
+config_number(const struct meta_plan *p, int8_t type, struct rk_str resource, const char *name, int64_t *n)
+{
+	struct rk_str text;
+
+	return meta_config(&p->view, type, resource, rk_str_of(name), &text) && rk_str_int(text, n);
 }
 
 static int32_t
-min_isr(const struct meta_plan *p, struct rk_str topic, const struct kp_partition_record *old)
+min_isr(const struct meta_plan *p, struct rk_str topic)
 {
-	struct rk_str text;
+	static const char key[] = "min.insync.replicas";
 	int64_t n = 0;
 
-	if (!(meta_config(&p->view, META_OF_TOPIC, topic, rk_lit("min.insync.replicas"), &text) && rk_str_int(text, &n)) &&
-	    !(meta_config(&p->view, META_OF_BROKER, rk_lit(""), rk_lit("min.insync.replicas"), &text) && rk_str_int(text, &n)))
+	if (!config_number(p, META_OF_TOPIC, topic, key, &n) && !config_number(p, META_OF_BROKER, rk_lit(""), key, &n))
 		n = p->conf->min_insync_replicas;
-	return (int32_t)rk_min(n, old->replicas.len);
-}
-
-void
-meta_java_pairs(struct conf_pair *pair, uint32_t count, struct rk_arena *a)
-{
-	struct conf_pair *was = rk_arena_get(a, count, sizeof *was);
-	struct rk_str *name = rk_arena_get(a, count, sizeof *name);
-	uint32_t *order = rk_arena_get(a, count, sizeof *order);
-
-	if (was == NULL || name == NULL || order == NULL || count < 2)
-		return;
-	memcpy(was, pair, count * sizeof *was);
-	for (uint32_t i = 0; i < count; i++)
-		name[i] = pair[i].name;
-	meta_java_order(name, count, order, a);
-	for (uint32_t i = 0; i < count; i++)
-		pair[i] = was[order[i]];
+	return (int32_t)n;
 }
 
 struct rk_str
@@ -61,29 +81,113 @@ meta_static_min_isr(const struct meta_plan *p)
 	return rk_arena_print(p->arena, "%d", p->conf->min_insync_replicas);
 }
 
-/* A list without one member, in the arena. */
-static bool
-without(struct meta_plan *p, const int32_t *at, int32_t len, int32_t id, int32_t **out, int32_t *count)
+bool
+meta_unclean_allowed(const struct meta_plan *p, struct rk_str topic)
 {
-	*count = 0;
-	*out = rk_arena_get(p->arena, (size_t)(len > 0 ? len : 0), sizeof **out);
-	if (*out == NULL)
+	struct rk_str key = rk_lit("unclean.leader.election.enable"), text;
+	char id[16];
+
+	snprintf(id, sizeof id, "%d", p->conf->node_id);
+	if (meta_config(&p->view, META_OF_TOPIC, topic, key, &text) ||
+	    meta_config(&p->view, META_OF_BROKER, rk_str_of(id), key, &text) ||
+	    meta_config(&p->view, META_OF_BROKER, rk_lit(""), key, &text))
+		return rk_str_is(text, "true");
+	return p->conf->unclean_leader_election_enable;
+}
+
+/* --- lists */
+
+/* Those of a list that are (in) or are not (out) in another, in the arena. */
+static bool
+sift(struct meta_plan *p, const int32_t *at, int32_t len, const int32_t *other, int32_t others, bool in,
+    struct meta_ids *out)
+{
+	out->len = 0;
+	out->at = rk_arena_get(p->arena, (size_t)(len > 0 ? len : 0), sizeof *out->at);
+	for (int32_t i = 0; out->at != NULL && i < len; i++)
+		if (meta_has(other, others, at[i]) == in)
+			out->at[out->len++] = at[i];
+	return out->at != NULL;
+}
+
+static bool
+holds_all(const int32_t *at, int32_t len, const int32_t *wanted, int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		if (!meta_has(at, len, wanted[i]))
+			return false;
+	return true;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+#define SET(list, ids)                        \
+	do {                                  \
+		w->now.list.at = (ids).at;    \
+		w->now.list.len = (ids).len;  \
+	} while (0)
+
+/* --- what it will be */
+
+static bool
+take_targets(struct meta_plan *p, struct work *w)
+{
+	const struct meta_change *how = w->how;
+	struct meta_ids isr;
+
+	if (how->isr != NULL)
+		SET(isr, *how->isr);
+	if (how->replicas != NULL)
+		SET(replicas, *how->replicas);
+	if (how->adding != NULL)
+		SET(adding_replicas, *how->adding);
+	if (how->removing != NULL)
+		SET(removing_replicas, *how->removing);
+	if (how->recovered)
+		w->now.leader_recovery_state = 0;
+	if (!sift(p, w->now.isr.at, w->now.isr.len, &how->gone, 1, false, &isr))
 		return false;
-	for (int32_t i = 0; i < len; i++)
-		if (at[i] != id)
-			(*out)[(*count)++] = at[i];
+	SET(isr, isr);
+	return true;
+}
+
+/* A reassignment is over when every added replica is in the ISR, and one that stays is. */
+static bool
+complete(struct meta_plan *p, struct work *w)
+{
+	struct meta_ids isr, replicas;
+	struct kp_partition_record *n = &w->now;
+
+	if (!meta_reassigning(n))
+		return true;
+	if (!sift(p, n->isr.at, n->isr.len, n->removing_replicas.at, n->removing_replicas.len, false, &isr) ||
+	    !sift(p, n->replicas.at, n->replicas.len, n->removing_replicas.at, n->removing_replicas.len, false, &replicas))
+		return false;
+	if (isr.len == 0 || replicas.len == 0 || !holds_all(isr.at, isr.len, n->adding_replicas.at, n->adding_replicas.len))
+		return true;
+	SET(isr, isr);
+	SET(replicas, replicas);
+	n->adding_replicas.len = n->removing_replicas.len = 0;
 	return true;
 }
 
 /* Members that leave the ISR while it is too small go to the ELR, unless they may have lost what they had. */
 static bool
-work_elr(struct meta_plan *p, struct work *w, int32_t least)
+work_elr(struct meta_plan *p, struct work *w)
 {
 	const struct kp_partition_record *o = w->old;
-	int32_t n = 0, room = (o->isr.len > 0 ? o->isr.len : 0) +
-	    (o->eligible_leader_replicas.len > 0 ? o->eligible_leader_replicas.len : 0);
+	int32_t n = 0, in_isr = o->isr.len > 0 ? o->isr.len : 0;
+	int32_t room = in_isr + (o->eligible_leader_replicas.len > 0 ? o->eligible_leader_replicas.len : 0);
 
-	if (w->now.isr.len >= least) {
+	if (!w->elr_on)
+		return true;
+	if (w->now.isr.len >= rk_min(w->least, w->now.replicas.len)) {
 		w->now.eligible_leader_replicas.len = 0;
 		w->now.last_known_elr.len = 0;
 		return true;
@@ -92,11 +196,13 @@ work_elr(struct meta_plan *p, struct work *w, int32_t least)
 	if (elr == NULL)
 		return false;
 	for (int32_t i = 0; i < room; i++) {
-		int32_t id = i < o->isr.len ? o->isr.at[i] : o->eligible_leader_replicas.at[i - o->isr.len];
+		int32_t id = i < in_isr ? o->isr.at[i] : o->eligible_leader_replicas.at[i - in_isr];
 		if (!meta_has(w->now.isr.at, w->now.isr.len, id) && !meta_has(elr, n, id) &&
 		    !(id == w->how->gone && w->how->gone_unclean))
 			elr[n++] = id;
 	}
+	if (n > 1)
+		qsort(elr, (size_t)n, sizeof *elr, ascending);
 	w->now.eligible_leader_replicas.at = elr;
 	w->now.eligible_leader_replicas.len = n;
 	return true;
@@ -114,24 +220,24 @@ eligible(const struct work *w, int32_t id)
 static int32_t
 elect(struct work *w)
 {
-	const struct kp_partition_record *o = w->old;
+	const struct kp_partition_record *o = w->old, *n = &w->now;
 
-	if (w->how->preferred && eligible(w, o->replicas.at[0]))
-		return o->replicas.at[0];
+	if (w->how->election == META_PREFERRED && eligible(w, n->replicas.at[0]))
+		return n->replicas.at[0];
 	if (o->leader >= 0 && eligible(w, o->leader))
 		return o->leader;
-	for (int32_t i = 0; i < o->replicas.len; i++)
-		if (eligible(w, o->replicas.at[i]))
-			return o->replicas.at[i];
-	if (w->elr_on && w->now.isr.len <= 0 && w->now.eligible_leader_replicas.len <= 0 && o->last_known_elr.len == 1 &&
+	for (int32_t i = 0; i < n->replicas.len; i++)
+		if (eligible(w, n->replicas.at[i]))
+			return n->replicas.at[i];
+	if (w->elr_on && n->isr.len <= 0 && n->eligible_leader_replicas.len <= 0 && o->last_known_elr.len == 1 &&
 	    live(w, o->last_known_elr.at[0])) {
 		w->unclean_won = true;
 		return o->last_known_elr.at[0];
 	}
-	for (int32_t i = 0; w->how->unclean && i < o->replicas.len; i++)
-		if (live(w, o->replicas.at[i])) {
+	for (int32_t i = 0; w->unclean && i < n->replicas.len; i++)
+		if (live(w, n->replicas.at[i])) {
 			w->unclean_won = true;
-			return o->replicas.at[i];
+			return n->replicas.at[i];
 		}
 	return META_NO_LEADER;
 }
@@ -140,23 +246,51 @@ elect(struct work *w)
 static bool
 crown(struct meta_plan *p, struct work *w, int32_t leader)
 {
+	struct meta_ids elr, isr = { rk_arena_get(p->arena, 1, sizeof *isr.at), 1 };
+
 	w->now.leader = leader;
 	if (leader < 0 || meta_has(w->now.isr.at, w->now.isr.len, leader))
 		return true;
-	int32_t *isr = rk_arena_get(p->arena, 1, sizeof *isr), *elr, n;
-	if (isr == NULL || !without(p, w->now.eligible_leader_replicas.at, w->now.eligible_leader_replicas.len, leader,
-	    &elr, &n))
+	if (isr.at == NULL || !sift(p, w->now.eligible_leader_replicas.at, w->now.eligible_leader_replicas.len, &leader, 1,
+	    false, &elr))
 		return false;
-	isr[0] = leader;
-	w->now.isr.at = isr;
-	w->now.isr.len = 1;
-	w->now.eligible_leader_replicas.at = elr;
-	w->now.eligible_leader_replicas.len = w->unclean_won ? 0 : n;
+	isr.at[0] = leader;
+	SET(isr, isr);
+	SET(eligible_leader_replicas, elr);
 	w->now.last_known_elr.len = 0;
-	if (w->unclean_won)
+	if (w->unclean_won) {
+		w->now.eligible_leader_replicas.len = 0;
 		w->now.leader_recovery_state = 1;
+	}
 	return true;
 }
+
+/* The first time a partition becomes leaderless, its leader is remembered. Without the ELR the last ISR is kept. */
+static bool
+remember(struct meta_plan *p, struct work *w)
+{
+	const struct kp_partition_record *o = w->old;
+
+	if (!w->elr_on) {
+		if (w->now.isr.len == 0) {
+			w->now.isr.at = o->isr.at;
+			w->now.isr.len = o->isr.len;
+		}
+		w->now.eligible_leader_replicas.len = w->now.last_known_elr.len = 0;
+		return true;
+	}
+	if (w->now.isr.len > 0 || o->isr.len <= 0 || o->leader < 0)
+		return true;
+	int32_t *last = rk_arena_get(p->arena, 1, sizeof *last);
+	if (last == NULL)
+		return false;
+	last[0] = o->leader;
+	w->now.last_known_elr.at = last;
+	w->now.last_known_elr.len = 1;
+	return true;
+}
+
+/* --- what differs goes into the record */
 
 static bool
 same(const int32_t *a, int32_t n, const int32_t *b, int32_t m)
@@ -166,7 +300,7 @@ same(const int32_t *a, int32_t n, const int32_t *b, int32_t m)
 	return n == m && (n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0);
 }
 
-/* What differs goes into the record; an empty list is said as an empty list, not as null. */
+/* An empty list is said as an empty list, not as null. */
 #define DIFFER(list)                                                                                  \
 	do {                                                                                          \
 		if (!same(w->old->list.at, w->old->list.len, w->now.list.at, w->now.list.len)) {      \
@@ -176,14 +310,51 @@ same(const int32_t *a, int32_t n, const int32_t *b, int32_t m)
 		}                                                                                     \
 	} while (0)
 
+/* A new list of replicas brings the directories of those that stay; a new one has its broker's only one. */
 static bool
-differ(struct work *w, bool bump)
+differ_directories(struct meta_plan *p, struct work *w)
+{
+	const struct kp_partition_record *o = w->old, *n = &w->now;
+	struct rk_uuid *dir = rk_arena_get(p->arena, (size_t)n->replicas.len, sizeof *dir);
+	bool changed = n->replicas.len != o->directories.len;
+
+	if (dir == NULL || p->version < MV_DIRECTORIES)
+		return false;
+	for (int32_t i = 0; i < n->replicas.len; i++) {
+		const struct meta_candidate *c = meta_candidate(w->how->brokers, n->replicas.at[i]);
+		bool had = false;
+		dir[i].id[15] = 1;
+		for (int32_t k = 0; k < o->replicas.len && k < o->directories.len && !had; k++)
+			if (o->replicas.at[k] == n->replicas.at[i]) {
+				dir[i] = o->directories.at[k];
+				had = true;
+			}
+		if (!had && c != NULL && !meta_has(o->replicas.at, o->replicas.len, n->replicas.at[i]))
+			dir[i] = c->directory;
+		if (w->how->directory != NULL && n->replicas.at[i] == w->how->directory_of)
+			dir[i] = *w->how->directory;
+		changed |= i >= o->directories.len || !rk_uuid_eq(dir[i], o->directories.at[i]);
+	}
+	if (changed) {
+		w->r.directories.at = dir;
+		w->r.directories.len = n->replicas.len;
+	}
+	return changed;
+}
+
+static bool
+differ(struct meta_plan *p, struct work *w, bool bump)
 {
 	bool changed = false;
 
 	DIFFER(isr);
+	DIFFER(replicas);
+	DIFFER(removing_replicas);
+	DIFFER(adding_replicas);
 	DIFFER(eligible_leader_replicas);
 	DIFFER(last_known_elr);
+	if (w->r.replicas.len > 0 || w->how->directory != NULL)
+		changed |= differ_directories(p, w);
 	if (w->now.leader != w->old->leader || bump) {
 		w->r.leader = w->now.leader;
 		changed = true;
@@ -194,31 +365,18 @@ differ(struct work *w, bool bump)
 	}
 	return changed;
 }
+
 #undef DIFFER
+#undef SET
 
+/* The same leader begins a new epoch when a replica is taken away, so that nobody fetches as one any more. */
 static bool
-work_isr(struct meta_plan *p, struct work *w, struct rk_str topic)
+bumps(const struct meta_plan *p, const struct work *w)
 {
-	int32_t *isr, n;
+	const struct kp_partition_record *o = w->old, *n = &w->now;
 
-	if (!without(p, w->old->isr.at, w->old->isr.len, w->how->gone, &isr, &n))
-		return false;
-	if (n > 0 || w->elr_on) {
-		w->now.isr.at = isr;
-		w->now.isr.len = n;
-	} /* else the last ISR is kept, without a leader */
-	if (w->elr_on && !work_elr(p, w, min_isr(p, topic, w->old)))
-		return false;
-	/* The first time a partition becomes leaderless, its leader is remembered. */
-	if (w->elr_on && w->now.isr.len == 0 && w->old->isr.len > 0 && w->old->leader >= 0) {
-		int32_t *last = rk_arena_get(p->arena, 1, sizeof *last);
-		if (last == NULL)
-			return false;
-		last[0] = w->old->leader;
-		w->now.last_known_elr.at = last;
-		w->now.last_known_elr.len = 1;
-	}
-	return true;
+	return !holds_all(n->replicas.at, n->replicas.len, o->replicas.at, o->replicas.len) ||
+	    (p->version < MV_QUIET_SHRINK && !holds_all(n->isr.at, n->isr.len, o->isr.at, o->isr.len));
 }
 
 bool
@@ -226,33 +384,36 @@ meta_plan_change(struct meta_plan *p, struct rk_str topic, const struct kp_parti
     const struct meta_change *how)
 {
 	struct work w = { .how = how, .old = old, .now = *old };
-	bool bump = false;
+	bool bump = true;
 
+	rk_assert(old->replicas.len > 0);
 	kp_defaults(&kp_partition_change_record_d, &w.r);
 	w.r.topic_id = old->topic_id;
 	w.r.partition_id = old->partition_id;
-	w.elr_on = p->version >= 23 && meta_plan_feature(p, "eligible.leader.replicas.version") > 0;
-	if (old->replicas.len == 1 && how->gone == old->replicas.at[0] && how->gone_unclean && old->leader == how->gone) {
-		bump = true; /* the only replica comes back itself: nobody else could have led meanwhile */
-	} else {
-		if (!work_isr(p, &w, topic) || !crown(p, &w, elect(&w)))
+	w.elr_on = p->version >= MV_ELR && meta_plan_feature(p, "eligible.leader.replicas.version") > 0;
+	w.least = min_isr(p, topic);
+	w.unclean = how->election == META_UNCLEAN ||
+	    (how->election == META_AS_CONFIGURED && meta_unclean_allowed(p, topic));
+	/* The only replica comes back itself, and nobody else could have led meanwhile: it goes on leading. */
+	bool alone = old->replicas.len == 1 && how->gone == old->replicas.at[0] && how->gone_unclean &&
+	    old->leader == how->gone;
+	if (!alone) {
+		if (!take_targets(p, &w) || !complete(p, &w) || !work_elr(p, &w) || !crown(p, &w, elect(&w)) ||
+		    !remember(p, &w))
 			return false;
-		bump = w.now.replicas.len != old->replicas.len;
+		rk_assert(w.now.leader < 0 || meta_has(w.now.isr.at, w.now.isr.len, w.now.leader));
+		bump = bumps(p, &w);
 	}
-	if (!differ(&w, bump))
+	if (!differ(p, &w, bump))
 		return false;
 	meta_plan_add(p, KP_PARTITION_CHANGE_RECORD, &w.r);
 	return true;
 }
 
-/* The partitions are listed first: changing one moves the rows that are walked. */
-struct place {
-	struct rk_uuid topic;
-	int32_t partition;
-};
+/* --- many */
 
-static uint32_t
-list(struct meta_plan *p, int32_t broker, struct place **out)
+uint32_t
+meta_places(struct meta_plan *p, int32_t broker, uint8_t bits, uint32_t max, struct meta_place_of **out)
 {
 	struct meta_key k = { .len = 0 };
 	struct st_cursor c;
@@ -260,11 +421,13 @@ list(struct meta_plan *p, int32_t broker, struct place **out)
 
 	*out = NULL;
 	meta_key_i32(&k, broker);
-	for (bool more = st_cursor_begin(&c, p->view.txn, META_MEMBER, meta_key_str(&k), meta_key_str(&k)); more;
+	for (bool more = st_cursor_begin(&c, p->view.txn, META_MEMBER, meta_key_str(&k), meta_key_str(&k)); more && n < max;
 	    more = st_cursor_next(&c)) {
+		if ((c.value.at[0] & bits) == 0)
+			continue;
 		if (n == cap) {
 			cap = cap == 0 ? 64 : cap * 2;
-			struct place *wider = rk_arena_get(p->arena, cap, sizeof *wider);
+			struct meta_place_of *wider = rk_arena_get(p->arena, cap, sizeof *wider);
 			if (wider == NULL)
 				break;
 			if (n > 0)
@@ -282,8 +445,9 @@ list(struct meta_plan *p, int32_t broker, struct place **out)
 void
 meta_plan_change_all(struct meta_plan *p, int32_t broker, const struct meta_change *how)
 {
-	struct place *at;
-	uint32_t n = list(p, broker, &at);
+	struct meta_place_of *at;
+	uint8_t bits = broker < 0 ? META_LEADER : how->gone_unclean ? META_ISR | META_ELR : META_ISR;
+	uint32_t n = meta_places(p, broker, bits, UINT32_MAX, &at);
 	struct kp_partition_record r;
 	struct meta_topic t;
 

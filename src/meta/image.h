@@ -16,6 +16,8 @@
  *	TOKEN        token id                                   DelegationTokenRecord
  *	QUOTA        entity, 0, key                             ClientQuotaRecord
  *	HELD         offset i64                                 a framed record of an open metadata transaction
+ *	MOVING       topic id, partition i32                    nothing; partitions under reassignment
+ *	ASTRAY       topic id, partition i32                    nothing; partitions not led by their first replica
  *
  * Numbers are big-endian, so that keys are in the order of numbers. Records are in their highest version.
  * A leaderless partition is listed in MEMBER under broker -1 (which sorts last), so that an unfenced
@@ -30,6 +32,7 @@
 enum meta_table {
 	META_NODE, META_NAME, META_ALIKE, META_TOPIC, META_PARTITION, META_MEMBER, META_BROKER, META_CONTROLLER,
 	META_CONFIG, META_FEATURE, META_ACL, META_SCRAM, META_TOKEN, META_QUOTA, META_HELD,
+	META_MOVING, META_ASTRAY,
 	META_TABLES
 };
 enum { META_ISR = 1, META_ELR = 2, META_LEADER = 4 };
@@ -108,9 +111,12 @@ enum meta_state { META_UNKNOWN, META_FENCED, META_LEAVING, META_ACTIVE };
 struct meta_candidate {
 	int32_t id;
 	enum meta_state state;
+	int64_t epoch;
 	struct rk_uuid directory; /* where a new replica goes: its only one, or Kafka's UNASSIGNED */
 	struct rk_str rack;
 	bool full; /* every directory is cordoned: no new replica */
+	const struct rk_uuid *dirs; /* those that are online; none: it has not said */
+	int32_t dir_count;
 };
 struct meta_candidates {
 	struct meta_candidate *at;
@@ -124,20 +130,44 @@ const struct meta_candidate *meta_candidate(const struct meta_candidates *, int3
 bool meta_place(struct meta_plan *, const struct meta_candidates *, int32_t count, int32_t factor, int32_t *out,
     struct rk_str *why);
 
-/* A change of one partition, worked out as facts/broker.md section 2 has it. */
+/* --- change.c: a change of one partition, worked out as facts/broker.md section 2 has it */
+struct meta_ids {
+	int32_t *at, len;
+};
+enum meta_election {
+	META_AS_CONFIGURED, /* uncleanly when the topic's unclean.leader.election.enable says so */
+	META_CLEAN,
+	META_PREFERRED,     /* the first replica leads when it may, else cleanly */
+	META_UNCLEAN,       /* any live replica may lead when none other can */
+};
 struct meta_change {
 	const struct meta_candidates *brokers;
+	enum meta_election election;
 	int32_t gone;      /* this broker may neither lead nor stay in the ISR; -1: none */
 	bool gone_unclean; /* and it may have lost what it had: not even eligible */
 	int32_t back;      /* this broker counts as active although its record says it is fenced; -1: none */
-	bool unclean;      /* any live replica may lead when none other can */
-	bool preferred;    /* the first replica leads when it may */
+	/* What the partition shall have; NULL: what it has. */
+	const struct meta_ids *isr, *replicas, *adding, *removing;
+	bool recovered;    /* the leader has got over an unclean election */
+	const struct rk_uuid *directory; /* not NULL: where directory_of keeps its replica */
+	int32_t directory_of;
 };
 /* Adds a PartitionChange when the partition changes; false: it does not. */
 bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
     const struct meta_change *);
-/* Every partition with the broker in its ISR or ELR, changed so; and (leaderless) those without a leader. */
+/* Every partition in whose ISR (or, eligible, ELR) the broker is, changed so. Under broker META_NO_LEADER are those
+ * without a leader. */
 void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
+bool meta_reassigning(const struct kp_partition_record *);
+/* Does the topic allow an unclean election? Its config, else this node's, else the cluster's, else the file's. */
+bool meta_unclean_allowed(const struct meta_plan *, struct rk_str topic);
+/* A list of partitions, made before they are changed: a change moves the rows that are walked. */
+struct meta_place_of {
+	struct rk_uuid topic;
+	int32_t partition;
+};
+/* The partitions listed in MEMBER under a broker with any of these bits, at most max of them. */
+uint32_t meta_places(struct meta_plan *, int32_t broker, uint8_t bits, uint32_t max, struct meta_place_of **);
 
 /* min.insync.replicas of the configuration file, as text in the arena. */
 struct rk_str meta_static_min_isr(const struct meta_plan *);

@@ -30,6 +30,20 @@ struct kp_broker_heartbeat_req;
 struct kp_broker_heartbeat_res;
 struct kp_controller_registration_req;
 struct kp_controller_registration_res;
+struct kp_alter_partition_req;
+struct kp_alter_partition_res;
+struct kp_alter_partition_reassignments_req;
+struct kp_alter_partition_reassignments_res;
+struct kp_list_partition_reassignments_req;
+struct kp_list_partition_reassignments_res;
+struct kp_elect_leaders_req;
+struct kp_elect_leaders_res;
+struct kp_assign_replicas_to_dirs_req;
+struct kp_assign_replicas_to_dirs_res;
+struct kp_unregister_broker_req;
+struct kp_unregister_broker_res;
+struct kp_update_features_req;
+struct kp_update_features_res;
 struct kp_voters_record;
 
 /* --- the image */
@@ -184,6 +198,17 @@ void meta_broker_heartbeat(struct meta_plan *, int16_t version, const struct kp_
 void meta_fence_broker(struct meta_plan *, int32_t id);
 void meta_register_controller(struct meta_plan *, const struct kp_controller_registration_req *,
     struct kp_controller_registration_res *);
+void meta_alter_partition(struct meta_plan *, int16_t version, const struct kp_alter_partition_req *,
+    struct kp_alter_partition_res *);
+void meta_elect_leaders(struct meta_plan *, int16_t version, const struct kp_elect_leaders_req *,
+    struct kp_elect_leaders_res *);
+/* Gives at most limit partitions back to their preferred leaders, where those are in the ISR: called every
+ * leader.imbalance.check.interval.seconds when auto.leader.rebalance.enable. true: there may be more, go on at once. */
+bool meta_balance(struct meta_plan *, uint32_t limit);
+/* Elects uncleanly for at most limit leaderless partitions whose configs allow it: called every
+ * unclean.leader.election.interval.ms. true: there may be more. */
+bool meta_elect_unclean(struct meta_plan *, uint32_t limit);
+enum { META_ELECT_MAX = 1000 }; /* Kafka's limit for both */
 /* The first records of an empty log: from bootstrap.checkpoint's batches, in a metadata transaction. */
 rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkpoint, uint32_t len);
 

@@ -25,11 +25,14 @@ meta_candidates(const struct meta_plan *p)
 		}
 		struct meta_candidate *c = &all.at[all.count++];
 		c->id = b.broker_id;
+		c->epoch = b.broker_epoch;
 		c->state = b.fenced ? META_FENCED : b.in_controlled_shutdown ? META_LEAVING : META_ACTIVE;
 		c->rack = rk_arena_str(p->arena, b.rack);
 		c->directory = b.log_dirs.len == 1 ? b.log_dirs.at[0] : (struct rk_uuid){ { 0 } };
 		if (b.log_dirs.len > 1)
 			c->directory.id[15] = 1; /* Kafka's UNASSIGNED */
+		c->dirs = b.log_dirs.at;
+		c->dir_count = b.log_dirs.len > 0 ? b.log_dirs.len : 0;
 		c->full = b.log_dirs.len > 0 && b.cordoned_log_dirs.len >= b.log_dirs.len;
 	}
 	return all;

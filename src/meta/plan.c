@@ -4,6 +4,7 @@
 #include "base/say.h"
 #include "protocol/batch.h"
 #include "protocol/desc.h"
+#include "src/config.h"
 
 enum { SCRATCH_MAX = 64 << 20, BATCH_BYTES = 4 << 20 };
 
@@ -218,4 +219,21 @@ meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, str
 		for (uint32_t i = first[slot]; i != 0; i = next[i - 1])
 			order[n++] = i - 1;
 	rk_assert(n == count);
+}
+
+void
+meta_java_pairs(struct conf_pair *pair, uint32_t count, struct rk_arena *a)
+{
+	struct conf_pair *was = rk_arena_get(a, count, sizeof *was);
+	struct rk_str *name = rk_arena_get(a, count, sizeof *name);
+	uint32_t *order = rk_arena_get(a, count, sizeof *order);
+
+	if (was == NULL || name == NULL || order == NULL || count < 2)
+		return;
+	memcpy(was, pair, count * sizeof *was);
+	for (uint32_t i = 0; i < count; i++)
+		name[i] = pair[i].name;
+	meta_java_order(name, count, order, a);
+	for (uint32_t i = 0; i < count; i++)
+		pair[i] = was[order[i]];
 }
