@@ -66,6 +66,13 @@ struct rk_world {
 	/* The path of the file follows a rename of it or of its folder. */
 	enum rk_err (*file_rename)(struct rk_file *, const char *to);
 
+	/* For jobs (work below): a pinned file keeps its descriptor, and one job at a time may read and write it. Answers as
+	 * file_open; unpin as often. The two for jobs say nothing: their caller does, back in the loop. */
+	enum rk_err (*file_pin)(struct rk_file *);
+	void (*file_unpin)(struct rk_file *);
+	enum rk_err (*job_read)(struct rk_file *, uint64_t pos, void *to, uint32_t len);
+	enum rk_err (*job_write)(struct rk_file *, uint64_t pos, const void *, uint32_t len);
+
 	/* --- the file system around them. All may wait; none syncs unless it says so. */
 	enum rk_err (*dir_make)(struct rk_env *, const char *path); /* one level; exists is OK */
 	enum rk_err (*dir_list)(struct rk_env *, const char *path, rk_entry *, void *arg);
@@ -122,6 +129,10 @@ struct rk_env {
 #define rk_file_sync(f, done, arg) ((f)->env->world->file_sync(f, done, arg))
 #define rk_file_sync_wait(f) ((f)->env->world->file_sync_wait(f))
 #define rk_file_rename(f, to) ((f)->env->world->file_rename(f, to))
+#define rk_file_pin(f) ((f)->env->world->file_pin(f))
+#define rk_file_unpin(f) ((f)->env->world->file_unpin(f))
+#define rk_job_read(f, pos, to, len) ((f)->env->world->job_read(f, pos, to, len))
+#define rk_job_write(f, pos, from, len) ((f)->env->world->job_write(f, pos, from, len))
 #define rk_dir_make(e, path) ((e)->world->dir_make(e, path))
 #define rk_dir_list(e, path, fn, arg) ((e)->world->dir_list(e, path, fn, arg))
 #define rk_dir_sync(e, path) ((e)->world->dir_sync(e, path))

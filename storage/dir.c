@@ -100,7 +100,7 @@ st_dir_entry(struct st_dir *d, struct rk_str topic, int32_t partition, bool make
 	if (!make)
 		return NULL;
 	struct st_entry *e = rk_mem_get(sizeof *e + (size_t)topic.len + 1);
-	e->recovery = e->start = e->high = -1;
+	e->recovery = e->start = e->high = e->cleaned = -1;
 	e->partition = partition;
 	e->topic_len = (uint8_t)topic.len;
 	memcpy(e->topic, topic.at, (size_t)topic.len);
@@ -113,6 +113,7 @@ st_dir_forget(struct st_dir *d, struct st_entry *e)
 {
 	rk_assert(e->log == NULL);
 	d->stale |= e->recovery > 0 || e->start > 0;
+	d->cleaned_stale |= e->cleaned >= 0;
 	rk_map_del(&checked(d)->parts, &e->node);
 	rk_mem_put(e);
 }
@@ -214,6 +215,8 @@ read_lines(struct st_dir *d, enum st_point kind, struct rk_str rest)
 			e->start = offset;
 		else if (e != NULL && kind == ST_HIGH_WATERMARK)
 			e->high = offset;
+		else if (e != NULL && kind == ST_CLEANER)
+			e->cleaned = offset;
 	}
 	return true;
 }
@@ -291,6 +294,9 @@ st_dir_open(struct rk_env *env, const char *path, const struct st_meta *meta, st
 		err = read_points(d, k, &o->clean);
 	if (err == RK_OK)
 		err = rk_dir_list(env, path, listed, d);
+	bool whole = true; /* without it more is compacted than must be; that is all */
+	if (err == RK_OK)
+		err = read_points(d, ST_CLEANER, &whole);
 	if (err != RK_OK) {
 		rk_say(RK_ERROR,
 		    "Log directory %s cannot be opened: %s. Check that the disk is mounted and "
@@ -497,11 +503,29 @@ changed(const struct st_dir *d)
 }
 
 enum rk_err
+st_dir_save_cleaned(struct st_dir *d)
+{
+	uint32_t count;
+	struct st_entry **all = sorted(checked(d), &count);
+	struct st_points *p = st_points_begin(d, ST_CLEANER);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (all[i]->cleaned >= 0)
+			add_line(p, all[i]->topic, all[i]->topic_len, all[i]->partition, all[i]->cleaned);
+	rk_mem_put(all);
+	enum rk_err err = st_points_end(p);
+	d->cleaned_stale &= err != RK_OK;
+	return err;
+}
+
+enum rk_err
 st_dir_save(struct st_dir *d)
 {
 	uint32_t count;
 
 	if (checked(d)->failed)
+		return RK_KAFKA_STORAGE_ERROR;
+	if (d->cleaned_stale && st_dir_save_cleaned(d) != RK_OK)
 		return RK_KAFKA_STORAGE_ERROR;
 	if (!changed(d))
 		return RK_OK;

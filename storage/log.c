@@ -225,7 +225,7 @@ st_log_cool(struct st_log *l)
 
 	if (h == NULL)
 		return true;
-	if (l->broken || l->sync != NULL || l->dir->failed)
+	if (l->broken || l->sync != NULL || l->compact != NULL || l->dir->failed)
 		return false;
 	if (!h->settled && !h->settling && st_log_settle(l) != RK_OK)
 		return false;
@@ -262,6 +262,7 @@ st_log_free(struct st_log *l)
 	rk_assert(l->magic == ST_LOG_MAGIC && l->entry->log == l);
 	if (l->sync != NULL)
 		l->sync->log = NULL;
+	st_compact_void(l);
 	free_hot(l);
 	l->entry->left = l->entry->recovery != l->end;
 	l->entry->log = NULL;

@@ -20,6 +20,7 @@ reload_producers(struct st_log *l)
 static enum rk_err
 lower(struct st_log *l, int64_t offset)
 {
+	st_compact_void(l);
 	l->stable = rk_min(l->stable, offset);
 	l->end = rk_min(l->end, offset);
 	l->start = rk_min(l->start, offset);
@@ -190,6 +191,8 @@ st_log_clean(struct st_log *l, int64_t limit, int64_t now_ms)
 	int64_t freed = 0;
 	bool cold = l->hot == NULL;
 
+	if (l->compact != NULL) /* it owns the row; there is a next time */
+		return 0;
 	if (st_log_broken(l) || !worth_a_look(l, now_ms) || st_log_warm(l) != RK_OK)
 		return 0;
 	int64_t over =

@@ -26,6 +26,7 @@ struct st_entry {
 	struct rk_node node;
 	struct st_log *log;              /* NULL: not open */
 	int64_t recovery, start, high;   /* as on disk; -1: no line */
+	int64_t cleaned;                 /* compacted below; -1: never */
 	int32_t partition;
 	bool found;                      /* the folder was there at open */
 	bool left;                       /* not opened since a crash, or freed without a close: no clean stop */
@@ -39,6 +40,7 @@ struct st_dir {
 	struct rk_uuid id;
 	char *path;
 	bool failed;
+	bool cleaned_stale;              /* the cleaner's checkpoint has a line of a log that was deleted */
 	bool stale;                      /* a checkpoint has a line of a log that was deleted, or lacks a closed one's */
 	struct rk_map parts;             /* of st_entry */
 	struct rk_list syncs;            /* of st_sync: rounds under way */
@@ -105,6 +107,7 @@ struct st_log {
 	void (*on_stable)(void *, struct st_log *);
 	void *on_stable_arg;
 	struct st_sync *sync;            /* under way */
+	struct st_compact *compact;      /* a round of compaction; NULL: none */
 	struct st_hot *hot;              /* NULL: cold */
 };
 
@@ -113,6 +116,8 @@ struct st_entry *st_dir_entry(struct st_dir *, struct rk_str topic, int32_t part
 void st_dir_forget(struct st_dir *, struct st_entry *); /* frees the entry; its lines go with the next save */
 /* Has path removed (a folder with all in it) after delay_ms. */
 void st_dir_remove_later(struct st_dir *, const char *path, bool is_dir, int64_t delay_ms);
+/* Writes the cleaner's checkpoint anew. Waits. */
+rk_must_use enum rk_err st_dir_save_cleaned(struct st_dir *);
 /* Lowers a partition's recovery point on disk to offset, durably, when it stands above. */
 rk_must_use enum rk_err st_dir_lower(struct st_dir *, struct st_entry *, int64_t offset);
 
@@ -174,6 +179,9 @@ rk_must_use enum rk_err st_log_settle(struct st_log *);
 /* --- recover.c */
 /* Fills an empty hot from the folder. With verify: all from the recovery point on is checked and cut. */
 rk_must_use enum rk_err st_log_scan(struct st_log *, bool verify, int64_t recovery_point);
+
+/* --- compact.c */
+void st_compact_void(struct st_log *); /* the log is cut or goes away: its round, if there is one, has nothing to do any more */
 
 /* --- log_read.c */
 struct st_place {

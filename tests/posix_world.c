@@ -173,7 +173,11 @@ f_sync_wait(struct rk_file *f)
 static enum rk_err
 p_rename(struct rk_env *e, const char *from, const char *to)
 {
-	(void)e;
+	struct posix_world *w = world(e);
+
+	if (w->fail_rename_after == 0)
+		return RK_KAFKA_STORAGE_ERROR;
+	w->fail_rename_after -= w->fail_rename_after > 0;
 	return rename(from, to) < 0 ? why() : RK_OK;
 }
 
@@ -244,6 +248,13 @@ work(struct rk_env *e, uint32_t lane, rk_job *fn, rk_done *done, void *arg)
 	later(world(e), NULL, done, arg);
 }
 
+static enum rk_err
+f_pin(struct rk_file *f)
+{
+	f_hold(f);
+	return RK_OK;
+}
+
 static void
 f_warm(struct rk_file *f, uint64_t pos, uint32_t len)
 {
@@ -276,6 +287,10 @@ static const struct rk_world posix = {
     .file_sync_wait = f_sync_wait,
     .file_rename = f_rename,
     .file_warm = f_warm,
+    .file_pin = f_pin,
+    .file_unpin = f_drop,
+    .job_read = f_read,
+    .job_write = f_write,
     .dir_make = d_make,
     .dir_list = d_list,
     .dir_sync = d_sync,
@@ -292,6 +307,7 @@ posix_world_init(struct posix_world *w)
 	    .now_ms = 1000,
 	    .wall_ms = 1760000000000,
 	    .fail_write_after = -1,
+	    .fail_rename_after = -1,
 	    .fail_with = RK_NO_SPACE};
 }
 

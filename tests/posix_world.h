@@ -14,6 +14,7 @@ struct posix_world {
 	int64_t fail_write_after;
 	enum rk_err fail_with;
 	bool fail_truncate, fail_sync;
+	int32_t fail_rename_after; /* so many renames go well, then none; -1: all do */
 	const char *fail_on;
 };
 

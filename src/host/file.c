@@ -242,6 +242,35 @@ host_file_size(struct rk_file *file, uint64_t *out)
 	return RK_OK;
 }
 
+/* All of it: 0, errno, or -1 where the file ends before. Any thread. */
+static int
+read_all(int fd, uint64_t pos, void *to, uint32_t len)
+{
+	for (uint32_t got = 0; got < len;) {
+		ssize_t n = pread(fd, (char *)to + got, len - got, (off_t)(pos + got));
+		if (n == 0)
+			return -1;
+		if (n > 0)
+			got += (uint32_t)n;
+		else if (errno != EINTR)
+			return errno;
+	}
+	return 0;
+}
+
+static int
+write_all(int fd, uint64_t pos, const void *from, uint32_t len)
+{
+	for (uint32_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, (const char *)from + done, len - done, (off_t)(pos + done));
+		if (n >= 0)
+			done += (uint32_t)n;
+		else if (errno != EINTR)
+			return errno;
+	}
+	return 0;
+}
+
 enum rk_err
 host_file_read(struct rk_file *file, uint64_t pos, void *to, uint32_t len)
 {
@@ -251,16 +280,9 @@ host_file_read(struct rk_file *file, uint64_t pos, void *to, uint32_t len)
 
 	if (err != RK_OK)
 		return err;
-	for (uint32_t got = 0; got < len && error == 0;) {
-		ssize_t n = pread(f->fd, (char *)to + got, len - got, (off_t)(pos + got));
-		if (n == 0)
-			return RK_NOT_FOUND;
-		if (n > 0)
-			got += (uint32_t)n;
-		else if (errno != EINTR)
-			error = errno;
-	}
-	return error == 0 ? RK_OK : fail(f, error, "read");
+	if (error == 0)
+		error = read_all(f->fd, pos, to, len);
+	return error == 0 ? RK_OK : error < 0 ? RK_NOT_FOUND : fail(f, error, "read");
 }
 
 /* What must be so before a byte of the file may change. */
@@ -285,14 +307,43 @@ host_file_write(struct rk_file *file, uint64_t pos, const void *from, uint32_t l
 
 	if (err != RK_OK)
 		return err;
-	for (uint32_t done = 0; done < len && error == 0;) {
-		ssize_t n = pwrite(f->fd, (const char *)from + done, len - done, (off_t)(pos + done));
-		if (n >= 0)
-			done += (uint32_t)n;
-		else if (errno != EINTR)
-			error = errno;
-	}
+	if (error == 0)
+		error = write_all(f->fd, pos, from, len);
 	return error == 0 ? RK_OK : fail(f, error, "write");
+}
+
+/* --- for jobs: nothing but the descriptor, which the pin keeps, is touched off the loop */
+enum rk_err
+host_file_pin_for_jobs(struct rk_file *file)
+{
+	struct host_file *f = host_file_of(file);
+	enum rk_err err = f->how == RK_OPEN_READ ? host_file_warm_fd(f) : writable(f, "write");
+
+	if (err == RK_OK)
+		host_file_pin(f);
+	return err;
+}
+
+void
+host_file_unpin_for_jobs(struct rk_file *file)
+{
+	host_file_unpin(host_file_of(file));
+}
+
+enum rk_err
+host_job_read(struct rk_file *file, uint64_t pos, void *to, uint32_t len)
+{
+	int error = read_all(host_file_of(file)->fd, pos, to, len);
+
+	return error == 0 ? RK_OK : error < 0 ? RK_NOT_FOUND : RK_KAFKA_STORAGE_ERROR;
+}
+
+enum rk_err
+host_job_write(struct rk_file *file, uint64_t pos, const void *from, uint32_t len)
+{
+	int error = write_all(host_file_of(file)->fd, pos, from, len);
+
+	return error == 0 ? RK_OK : error == ENOSPC || error == EDQUOT ? RK_NO_SPACE : RK_KAFKA_STORAGE_ERROR;
 }
 
 enum rk_err

@@ -243,6 +243,19 @@ file_rename(struct rk_file *file, const char *to)
 	return sim_disk_rename(d, path, to);
 }
 
+static enum rk_err
+file_pin(struct rk_file *file)
+{
+	file_hold(file);
+	return RK_OK;
+}
+
+static void
+file_unpin(struct rk_file *file)
+{
+	file_drop(file);
+}
+
 static void
 file_warm(struct rk_file *file, uint64_t pos, uint32_t len)
 {
@@ -378,6 +391,12 @@ static const struct rk_world functions = {
 	.path_rename = path_rename, .path_remove = path_remove, .space = space, .work = work,
 	.conn_send = sim_net_send, .conn_resume = sim_net_resume, .conn_close = sim_net_close, .conn_peer = sim_net_peer,
 	.conn_open = sim_net_open, .file_warm = file_warm,
+	.conn_send = conn_send, .conn_resume = conn_resume, .conn_close = conn_close, .conn_peer = conn_peer,
+	.file_warm = file_warm,
+	.file_pin = file_pin,
+	.file_unpin = file_unpin,
+	.job_read = file_read,
+	.job_write = file_write,
 };
 
 void
