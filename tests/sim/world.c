@@ -390,13 +390,8 @@ static const struct rk_world functions = {
 	.file_rename = file_rename, .dir_make = dir_make, .dir_list = dir_list, .dir_sync = dir_sync,
 	.path_rename = path_rename, .path_remove = path_remove, .space = space, .work = work,
 	.conn_send = sim_net_send, .conn_resume = sim_net_resume, .conn_close = sim_net_close, .conn_peer = sim_net_peer,
-	.conn_open = sim_net_open, .file_warm = file_warm,
-	.conn_send = conn_send, .conn_resume = conn_resume, .conn_close = conn_close, .conn_peer = conn_peer,
-	.file_warm = file_warm,
-	.file_pin = file_pin,
-	.file_unpin = file_unpin,
-	.job_read = file_read,
-	.job_write = file_write,
+	.conn_open = sim_net_open, .file_warm = file_warm, .file_pin = file_pin, .file_unpin = file_unpin,
+	.job_read = file_read, .job_write = file_write,
 };
 
 void
