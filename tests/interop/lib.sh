@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 B=${ROOKERY_BUILD:-$root/build}
 rookery=$B/rookery
 W=$(mktemp -d "${TMPDIR:-/tmp}/rookery-$NAME.XXXXXX")
+export PYTHONDONTWRITEBYTECODE=1
 passed=0 failed=0 skipped=0 server=
 
 ok() { passed=$((passed + 1)); echo "ok   $NAME: $1"; }
@@ -71,4 +72,23 @@ stop_server() {
 	return $code
 }
 kill_server() { kill -9 "$server"; wait "$server" 2> /dev/null || true; server=; }
+# alone "$0" "$@": runs the script again in network, mount and process namespaces of its own: no port can collide, and
+# what it started or mounted is gone when it ends. Returns (1) where that is not allowed.
+alone() {
+	[ -z "${ROOKERY_ALONE:-}" ] || return 0
+	unshare -n -m -p -f --kill-child --mount-proc sh -c 'ip link set lo up && ip link add br9 type bridge' 2> /dev/null || return 1
+	rm -rf "$W"
+	ROOKERY_ALONE=yes exec unshare -n -m -p -f --kill-child --mount-proc "$@"
+}
+# with_client: python with confluent-kafka, made once; its name in $python
+with_client() {
+	cache=${ROOKERY_TEST_CACHE:-$HOME/.cache/rookery-tests}
+	mkdir -p "$cache"
+	python=python3
+	! python3 -c 'import confluent_kafka' 2> /dev/null || return 0
+	python=$cache/venv/bin/python
+	[ -x "$python" ] || python3 -m venv "$cache/venv" > "$W/venv.log" 2>&1
+	"$python" -c 'import confluent_kafka' 2> /dev/null || "$cache/venv/bin/pip" install -q confluent-kafka > "$W/pip.log" 2>&1
+	"$python" -c 'import confluent_kafka' 2> /dev/null
+}
 kafka() { "$root/tests/interop/kafka/kafka" "$@"; }

@@ -3,57 +3,21 @@
 The server's directory is an ext4 of its own on a loop device. Power goes with ext4's shutdown ioctl, which stops
 the file system without letting its journal out: what was not synced is lost, as in an outlet pulled.
 """
-import fcntl
 import os
 import random
-import struct
-import subprocess
 import sys
 import threading
 import time
 
 import raw
+from disk_image import Disk
 from node import Node, Report
 from raw import Closed, Conn, batch
 
-EXT4_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, 2
 PARTITIONS, IN_FLIGHT = 3, 5
 rookery, folder, port, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 report = Report("powercut")
 check = report.check
-
-
-def run(*argv):
-    got = subprocess.run(argv, capture_output=True, text=True)
-    if got.returncode:
-        raise OSError(f"{' '.join(argv)}: {got.stderr.strip() or got.returncode}")
-
-
-class Disk:
-    """An ext4 image on a loop device, mounted."""
-
-    def __init__(self, name, mib=400):
-        self.image, self.at = os.path.join(folder, name + ".img"), os.path.join(folder, name)
-        os.makedirs(self.at, exist_ok=True)
-        with open(self.image, "wb") as f:
-            f.truncate(mib << 20)
-        run("mkfs.ext4", "-q", "-F", self.image)
-        self.mount()
-
-    def mount(self):
-        run("mount", "-o", "loop", self.image, self.at)
-
-    def umount(self):
-        for _ in range(50):
-            if subprocess.run(["umount", self.at], capture_output=True).returncode == 0:
-                return
-            time.sleep(0.1)
-        run("umount", self.at)
-
-    def cut(self):
-        fd = os.open(self.at, os.O_RDONLY)
-        fcntl.ioctl(fd, EXT4_IOC_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
-        os.close(fd)
 
 
 class Stream(threading.Thread):
@@ -217,7 +181,7 @@ def recognised(disk, node):
 def first_starts():
     """Format and first start are durable when they say so."""
     for n, pause in enumerate((None, 0.0, 0.3, 2.0)):
-        disk = Disk(f"first{n}", 100)
+        disk = Disk(folder, f"first{n}", 100)
         node = Node(rookery, os.path.join(folder, f"node{n}"), port, data=os.path.join(disk.at, "data"))
         try:
             code, text = node.format()
@@ -248,7 +212,7 @@ def first_starts():
 
 
 def main():
-    disk = Disk("disk")
+    disk = Disk(folder, "disk")
     node = Node(rookery, os.path.join(folder, "node"), port, data=os.path.join(disk.at, "data"))
     try:
         code, text = node.format()

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID = 0, 1, 2, 3, 18, 19, 22
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID, DESCRIBE_QUORUM = 0, 1, 2, 3, 18, 19, 22, 55
 ERRORS = {0: "NONE", -1: "UNKNOWN_SERVER_ERROR", 1: "OFFSET_OUT_OF_RANGE", 2: "CORRUPT_MESSAGE", 3: "UNKNOWN_TOPIC_OR_PARTITION",
           6: "NOT_LEADER_OR_FOLLOWER", 7: "REQUEST_TIMED_OUT", 10: "MESSAGE_TOO_LARGE", 35: "UNSUPPORTED_VERSION", 36: "TOPIC_ALREADY_EXISTS",
           42: "INVALID_REQUEST", 43: "UNSUPPORTED_FOR_MESSAGE_FORMAT", 45: "OUT_OF_ORDER_SEQUENCE_NUMBER", 47: "INVALID_PRODUCER_EPOCH",
@@ -143,12 +143,12 @@ class Closed(Exception):
 
 
 class Conn:
-    def __init__(self, port, timeout=20, receive=None):
+    def __init__(self, port, timeout=20, receive=None, host="127.0.0.1"):
         self.s = socket.socket()
         if receive:
             self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         self.s.settimeout(timeout)
-        self.s.connect(("127.0.0.1", port))
+        self.s.connect((host, port))
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next, self.me = 1, "%s:%d" % self.s.getsockname()
 
@@ -213,8 +213,13 @@ class Conn:
         code, n = c.take("hi")
         return code, [c.take("hhh") for _ in range(n)]
 
-    def create(self, topic, partitions=1, configs=()):
-        body = struct.pack(">i", 1) + string(topic) + struct.pack(">ihi", partitions, 1, 0) + struct.pack(">i", len(configs))
+    def create(self, topic, partitions=1, configs=(), replicas=1, assigned=()):
+        if assigned:
+            partitions = replicas = -1
+        body = struct.pack(">i", 1) + string(topic) + struct.pack(">ihi", partitions, replicas, len(assigned))
+        for i, brokers in enumerate(assigned):
+            body += struct.pack(">ii", i, len(brokers)) + b"".join(struct.pack(">i", b) for b in brokers)
+        body += struct.pack(">i", len(configs))
         for k, v in configs:
             body += string(k) + string(v)
         c = self.call(CREATE_TOPICS, 4, body + struct.pack(">ib", 30000, 0))
@@ -222,26 +227,55 @@ class Conn:
         c.string()
         return c.take("h")
 
-    def wait_leader(self, topic, partitions=1, seconds=20):
+    def metadata(self, *topics):
+        """({broker id: (host, port)}, {topic: (error code, [(partition, leader, replicas, isr)])})"""
+        c = self.call(METADATA, 8, struct.pack(">i", len(topics)) + b"".join(map(string, topics)) + b"\0\0\0")
+        c.take("i")
+        brokers, told = {}, {}
+        for _ in range(c.take("i")):
+            broker, host, port = c.take("i"), c.string(), c.take("i")
+            c.string()
+            brokers[broker] = (host, port)
+        c.string(), c.take("i")
+        for _ in range(c.take("i")):
+            code, topic, _ = c.take("h"), c.string(), c.take("b")
+            partitions = []
+            for _ in range(c.take("i")):
+                _, index, leader, _ = c.take("hiii")
+                replicas, isr, _ = ([c.take("i") for _ in range(c.take("i"))] for _ in range(3))
+                partitions.append((index, leader, replicas, isr))
+            c.take("i")
+            told[topic] = (code, sorted(partitions))
+        return brokers, told
+
+    def wait_leader(self, topic, partitions=1, seconds=20, isr=1):
+        """All partitions have a leader and that many in-sync replicas."""
         end = time.time() + seconds
         while time.time() < end:
-            c = self.call(METADATA, 8, struct.pack(">i", 1) + string(topic) + b"\0\0\0")
-            c.take("i")
-            for _ in range(c.take("i")):
-                c.take("i"), c.string(), c.take("i"), c.string()
-            c.string(), c.take("i"), c.take("i")
-            code = c.take("h")
-            c.string(), c.take("b")
-            led = 0
-            for _ in range(c.take("i")):
-                _, _, leader, _ = c.take("hiii")
-                led += leader >= 0
-                for _ in range(3):
-                    c.bytes(4 * c.take("i"))
-            if code == 0 and led == partitions:
+            code, told = self.metadata(topic)[1][topic]
+            if code == 0 and len([p for p in told if p[1] >= 0 and len(p[3]) >= isr]) == partitions:
                 return True
             time.sleep(0.05)
         return False
+
+    def quorum(self):
+        """(error code, leader id, epoch, high watermark, {voter: log end}, {observer: log end}) of the metadata log"""
+        body = b"\0\x02" + b"\x13__cluster_metadata" + b"\x02" + struct.pack(">i", 0) + b"\0\0\0"
+        c = self.call(DESCRIBE_QUORUM, 0, body)
+        assert c.take("b") == 0
+        code = c.take("h")
+        if code or c.take("b") < 2:
+            return code or -1, -1, -1, -1, {}, {}
+        c.bytes(c.take("b") - 1), c.take("b")
+        _, code, leader, epoch, high = c.take("ihiiq")
+        sets = []
+        for _ in range(2):
+            replicas = {}
+            for _ in range(c.take("b") - 1):
+                replica, end, _ = c.take("iqb")
+                replicas[replica] = end
+            sets.append(replicas)
+        return code, leader, epoch, high, sets[0], sets[1]
 
     def send_produce(self, topic, records, partition=0, acks=-1, timeout_ms=30000):
         return self.send(PRODUCE, 8, produce_body(topic, records, partition, acks, timeout_ms))
