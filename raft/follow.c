@@ -96,6 +96,27 @@ raft_poll_follower(struct raft *r)
 	}
 }
 
+/* The process that leads is gone: there is no silence to wait for. A follower stands soon (after a moment of chance,
+ * so that not all stand at once), and grants others what it asks for itself. Once, unless it has heard the leader
+ * since: who only cannot reach a leader that others hear must not ask and ask. */
+void
+raft_refused(struct raft *r, int32_t id)
+{
+	if (r->role == RAFT_RESIGNED) { /* one less to hand over to */
+		const struct raft_voters *v = &raft_set_now(r)->voters;
+		for (uint32_t i = 0; i < v->count; i++)
+			if (v->voter[i].key.id == id)
+				r->refused |= 1u << i;
+	}
+	if (r->role != RAFT_FOLLOWER || id != r->vote.leader || r->leader_dead
+	    || (!r->has_fetched && r->dead_epoch == r->vote.epoch))
+		return;
+	r->leader_dead = true;
+	r->dead_epoch = r->vote.epoch;
+	r->deadline_ms = rk_min(r->deadline_ms, r->now_ms + raft_chance(r, r->conf.election_ms / 20));
+	rk_event("the leader's process is gone", r->self.key.id, id);
+}
+
 /* --- answers */
 
 static void
@@ -182,6 +203,7 @@ raft_on_fetch_reply(struct raft *r, const struct raft_msg *m)
 		return;
 	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms;
 	r->has_fetched = true;
+	r->leader_dead = false;
 	if (m->diverging.epoch >= 0)
 		diverged(r, m->diverging);
 	else if (m->snap.end > 0)

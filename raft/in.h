@@ -39,6 +39,7 @@ void raft_peers_reset(struct raft *);
 void raft_peers_tick(struct raft *);
 
 /* role.c: transitions, votes, begin and end of epochs */
+int64_t raft_chance(struct raft *, int64_t below);
 int64_t raft_random_election(struct raft *);
 void raft_to_unattached(struct raft *, int32_t epoch, int32_t leader);
 void raft_to_follower(struct raft *, int32_t epoch, int32_t leader, const struct raft_ends *);
@@ -72,6 +73,7 @@ void raft_on_snapshot_reply(struct raft *, const struct raft_msg *);
 void raft_on_installed(struct raft *, const struct raft_event *);
 void raft_fetch_anywhere(struct raft *);
 void raft_poll_follower(struct raft *);
+void raft_refused(struct raft *, int32_t id);
 
 /* change.c: voters come and go */
 void raft_on_add(struct raft *, const struct raft_msg *);

@@ -84,6 +84,7 @@ raft_init(struct raft *r, const struct raft_start *s)
 	r->rng = s->seed;
 	r->now_ms = s->now_ms;
 	r->stop_ms = INT64_MAX;
+	r->dead_epoch = -1;
 	r->vote = r->saved = s->vote;
 	r->op.stage = RAFT_OP_NONE;
 	rk_assert(s->self.key.id >= 0 && !rk_uuid_zero(s->self.key.dir));
@@ -143,9 +144,12 @@ on_failed(struct raft *r, const struct raft_event *e)
 		rk_assert(p->call == 0 || p->until_ms > 0);
 		if (p->call != e->call || p->call == 0)
 			continue;
+		int32_t id = p->id;
 		p->call = 0;
 		raft_backoff(r, p);
 		raft_op_failed(r, e->call);
+		if (e->refused)
+			raft_refused(r, id);
 		return;
 	}
 }
@@ -320,6 +324,8 @@ end_todo(struct raft *r, struct raft_todo *t)
 	rk_assert(!t->take || !t->cut);
 	rk_assert(t->flush || !(t->save || t->cut || t->take || t->control || t->reset));
 	bool alone = raft_is_voter(r) && raft_set_now(r)->voters.count == 1;
+	if (r->role == RAFT_RESIGNED) /* all the others are dead */
+		alone = (uint32_t)__builtin_popcount(r->refused) + raft_is_voter(r) >= raft_set_now(r)->voters.count;
 	t->stopped = r->stop_ms != INT64_MAX && (alone || r->role != RAFT_RESIGNED || r->now_ms >= r->stop_ms);
 }
 

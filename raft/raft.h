@@ -166,6 +166,7 @@ struct raft_event {
 	int64_t now_ms;             /* never earlier than the last event's */
 	const struct raft_msg *msg; /* RECV */
 	uint64_t call;              /* FAILED, GONE, UPGRADE */
+	bool refused;               /* FAILED: nobody listens there, the process is not running */
 	int64_t end;                /* APPENDED */
 	struct raft_mark mark;      /* FLUSHED */
 	struct raft_snap snap;      /* SNAPPED, TRIMMED, INSTALLED */
@@ -285,6 +286,8 @@ struct raft {
 	struct raft_ends leader_ends;
 	uint32_t granted, refused;   /* bits by place in the voter set; Resigned: granted = acknowledged */
 	bool has_fetched, updated;
+	bool leader_dead;            /* Follower: the leader's process is not running */
+	int32_t dead_epoch;          /* the last epoch whose leader was found dead so */
 	int64_t update_ms, begin_ms, stop_ms; /* stop_ms INT64_MAX: not asked to stop */
 	int64_t epoch_start;         /* Leader: its LeaderChange */
 	struct raft_snap down;       /* Follower: the snapshot being fetched, end 0 none */

@@ -10,8 +10,8 @@
  * role Unattached or Follower in it. */
 #include "raft/in.h"
 
-static int64_t
-chance(struct raft *r, int64_t below)
+int64_t
+raft_chance(struct raft *r, int64_t below)
 {
 	rk_assert(below >= 0);
 	r->rng = r->rng * 6364136223846793005u + 1442695040888963407u;
@@ -21,7 +21,7 @@ chance(struct raft *r, int64_t below)
 int64_t
 raft_random_election(struct raft *r)
 {
-	return r->now_ms + r->conf.election_ms + chance(r, r->conf.election_ms);
+	return r->now_ms + r->conf.election_ms + raft_chance(r, r->conf.election_ms);
 }
 
 /* What every transition does: requests of the old role are nobody's any more. */
@@ -76,7 +76,7 @@ raft_to_follower(struct raft *r, int32_t epoch, int32_t leader, const struct raf
 	enter(r, RAFT_FOLLOWER);
 	r->vote.leader = leader;
 	r->leader_ends = *ends;
-	r->has_fetched = r->updated = false;
+	r->has_fetched = r->updated = r->leader_dead = false;
 	r->deadline_ms = r->update_ms = r->now_ms + r->conf.fetch_timeout_ms;
 	rk_assert(r->leader_ends.count <= RAFT_ENDS_MAX);
 }
@@ -204,7 +204,7 @@ grants(const struct raft *r, const struct raft_msg *m)
 
 	/* A follower that hears its leader defends it. An observer has no timer that ends this (it may be
 	 * a voter already, in a record it lacks), so the leader's silence must. */
-	bool loyal = r->role == RAFT_FOLLOWER && r->has_fetched && r->now_ms < r->deadline_ms;
+	bool loyal = r->role == RAFT_FOLLOWER && r->has_fetched && r->now_ms < r->deadline_ms && !r->leader_dead;
 
 	if (m->pre)
 		return fresh && r->role != RAFT_LEADER && !loyal;

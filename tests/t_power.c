@@ -281,7 +281,7 @@ static void
 power_goes(void)
 {
 	floor_of = lg == NULL ? floor_of : st_log_stable(lg);
-	sim_world_crash(&w);
+	sim_world_crash(&w, true);
 	st_log_free(lg);
 	st_dir_free(dir);
 	sim_disk_crash(disk);
@@ -305,7 +305,7 @@ stop(void)
 	st_dir_close(dir);
 	lg = NULL;
 	if (below(2) == 0) { /* the power goes after the stop */
-		sim_world_crash(&w);
+		sim_world_crash(&w, true);
 		sim_disk_crash(disk);
 		sim_world_begin(&w, &sim);
 	}
@@ -418,7 +418,7 @@ history(uint64_t seed)
 		}
 	}
 	power_goes();
-	sim_world_crash(&w);
+	sim_world_crash(&w, true);
 	st_log_free(lg);
 	st_dir_free(dir);
 	sim_end(&sim);

@@ -581,6 +581,8 @@ not_for_replicas(struct fetch *f)
 enum api_fate
 api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res)
 {
+	if (c->controller) /* there only the metadata log is read */
+		return c->shared->quorum(c, q, res);
 	struct fetch *f = rk_arena_get(&c->arena, 1, sizeof *f);
 	int32_t replica = c->head.version >= 15 ? q->replica_state.replica_id : q->replica_id;
 	bool fits = true, now = q->max_wait_ms <= 0;

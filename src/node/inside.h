@@ -137,6 +137,8 @@ void node_broker_free(struct node *);
 
 /* Every committed record passes here, after the image has it. */
 void node_heard(void *node, int16_t type, int16_t version, const void *record, int64_t offset);
+/* The image has started over from a snapshot: whoever knows it looks at all of it again. */
+void node_resync(struct node *);
 /* The earliest of the node's timers goes to the world. */
 void node_rearm(struct node *);
 /* Cannot go on: says why and asks the world to end the process by stopping. */

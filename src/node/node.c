@@ -45,6 +45,14 @@ node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t
 	meta_view_end(&v);
 }
 
+/* TODO issue 4: core_resync, when src/core has it. */
+void
+node_resync(struct node *n)
+{
+	if (n->broker != NULL && node_broker_loaded(n))
+		node_fail(n, "its metadata has jumped ahead of its logs: it starts anew");
+}
+
 static bool
 lock_dir(struct node *n, const char *dir)
 {

@@ -3,41 +3,18 @@
  * What is on stable storage before what: a vote or epoch that raft wants saved, and every batch, is staged
  * in the metadata log and made durable by one LMDB transaction per flush on a worker; raft hears of it
  * (RAFT_FLUSHED) afterwards, moves the high watermark, and only then are records applied, and
- * answers to clients leave. The image is applied up to the high watermark and never further.
+ * answers to clients leave. The image is applied up to the high watermark and never further, nor past what is
+ * durable here: it is in files that outlive a killed process, and must never know more than the log.
  *
- * This release runs a quorum of one voter: there is no message to send, and a voter set that names
- * others is refused at start. */
+ * Nobody is called from between two steps of raft: what its orders bring about (answers that leave, records that are
+ * applied, a leadership that is lost) comes after the last one. */
 #include "base/mem.h"
+#include "base/say.h"
 #include "protocol/batch.h"
-#include "protocol/gen/control_records.h"
-#include "raft/raft.h"
-#include "src/node/inside.h"
+#include "src/node/quorum_in.h"
 #include "src/node/voters.h"
-#include "storage/mlog.h"
 
-enum { READ_BYTES = 1 << 20, STEPS_MAX = 1000, LANE = 1 };
-
-struct flush { /* one under way; raft hears its mark when it is done */
-	struct node *node;
-	struct raft_mark mark;
-	struct raft_snap stale; /* the snapshot whose successor it makes known */
-};
-
-struct node_quorum {
-	struct node *node;
-	struct raft raft;
-	struct raft_todo todo;
-	struct st_mlog *log;
-	struct rk_timer timer;
-	int64_t applied;
-	uint64_t bytes_since;       /* appended since the newest snapshot */
-	int64_t snapshot_ms;        /* when it was made, or the start */
-	struct raft_snap stale;     /* may be removed when the next flush is done; end 0: none */
-	bool flush_wanted, snapshot_wanted;
-	char folder[PATH_MAX];
-};
-
-static void step(struct node *, struct raft_event *);
+enum { READ_BYTES = 1 << 20, STEPS_MAX = 1000, LANE = 1, HAND_OVER_MS = 1000 };
 
 bool
 node_quorum_leads(const struct node *n)
@@ -47,10 +24,39 @@ node_quorum_leads(const struct node *n)
 	return q != NULL && raft_leads(&q->raft) && q->applied == q->raft.log_end && !n->failed;
 }
 
+bool
+node_quorum_leader(const struct node *n, int32_t *id, const char **host, uint16_t *port)
+{
+	const struct node_quorum *q = n->quorum;
+	const struct raft *r = &q->raft;
+	const struct raft_voter *v;
+
+	if (q == NULL || !q->began || r->vote.leader < 0)
+		return false;
+	const struct raft_ends *ends = r->leader_ends.count > 0 ? &r->leader_ends : NULL;
+	if (r->vote.leader == r->self.key.id)
+		ends = &r->self.ends;
+	else if (ends == NULL && (v = raft_voter_by_id(r, r->vote.leader)) != NULL)
+		ends = &v->ends;
+	const struct raft_end *e = node_wire_end(ends, q->wire.listener);
+	if (e == NULL)
+		return false;
+	*id = r->vote.leader;
+	*host = e->host;
+	*port = e->port;
+	return true;
+}
+
 int32_t
 node_quorum_epoch(const struct node *n)
 {
 	return n->quorum->raft.vote.epoch;
+}
+
+int64_t
+node_quorum_applied(const struct node *n)
+{
+	return n->quorum->applied;
 }
 
 int64_t
@@ -59,17 +65,19 @@ node_quorum_end(const struct node *n)
 	return n->quorum->raft.log_end;
 }
 
-static void
+/* What the rest of the node sees of the quorum. True: another leader, or none. */
+static bool
 share(struct node *n)
 {
-	const struct raft *r = &n->quorum->raft;
+	struct node_quorum *q = n->quorum;
+	const struct raft *r = &q->raft;
+	bool moved = r->vote.leader != q->told_leader || r->vote.epoch != q->told_epoch;
 
-	n->shared.leader_id = r->vote.leader;
-	n->shared.leader_epoch = r->vote.epoch;
-	/* A static quorum (kraft.version 0) knows its voters without their directories. */
-	n->shared.leader_directory = raft_set_now(r)->version >= 1 ? r->self.key.dir : (struct rk_uuid){ { 0 } };
+	n->shared.leader_id = q->told_leader = r->vote.leader;
+	n->shared.leader_epoch = q->told_epoch = r->vote.epoch;
 	n->shared.quorum_high = r->hw;
 	n->shared.quorum_end = r->log_end;
+	return moved;
 }
 
 /* --- applying what is committed */
@@ -98,86 +106,48 @@ apply_some(struct node *n, int64_t high)
 	return err == RK_OK && got.len > 0;
 }
 
+/* The log has started over behind a snapshot, durably: the image does too, and all who know it look again. */
 static void
-apply(struct node *n, int64_t high)
+jump(struct node *n)
+{
+	struct node_quorum *q = n->quorum;
+	struct raft_snap to = q->jump;
+
+	if (q->flushed < q->jump_flush)
+		return;
+	q->jump.end = 0;
+	if (!node_snap_load(n, to)) {
+		node_fail(n, "it cannot take over the leader's snapshot");
+		return;
+	}
+	rk_say(RK_INFO, "The metadata starts over from the snapshot at offset %" PRId64 ".", to.end);
+	node_resync(n);
+}
+
+static void
+apply(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
 
-	while (q->applied < high && !n->failed) {
-		int64_t before = q->applied;
+	if (q->applying)
+		return; /* somebody who was told of a record: the loop below goes on */
+	q->applying = true;
+	if (q->jump.end > 0)
+		jump(n);
+	while (q->jump.end == 0 && q->applied < q->high && !n->failed) {
+		int64_t before = q->applied, high = q->high;
 		if (node_control_owns(n, q->applied)) {
 			node_control_committed(n, high, &q->applied);
-			if (q->applied == before)
-				return; /* the batch is not committed as a whole yet */
+			if (q->applied == before && q->high == high)
+				break; /* the batch is not committed as a whole yet */
 		} else if (!apply_some(n, high)) {
-			return;
+			break;
 		}
-		rk_assert(q->applied > before);
+		rk_assert(q->applied >= before);
 	}
+	q->applying = false;
 	if (node_quorum_leads(n))
 		node_broker_lead(n);
-}
-
-/* --- snapshots */
-
-static void
-snapshot_path(const struct node_quorum *q, struct raft_snap s, char path[PATH_MAX])
-{
-	snprintf(path, PATH_MAX, "%.*s/%020" PRId64 "-%010" PRId32 ".checkpoint", PATH_MAX - 64, q->folder, s.end, s.epoch);
-}
-
-/* Writes the image as of the last commit and lets the log begin behind it. The snapshot before goes when the flush
- * that makes this one known is done: a crash between would leave a log that names a file that is gone. */
-static void
-snapshot(struct node *n)
-{
-	struct node_quorum *q = n->quorum;
-	const struct raft_set *set = raft_set_at(&q->raft, q->applied);
-	struct raft_snap old = q->raft.snap, snap;
-	char path[PATH_MAX];
-	struct meta_view v;
-	struct rk_arena a;
-
-	if (set == NULL)
-		return; /* so many voter sets came since that raft has forgotten this one: a later end will do */
-	rk_arena_init(&a, SIZE_MAX);
-	meta_view_begin(n->image, &v);
-	snap.end = meta_applied(&v, &snap.epoch);
-	snapshot_path(q, snap, path);
-	enum rk_err err = meta_snapshot_write(n->env, &v, path, rk_wall(n->env), set->version,
-	    set->version < 1 ? RK_STR_NULL : node_voters_encode(&set->voters, &a));
-	meta_view_end(&v);
-	rk_arena_free(&a);
-	q->snapshot_wanted = false;
-	q->bytes_since = 0;
-	q->snapshot_ms = rk_now(n->env);
-	if (err != RK_OK) {
-		rk_say(RK_ERROR, "The metadata snapshot %s cannot be written (%s); the log keeps growing until the next "
-		    "one succeeds. Look at the disk.", path, rk_err_name(err));
-		return;
-	}
-	struct st_mlog_snap s = { snap.end, snap.epoch };
-	if (st_mlog_snapshot(q->log, s) != RK_OK || st_mlog_trim(q->log, s) != RK_OK)
-		return;
-	step(n, &(struct raft_event){ .kind = RAFT_SNAPPED, .snap = snap });
-	step(n, &(struct raft_event){ .kind = RAFT_TRIMMED, .snap = snap });
-	q->flush_wanted = true;
-	if (old.end > 0 && old.end < snap.end)
-		q->stale = old;
-	rk_say(RK_INFO, "Metadata snapshot at offset %" PRId64 " written.", snap.end);
-}
-
-static void
-snapshot_if_due(struct node *n)
-{
-	struct node_quorum *q = n->quorum;
-
-	if (q->bytes_since > 0 && ((int64_t)q->bytes_since >= n->conf->metadata_log_max_record_bytes_between_snapshots
-	    || (n->conf->metadata_log_max_snapshot_interval_ms > 0
-	    && rk_now(n->env) - q->snapshot_ms >= n->conf->metadata_log_max_snapshot_interval_ms)))
-		q->snapshot_wanted = true;
-	if (q->snapshot_wanted && !n->failed && n->control.batch.len < 0 && q->applied > q->raft.snap.end)
-		snapshot(n);
 }
 
 /* --- carrying out orders */
@@ -185,38 +155,37 @@ snapshot_if_due(struct node *n)
 static void
 flushed(void *arg, enum rk_err err)
 {
-	struct flush *f = arg;
+	struct quorum_flush *f = arg;
 	struct node *n = f->node;
+	struct node_quorum *q = n->quorum;
 	struct raft_mark mark = f->mark;
-	struct raft_snap stale = f->stale;
-	char path[PATH_MAX];
 
+	q->flushed = f->number;
 	rk_mem_put(f);
-	if (err == RK_OK && stale.end > 0) {
-		snapshot_path(n->quorum, stale, path);
-		(void)!rk_path_remove(n->env, path);
-	}
 	if (err != RK_OK) {
 		node_fail(n, "the metadata log cannot be made durable (look at the disk of metadata.log.dir)");
 		return;
 	}
-	step(n, &(struct raft_event){ .kind = RAFT_FLUSHED, .mark = mark });
+	node_snap_flushed(n);
+	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_FLUSHED, .mark = mark });
 }
 
+/* Sends what may leave, starts what was staged. What leaves may let requests in that plan something. */
 void
 node_quorum_flush(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
 
-	if (q == NULL || n->failed)
+	if (q == NULL || n->failed || !q->began)
 		return;
-	snapshot_if_due(n);
-	if (!q->flush_wanted)
+	while (node_post_send(n))
+		node_control_run(n);
+	node_snap_if_due(n);
+	if (!q->flush_wanted || n->failed)
 		return;
 	q->flush_wanted = false;
-	struct flush *f = rk_new(struct flush);
-	*f = (struct flush){ n, raft_mark(&q->raft), q->stale };
-	q->stale.end = 0;
+	struct quorum_flush *f = rk_new(struct quorum_flush);
+	*f = (struct quorum_flush){ n, raft_mark(&q->raft), ++q->flushes };
 	st_mlog_flush(q->log, flushed, f);
 }
 
@@ -225,6 +194,15 @@ log_or_fail(struct node *n, enum rk_err err)
 {
 	if (err != RK_OK)
 		node_fail(n, "the metadata log takes no more records");
+}
+
+static void
+count_in(struct node_quorum *q, const char *at, int32_t len)
+{
+	q->bytes_since += (uint64_t)len;
+	q->bytes_in += (uint64_t)len;
+	for (int32_t i = 0; i < len; i += (int32_t)kp_batch_bytes(at + i))
+		q->records_in += (uint64_t)rk_max(kp_batch_count(at + i), 0);
 }
 
 static void
@@ -240,6 +218,36 @@ append_control(struct node *n, const struct raft_todo *t)
 	rk_arena_free(&a);
 }
 
+/* The batches raft took, out of the answer that is being heard. */
+static void
+take(struct node *n, const struct raft_todo *t)
+{
+	struct node_quorum *q = n->quorum;
+	int32_t from = 0, to;
+
+	rk_assert(q->slice.len > 0);
+	while (kp_batch_base(q->slice.at + from) < t->take_base)
+		from += (int32_t)kp_batch_bytes(q->slice.at + from);
+	to = from;
+	while (to + KP_BATCH_HEAD <= q->slice.len && kp_batch_base(q->slice.at + to) < t->take_end)
+		to += (int32_t)kp_batch_bytes(q->slice.at + to);
+	rk_assert(to > from && to <= q->slice.len);
+	log_or_fail(n, st_mlog_append(q->log, q->slice.at + from, (uint32_t)(to - from)));
+	count_in(q, q->slice.at + from, to - from);
+}
+
+static void
+reset(struct node *n, struct raft_snap to)
+{
+	struct node_quorum *q = n->quorum;
+
+	log_or_fail(n, st_mlog_reset(q->log, (struct st_mlog_snap){ to.end, to.epoch }));
+	q->jump = to;
+	q->jump_flush = q->flushes + 1;
+	q->bytes_since = 0;
+	q->snapshot_ms = rk_now(n->env);
+}
+
 static void
 carry(struct node *n)
 {
@@ -251,48 +259,91 @@ carry(struct node *n)
 		node_fail(n, "the metadata quorum is not sound");
 		return;
 	}
-	rk_assert(!t->reset && !t->take && !t->keep && t->count == 0); /* a sole voter has no peers */
 	if (t->save) {
 		struct st_mlog_vote v = { t->vote.epoch, t->vote.leader, t->vote.voted.id, t->vote.voted.dir };
 		log_or_fail(n, st_mlog_save(q->log, &v));
+		q->need = q->flushes + 1;
 	}
+	if (t->reset)
+		reset(n, t->snap);
 	if (t->cut)
 		log_or_fail(n, st_mlog_cut(q->log, t->cut_to));
+	if (t->take)
+		take(n, t);
 	if (t->control)
 		append_control(n, t);
+	if (t->keep)
+		node_snap_keep(n, t, q->slice);
+	if (t->freeze)
+		node_snap_freeze(n);
 	q->flush_wanted |= t->flush;
 	q->snapshot_wanted |= t->snapshot;
+	for (uint32_t i = 0; i < t->count && !n->failed; i++)
+		node_post_write(n, &t->msg[i]);
 }
 
 static void
-step(struct node *n, struct raft_event *e)
+say_role(struct node *n)
+{
+	const struct raft *r = &n->quorum->raft;
+
+	if (r->vote.leader == r->self.key.id)
+		rk_say(RK_INFO, "This node leads the metadata quorum in epoch %" PRId32 ".", r->vote.epoch);
+	else if (r->vote.leader >= 0)
+		rk_say(RK_INFO, "Node %" PRId32 " leads the metadata quorum in epoch %" PRId32 ".", r->vote.leader, r->vote.epoch);
+	else
+		rk_say(RK_DEBUG, "The metadata quorum has no leader in epoch %" PRId32 ".", r->vote.epoch);
+}
+
+static void
+stop_when_over(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
-	int64_t high = 0;
+	rk_done *done = q->stopped;
+
+	if (done == NULL || (!q->todo.stopped && !n->failed))
+		return;
+	q->stopped = NULL;
+	if (n->failed)
+		done(q->stopped_arg, RK_OK);
+	else
+		st_mlog_flush(q->log, done, q->stopped_arg);
+}
+
+void
+node_quorum_step(struct node *n, struct raft_event *e)
+{
+	struct node_quorum *q = n->quorum;
+	bool lost = false;
 
 	for (uint32_t i = 0; i < STEPS_MAX && !n->failed; i++) {
 		bool led = raft_leads(&q->raft);
+		int32_t epoch = q->raft.vote.epoch;
 		e->now_ms = rk_now(n->env);
 		raft_step(&q->raft, e, &q->todo);
 		carry(n);
-		high = rk_max(high, q->todo.hw);
-		if (led && !raft_leads(&q->raft))
-			node_control_lost(n);
+		lost |= led && (!raft_leads(&q->raft) || q->raft.vote.epoch != epoch);
 		if (q->todo.wake_ms > e->now_ms)
 			break;
 		*e = (struct raft_event){ .kind = RAFT_TICK };
 	}
-	share(n);
+	q->high = rk_min(q->raft.hw, q->raft.flushed_end);
+	bool moved = share(n);
 	if (!n->failed) /* else nobody would move the time on: it would fire for ever */
 		rk_timer_set(&n->timers, &q->timer, q->todo.wake_ms);
-	apply(n, high);
+	if (moved)
+		say_role(n);
+	if (lost)
+		node_control_lost(n);
+	apply(n);
+	stop_when_over(n);
 }
 
 static void
 tick(struct rk_timer *t, int64_t now_ms)
 {
 	(void)now_ms;
-	step(rk_of(t, struct node_quorum, timer)->node, &(struct raft_event){ .kind = RAFT_TICK });
+	node_quorum_step(rk_of(t, struct node_quorum, timer)->node, &(struct raft_event){ .kind = RAFT_TICK });
 }
 
 void
@@ -303,11 +354,11 @@ node_quorum_append(struct node *n, struct rk_str batch)
 	rk_assert(raft_leads(&q->raft));
 	rk_assert(kp_batch_base(batch.at) == q->raft.log_end);
 	log_or_fail(n, st_mlog_append(q->log, batch.at, (uint32_t)batch.len));
-	q->bytes_since += (uint64_t)batch.len;
+	count_in(q, batch.at, batch.len);
 	int64_t end = q->raft.log_end;
 	for (int32_t at = 0; at < batch.len; at += (int32_t)kp_batch_bytes(batch.at + at))
 		end = kp_batch_last(batch.at + at) + 1;
-	step(n, &(struct raft_event){ .kind = RAFT_APPENDED, .end = end });
+	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_APPENDED, .end = end });
 	q->flush_wanted = true;
 }
 
@@ -332,48 +383,11 @@ feed_image(struct node *n)
 		    q->folder);
 		return false;
 	}
-	if (q->applied >= info->start || snap.end == 0)
-		return true;
-	char path[PATH_MAX];
-	struct rk_arena a;
-	struct rk_str bytes;
-	rk_arena_init(&a, SIZE_MAX);
-	snapshot_path(q, snap, path);
-	enum rk_err err = rk_env_slurp(n->env, path, &a, &bytes);
-	if (err == RK_OK)
-		err = meta_snapshot_load(n->image, (const uint8_t *)bytes.at, (uint32_t)bytes.len, snap.end, snap.epoch);
-	rk_arena_free(&a);
-	if (err != RK_OK) {
-		rk_say(RK_FATAL, "The metadata snapshot %s cannot be read (%s), and the log before it is gone. Put the file "
-		    "back from a copy of this directory.", path, rk_err_name(err));
-		return false;
-	}
-	q->applied = snap.end;
-	return true;
-}
-
-static bool
-only_voter(struct node *n, const struct raft_start *s)
-{
-	const struct raft_voters *v = NULL;
-
-	for (uint32_t i = s->changes; v == NULL && i > 0; i--)
-		v = s->change[i - 1].voters;
-	if (v == NULL || v->count == 0) {
-		rk_say(RK_FATAL, "No quorum voters are known: format the directory with rookery-storage format --standalone, "
-		    "or set controller.quorum.voters.");
-		return false;
-	}
-	if (v->count > 1 || v->voter[0].key.id != n->conf->node_id) {
-		rk_say(RK_FATAL, "The metadata quorum has %" PRIu32 " voters (the first is node %" PRId32 "), and this release of "
-		    "rookery runs a quorum of one: this node.", v->count, v->voter[0].key.id);
-		return false;
-	}
-	return true;
+	return q->applied >= info->start || snap.end == 0 || node_snap_load(n, snap);
 }
 
 static void
-conf_of(const struct conf *c, struct raft_conf *r)
+conf_of(struct node_quorum *q, const struct conf *c, const struct raft_ends *own, struct raft_conf *r)
 {
 	*r = RAFT_CONF_DEFAULT;
 	r->election_ms = c->controller_quorum_election_timeout_ms;
@@ -381,6 +395,27 @@ conf_of(const struct conf *c, struct raft_conf *r)
 	r->fetch_timeout_ms = c->controller_quorum_fetch_timeout_ms;
 	r->request_ms = c->controller_quorum_request_timeout_ms;
 	r->retry_ms = c->controller_quorum_retry_backoff_ms;
+	r->fetch_max_bytes = c->controller_quorum_fetch_max_bytes;
+	r->snapshot_max_bytes = c->controller_quorum_fetch_snapshot_max_bytes;
+	r->auto_join = c->controller_quorum_auto_join_enable;
+	for (uint32_t i = 0; i < c->bootstrap_count && q->bootstraps < RAFT_BOOTSTRAPS_MAX; i++) {
+		bool mine = false;
+		for (uint32_t k = 0; k < own->count; k++)
+			mine |= own->end[k].port == c->bootstrap[i].port && strcmp(own->end[k].host, c->bootstrap[i].host) == 0;
+		if (!mine)
+			q->bootstrap[q->bootstraps++] = c->bootstrap[i];
+	}
+	r->bootstraps = q->bootstraps;
+}
+
+/* The directory's id that stands for this node in the quorum: the metadata's. */
+static struct rk_uuid
+own_directory(const struct node *n)
+{
+	for (uint32_t i = 0; i < n->dirs; i++)
+		if (strcmp(st_dir_path(n->dir[i]), n->conf->metadata_dir) == 0)
+			return st_dir_id(n->dir[i]);
+	return st_dir_id(n->dir[0]);
 }
 
 static bool
@@ -389,7 +424,7 @@ begin(struct node *n, struct rk_arena *a)
 	struct node_quorum *q = n->quorum;
 	const struct st_mlog_info *info = st_mlog_info(q->log);
 	struct raft_start s = {
-		.can_vote = true,
+		.can_vote = n->conf->is_controller,
 		.seed = rk_chance(n->env),
 		.now_ms = rk_now(n->env),
 		.log_start = info->start,
@@ -404,11 +439,17 @@ begin(struct node *n, struct rk_arena *a)
 	for (uint32_t i = 0; i < info->epochs; i++)
 		epoch[i] = (struct raft_epoch){ info->epoch[i].epoch, info->epoch[i].start };
 	s.epoch = epoch;
-	conf_of(n->conf, &s.conf);
-	node_voters_self(n->conf, st_dir_id(n->dir[0]), &s.self);
-	if (!node_voters_find(n->env, n->conf, q->log, q->folder, a, &s) || !only_voter(n, &s))
+	node_voters_self(n->conf, own_directory(n), &s.self);
+	conf_of(q, n->conf, &s.self.ends, &s.conf);
+	if (!node_voters_find(n->env, n->conf, q->log, q->folder, a, &s))
 		return false;
 	raft_init(&q->raft, &s);
+	if (raft_set_now(&q->raft)->voters.count == 0 && q->bootstraps == 0) {
+		rk_say(RK_FATAL, "No quorum voters are known, and no way to them: format the directory with rookery-storage "
+		    "format --standalone, or set controller.quorum.bootstrap.servers to where controllers are.");
+		return false;
+	}
+	q->began = true;
 	return true;
 }
 
@@ -422,10 +463,15 @@ node_quorum_open(struct node *n, const char *folder)
 	q->node = n;
 	q->timer.fire = tick;
 	q->snapshot_ms = rk_now(n->env);
+	q->told_leader = -1;
+	q->wire = (struct node_wire){ n->cluster_id,
+		n->conf->controller_listener_names.count > 0 ? n->conf->controller_listener_names.at[0] : "" };
+	node_post_init(n);
 	snprintf(q->folder, sizeof q->folder, "%s", folder);
 	enum rk_err err = st_mlog_open(n->env, folder, LANE, &q->log);
 	if (err != RK_OK)
 		return err;
+	node_snap_find(n);
 	if (!feed_image(n))
 		return RK_KAFKA_STORAGE_ERROR;
 	rk_arena_init(&a, 64u << 20);
@@ -433,18 +479,24 @@ node_quorum_open(struct node *n, const char *folder)
 	rk_arena_free(&a);
 	if (!good)
 		return RK_KAFKA_STORAGE_ERROR;
-	step(n, &(struct raft_event){ .kind = RAFT_TICK });
+	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_TICK });
 	return n->failed ? RK_KAFKA_STORAGE_ERROR : RK_OK;
 }
 
+/* A leader with followers hands over first, for at most a moment. */
 void
 node_quorum_stop(struct node *n, rk_done *done, void *arg)
 {
-	if (n->failed || n->quorum == NULL || n->quorum->log == NULL) {
+	struct node_quorum *q = n->quorum;
+
+	if (n->failed || q == NULL || q->log == NULL || !q->began) {
 		done(arg, RK_OK);
 		return;
 	}
-	st_mlog_flush(n->quorum->log, done, arg);
+	rk_assert(q->stopped == NULL);
+	q->stopped = done;
+	q->stopped_arg = arg;
+	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_SHUTDOWN, .timeout_ms = HAND_OVER_MS });
 }
 
 void
@@ -454,6 +506,8 @@ node_quorum_free(struct node *n)
 
 	if (q == NULL)
 		return;
+	node_post_free(n);
+	node_snap_free(n);
 	rk_timer_stop(&n->timers, &q->timer);
 	if (q->log != NULL && !st_mlog_busy(q->log))
 		st_mlog_close(q->log);

@@ -296,7 +296,7 @@ read_on(struct node_conn *c)
 	if (c->closing || c->reading)
 		return;
 	if (c->held != NULL) {
-		if (c->count > 0 || !c->node->ready)
+		if (c->count > 0 || (!c->node->ready && !c->held->api.controller))
 			return;
 		struct node_call *k = c->held;
 		c->held = NULL;
@@ -338,7 +338,8 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	rk_assert(c != NULL && c->node == n);
 	rk_assert(c->reading && c->held == NULL);
 	c->reading = false;
-	if (c->closing || n->stopping || (k = take_call(n)) == NULL) {
+	/* The quorum is served to the end: it hands over its leadership last. */
+	if (c->closing || (n->stopping && !n->conf->listener[c->listener].is_controller) || (k = take_call(n)) == NULL) {
 		rk_mem_put(frame);
 		return;
 	}
@@ -360,7 +361,7 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 		drop_call(k);
 		return;
 	}
-	if (!n->ready || (c->count > 0 && !(k->api.head.key == PRODUCE && only_produce(c)))) {
+	if ((!n->ready && !k->api.controller) || (c->count > 0 && !(k->api.head.key == PRODUCE && only_produce(c)))) {
 		c->held = k;
 		return;
 	}

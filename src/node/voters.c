@@ -210,6 +210,44 @@ found_batches(struct found *f, struct rk_str bytes, bool snapshot)
 	}
 }
 
+bool
+node_voters_changes(const char *batch, struct rk_arena *a, struct raft_change *at, uint32_t max, uint32_t *count)
+{
+	struct raft_change got[8];
+	struct found f = { .arena = a, .at = got };
+	struct kp_records_iter it;
+	struct kp_record r;
+
+	if (!(kp_batch_attr(batch) & KP_ATTR_CONTROL))
+		return true;
+	kp_records_start(&it, batch, NULL, 0);
+	while (kp_records_next(&it, &r) && f.count + 1 < rk_countof(got))
+		found_record(&f, &r, r.offset);
+	if (f.bad || it.bad || f.count + 1 >= rk_countof(got) || f.count > max - *count)
+		return false;
+	for (uint32_t i = 0; i < f.count; i++)
+		at[(*count)++] = got[i];
+	return true;
+}
+
+bool
+node_voters_of(struct rk_str checkpoint, struct rk_arena *a, struct raft_change *c)
+{
+	struct found f = { .arena = a, .at = rk_arena_get(a, CHANGES_MAX + 2, sizeof *f.at) };
+
+	*c = (struct raft_change){ .offset = -1, .version = 0 };
+	if (f.at == NULL)
+		return false;
+	found_batches(&f, checkpoint, true);
+	for (uint32_t i = 0; i < f.count; i++) {
+		if (f.at[i].version >= 0)
+			c->version = f.at[i].version;
+		if (f.at[i].voters != NULL)
+			c->voters = f.at[i].voters;
+	}
+	return !f.bad;
+}
+
 /* A checkpoint's voters: 0: not there, 1: read, -1: damaged. */
 static int
 from_checkpoint(struct rk_env *env, const char *folder, struct st_mlog_snap id, struct found *f)
