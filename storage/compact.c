@@ -1,4 +1,4 @@
-/* compact.c - a round of compaction, seen from the loop: what is dirty, which job is next, and the exchange of segments.
+/* compact.c - a round of compaction, seen from the loop: what is dirty, which job is next, the exchange.
  *
  *	step: [open, pin] -> job on a worker -> [unpin] ... -> a group is copied: its indexes are written, its files and the
  *	      folder synced beside the loop -> .swap, old ones .deleted, new ones in place -> the next group
@@ -77,7 +77,8 @@ learn_producers(struct st_compact *c)
 	if (c->last == NULL)
 		return false;
 	for (const struct st_producer *p = st_producers_walk(all, NULL); p != NULL; p = st_producers_walk(all, p))
-		c->last[c->lasts++] = (struct st_last){ p->id, p->count > 0 ? p->batch[p->count - 1].last_offset : -1, p->epoch };
+		c->last[c->lasts++] = (struct st_last){ p->id, p->count > 0 ? p->batch[p->count - 1].last_offset : -1,
+			p->epoch };
 	if (c->lasts > 1)
 		qsort(c->last, c->lasts, sizeof *c->last, by_id);
 	return true;

@@ -1,5 +1,5 @@
-/* compact_in.h - the parts of a round of compaction: the table of keys, the transactions, the copying. A job on a worker
- * runs what is below "on a worker", and touches nothing but the round's own memory and pinned files. */
+/* compact_in.h - the parts of a round of compaction: the table of keys, the transactions, the copying. A job on a
+ * worker runs what is below "on a worker", and touches nothing but the round's own memory and pinned files. */
 #ifndef ST_COMPACT_IN_H
 #define ST_COMPACT_IN_H
 #include "storage/compact.h"
@@ -27,7 +27,7 @@ int64_t st_keys_get(const struct st_keys *, struct rk_str key);        /* -1: no
 struct st_txns {
 	struct st_aborted *all;      /* of every segment of the round, ascending by first */
 	uint32_t count, next;
-	struct st_txn_open *under;    /* aborted ones whose first record has gone by, and producers with committed ones */
+	struct st_txn_open *under;   /* aborted ones that have begun, and producers with committed ones */
 	uint32_t opens, cap;
 };
 struct st_txn_open {

@@ -162,7 +162,8 @@ rk_must_use enum rk_err st_log_snapshot(struct st_log *);
 /* Loads the newest good snapshot at or below from and replays batches up to the end; aborted transactions
  * whose marker is at or past txn_from are written to the segments' .txnindex. Removes snapshots past the end. */
 rk_must_use enum rk_err st_log_load_producers(struct st_log *, int64_t from, int64_t txn_from);
-/* Tells the producers' table of a batch of this segment, of which got bytes are there; with note_aborts, an abort goes
+/* Tells the producers' table of a batch of this segment, of which got bytes are there; with note_aborts, an
+ * abort goes
  * to the segment's .txnindex. */
 rk_must_use enum rk_err st_log_note_producer(struct st_log *, uint32_t seg, const uint8_t *batch, uint32_t got,
     bool note_aborts);
@@ -181,7 +182,7 @@ rk_must_use enum rk_err st_log_settle(struct st_log *);
 rk_must_use enum rk_err st_log_scan(struct st_log *, bool verify, int64_t recovery_point);
 
 /* --- compact.c */
-void st_compact_void(struct st_log *); /* the log is cut or goes away: its round, if there is one, has nothing to do any more */
+void st_compact_void(struct st_log *); /* the log is cut or goes away: its round, if there is one, is over */
 
 /* --- log_read.c */
 struct st_place {
