@@ -130,8 +130,8 @@ st_compact_begin(struct st_log *l, const struct st_compact_rules *r, const struc
 	uint64_t seed[2] = { rk_chance(st_log_env(l)), rk_chance(st_log_env(l)) };
 
 	rk_assert(l->compact == NULL && l->hot != NULL && d->first <= d->end && d->end <= st_log_active(l)->base);
-	*c = (struct st_compact){ .log = l, .env = st_log_env(l), .rules = *r, .now_ms = now_ms, .first = d->first, .limit = d->end,
-		.noted_end = d->first, .told.end = d->first, .index_interval = l->rules->index_interval_bytes };
+	*c = (struct st_compact){ .log = l, .env = st_log_env(l), .rules = *r, .now_ms = now_ms, .first = d->first,
+		.limit = d->end, .noted_end = d->first, .told.end = d->first, .index_interval = l->rules->index_interval_bytes };
 	rk_arena_init(&c->arena, BATCH_ROOM);
 	c->source = rk_mem_get(l->hot->count * sizeof *c->source);
 	for (uint32_t i = 0; i + 1 < l->hot->count && l->hot->seg[i].base < d->end; i++)
