@@ -115,6 +115,7 @@ st_dir_forget(struct st_dir *d, struct st_entry *e)
 	d->stale |= e->recovery > 0 || e->start > 0;
 	d->cleaned_stale |= e->cleaned >= 0;
 	rk_map_del(&checked(d)->parts, &e->node);
+	rk_mem_put(e->tail);
 	rk_mem_put(e);
 }
 
@@ -125,7 +126,8 @@ found_of(const struct st_entry *e)
 	    .partition = e->partition,
 	    .recovery_point = e->recovery,
 	    .start = e->start,
-	    .high = e->high};
+	    .high = e->high,
+	    .future = e->tail != NULL};
 }
 
 bool
@@ -182,11 +184,7 @@ listed(void *arg, const char *name, bool is_dir)
 		if (path_in(d, name, path))
 			st_dir_remove_later(d, path, true, 0);
 	} else if (ends(name, "-future")) {
-		rk_say(RK_WARN,
-		    "%s/%s was being moved between directories when its node stopped; it is left "
-		    "alone and may "
-		    "be removed",
-		    d->path, name);
+		st_future_listed(d, name);
 	} else if (parse_name(name, &topic, &partition)) {
 		st_dir_entry(d, topic, partition, true)->found = true;
 	}
@@ -289,11 +287,13 @@ st_dir_open(struct rk_env *env, const char *path, const struct st_meta *meta, st
 	d->path = rk_mem_str(path, strlen(path));
 	rk_list_init(&d->syncs);
 	rk_list_init(&d->waiting);
+	rk_list_init(&d->futures);
 	enum rk_err err = take_marker(d, o);
 	for (enum st_point k = ST_RECOVERY_POINT; err == RK_OK && k <= ST_LOG_START; k++)
 		err = read_points(d, k, &o->clean);
 	if (err == RK_OK)
 		err = rk_dir_list(env, path, listed, d);
+	st_futures_take(d);
 	bool whole = true; /* without it more is compacted than must be; that is all */
 	if (err == RK_OK)
 		err = read_points(d, ST_CLEANER, &whole);
@@ -672,6 +672,7 @@ st_dir_close(struct st_dir *d)
 		for (struct rk_node *n = d->parts.slot[i], *next; n != NULL; n = next) {
 			next = n->next;
 			rk_assert(rk_of(n, struct st_entry, node)->log == NULL);
+			rk_mem_put(rk_of(n, struct st_entry, node)->tail);
 			rk_mem_put(rk_of(n, struct st_entry, node));
 		}
 	rk_map_free(&d->parts);

@@ -22,13 +22,15 @@ struct st_found { /* a partition folder */
 	struct rk_str topic;
 	int32_t partition;
 	int64_t recovery_point, start, high; /* from the checkpoints; -1: not in them */
+	bool future;                         /* <topic>-<p>.<hex>-future: it was on its way here */
 };
 struct st_dir_opened {
 	bool clean;              /* the marker was there (and has been removed durably) */
 	int64_t broker_epoch;    /* of the marker, -1: none */
 };
 /* Opens a formatted directory: takes over checkpoints and the marker, lists the root once. Removes .deleted
- * leftovers later (st_dir_tick), finishes -delete folders. Does not open logs. A checkpoint that cannot be
+ * leftovers later (st_dir_tick), finishes -delete folders. A partition has one folder in a directory: its own, or one
+ * that is on its way here (-future). Does not open logs. A checkpoint that cannot be
  * read is said and counts as absent; the directory is then not clean. Waits. */
 rk_must_use enum rk_err st_dir_open(struct rk_env *, const char *path, const struct st_meta *, struct st_dir **,
     struct st_dir_opened *);
@@ -41,6 +43,9 @@ void st_dir_fail(struct st_dir *, const char *why); /* says it once */
 rk_must_use enum rk_err st_dir_each(struct st_dir *, void (*fn)(void *arg, const struct st_found *), void *arg);
 /* What the checkpoints say of one partition; false: nothing is known of it. */
 bool st_dir_lookup(const struct st_dir *, struct rk_str topic, int32_t partition, struct st_found *);
+/* Removes a partition's folder that is of no use any more (a move that was given up, a copy that was left behind): at
+ * once by name, its files later. RK_NOT_FOUND: there is none. Its log is not open. */
+rk_must_use enum rk_err st_dir_discard(struct st_dir *, struct rk_str topic, int32_t partition);
 /* A folder that metadata does not know: renamed to <name>.<hex>-stray, said in the log. */
 rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32_t partition);
 

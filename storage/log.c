@@ -7,8 +7,8 @@ enum { ID_TEXT = 128 };
 bool
 st_log_file(const struct st_log *l, const char *name, char to[PATH_MAX])
 {
-	int n = snprintf(to, PATH_MAX, "%s/%s-%" PRId32 "%s%s", l->dir->path, l->entry->topic,
-	    l->entry->partition, name[0] == '\0' ? "" : "/", name);
+	int n = snprintf(to, PATH_MAX, "%s/%s-%" PRId32 "%s%s%s", l->dir->path, l->entry->topic,
+	    l->entry->partition, l->entry->tail == NULL ? "" : l->entry->tail, name[0] == '\0' ? "" : "/", name);
 
 	rk_assert(l->magic == ST_LOG_MAGIC);
 	return n > 0 && n < PATH_MAX;
@@ -274,17 +274,30 @@ enum rk_err
 st_log_create(struct st_dir *d, struct rk_str topic, int32_t partition, struct rk_uuid topic_id,
     const struct st_rules *rules, struct st_log **out)
 {
+	return st_log_make(d, topic, partition, topic_id, rules, NULL, out);
+}
+
+enum rk_err
+st_log_make(struct st_dir *d, struct rk_str topic, int32_t partition, struct rk_uuid topic_id,
+    const struct st_rules *rules, char *tail, struct st_log **out)
+{
 	char path[PATH_MAX];
 
 	*out = NULL;
-	if (d->failed)
+	if (d->failed) {
+		rk_mem_put(tail);
 		return RK_KAFKA_STORAGE_ERROR;
+	}
 	/* A deleted log of the same name may have left a recovery point that would vouch for this
 	 * one. */
 	enum rk_err err = d->stale ? st_dir_save(d) : RK_OK;
 	struct st_entry *e = st_dir_entry(d, topic, partition, true);
-	if (e->found || e->log != NULL)
+	if (e->found || e->log != NULL) {
+		rk_mem_put(tail);
 		return RK_EXISTS;
+	}
+	rk_mem_put(e->tail);
+	e->tail = tail;
 	struct st_log *l = new_log(d, e, rules);
 	e->recovery = e->start = e->high = -1;
 	if (err == RK_OK)

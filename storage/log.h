@@ -37,6 +37,15 @@ struct st_rules {
  * there. */
 rk_must_use enum rk_err st_log_create(struct st_dir *, struct rk_str topic, int32_t partition, struct rk_uuid topic_id,
     const struct st_rules *, struct st_log **);
+/* A partition that moves here from another directory of this node: an empty log beginning at start, in a folder
+ * <topic>-<partition>.<32 hex>-future, filled with st_log_append_as_is. It is found again by st_dir_open and opened by
+ * st_log_open. As above; RK_INVALID_TOPIC_EXCEPTION: no file system takes so long a name. Waits when start > 0. */
+rk_must_use enum rk_err st_log_create_future(struct st_dir *, struct rk_str topic, int32_t partition,
+    struct rk_uuid topic_id, const struct st_rules *, int64_t start, struct st_log **);
+bool st_log_is_future(const struct st_log *);
+/* It is the partition's log now: the folder gets its name, durably. What was appended should be stable before. On an
+ * error it is broken, and after a crash has either name. Waits. */
+rk_must_use enum rk_err st_log_promote(struct st_log *);
 /* One that exists (st_dir_open found it). clean: the marker was there, recovery_point is its end. Not
  * clean: segments from the recovery point on are read, checked, and cut at the first bad batch;
  * indexes, epochs and producer snapshots are rebuilt; progress goes to the log. Waits. */
@@ -87,6 +96,8 @@ rk_must_use enum rk_err st_log_append_as_is(struct st_log *, const uint8_t *batc
 /* Asks for stable storage of all appended so far. One sync runs at a time; calls meanwhile make one
  * more follow it: that is the group commit. on_stable (st_log_watch) tells the new stable end. */
 void st_log_sync(struct st_log *);
+/* The same at once, for the last bytes of a move: all is stable when it answers RK_OK. Waits. */
+rk_must_use enum rk_err st_log_sync_now(struct st_log *);
 /* flush.ms, for whoever keeps the clock: begins a sync when the oldest append is that old. (flush.messages is seen to
  * by the appends themselves; both only begin a sync.) */
 void st_log_flush(struct st_log *, int64_t wall_ms);

@@ -30,6 +30,7 @@ struct st_entry {
 	int32_t partition;
 	bool found;                      /* the folder was there at open */
 	bool left;                       /* not opened since a crash, or freed without a close: no clean stop */
+	char *tail;                      /* ".<32 hex>-future": a replica that moves here; NULL: the partition's own folder */
 	uint8_t topic_len;
 	char topic[];                    /* zero-terminated */
 };
@@ -45,6 +46,7 @@ struct st_dir {
 	struct rk_map parts;             /* of st_entry */
 	struct rk_list syncs;            /* of st_sync: rounds under way */
 	struct rk_list waiting;          /* of what is to be removed, in order of due_ms */
+	struct rk_list futures;          /* while it is opened: names of -future folders */
 	uint64_t saved[2];               /* hashes of the checkpoints last written */
 };
 
@@ -121,7 +123,14 @@ rk_must_use enum rk_err st_dir_save_cleaned(struct st_dir *);
 /* Lowers a partition's recovery point on disk to offset, durably, when it stands above. */
 rk_must_use enum rk_err st_dir_lower(struct st_dir *, struct st_entry *, int64_t offset);
 
+/* --- future.c */
+void st_future_listed(struct st_dir *, const char *name); /* a -future folder, met while the directory is listed */
+void st_futures_take(struct st_dir *);                    /* the listing is over: they get entries */
+
 /* --- log.c */
+/* st_log_create with a folder of another name: tail, from the heap, is the entry's from here. */
+rk_must_use enum rk_err st_log_make(struct st_dir *, struct rk_str topic, int32_t partition, struct rk_uuid topic_id,
+    const struct st_rules *, char *tail, struct st_log **);
 static inline struct rk_env *
 st_log_env(const struct st_log *l)
 {
