@@ -27,6 +27,7 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	rk_list_init(&c->touched);
 	c->stop_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = stop_now};
 	core_upkeep_init(c);
+	core_cleaner_init(c);
 	core_sessions_init(&c->sessions);
 	return c;
 }
@@ -110,6 +111,7 @@ drop_partition(struct core_partition *p)
 	struct core *c = core_of(p);
 
 	core_wake_all(p, RK_UNKNOWN_TOPIC_OR_PARTITION);
+	core_cleaner_forget(p);
 	forget_log(p);
 	rk_list_del(&p->touched);
 	rk_assert(c->partitions > 0 && c->held[p->dir] > 0);
@@ -489,7 +491,13 @@ core_stop_step(struct core_partition *p)
 	if (!p->last_sync)
 		return;
 	p->last_sync = false;
-	rk_assert(c->stop_left > 0);
+	core_stop_counted(c);
+}
+
+void
+core_stop_counted(struct core *c)
+{
+	rk_assert(c->stopping && c->stop_left > 0);
 	if (--c->stop_left == 0)
 		rk_timer_set(c->timers, &c->stop_timer, rk_now(c->env));
 }
@@ -515,6 +523,7 @@ core_stop(struct core *c, int64_t broker_epoch, rk_done *done, void *arg)
 	core_upkeep_stop(c);
 	each_partition(c, send_away);
 	core_flush(c);
+	c->stop_left += core_cleaner_stop(c);
 	if (c->loaded)
 		each_partition(c, ask_last_sync);
 	if (c->stop_left == 0)
@@ -528,6 +537,7 @@ core_free(struct core *c)
 
 	rk_assert(c->magic == CORE_MAGIC);
 	core_upkeep_stop(c);
+	core_cleaner_free(c);
 	rk_timer_stop(c->timers, &c->stop_timer);
 	while ((t = core_topics_walk(c, NULL)) != NULL) {
 		for (uint32_t i = 0; i < t->partitions; i++)

@@ -5,8 +5,19 @@
 #include "src/config.h"
 #include "src/core/core.h"
 #include "src/core/session.h"
+#include "storage/compact.h"
 
 enum { CORE_DIRS_MAX = 64, CORE_POINTS_MS = 5000, CORE_APIS = 128 };
+
+/* The log cleaner (cleaner.c). */
+struct core_cleaner {
+	struct rk_timer timer;      /* looks for a dirty log; during a round: the throttle */
+	struct st_compact *round;   /* NULL: none */
+	struct core_partition *at;  /* whose log it is; NULL: gone */
+	int64_t began_ms;
+	uint64_t rounds;
+	bool busy;                  /* a job of it runs */
+};
 
 struct core {
 	uint32_t magic;
@@ -26,6 +37,7 @@ struct core {
 	struct rk_timer flush_timer; /* flush.ms of topics with write.caching */
 	struct rk_timer clean_timer; /* retention; runs only while there are records */
 	struct rk_timer dir_timer;   /* deletes files whose delay is over */
+	struct core_cleaner cleaner;
 	struct core_sessions sessions;
 	struct core_counts counts;
 	uint64_t requests[CORE_APIS];
@@ -99,6 +111,14 @@ void core_dirs_tick(struct core *);  /* a folder was renamed to be deleted */
 
 void core_flush_in(
     struct core *, int64_t ms); /* flush.ms: sync what is unsynced, no later than that */
+
+/* --- cleaner.c */
+void core_cleaner_init(struct core *);
+void core_cleaner_soon(struct core *);                  /* a compacted log has grown */
+void core_cleaner_forget(struct core_partition *);      /* the partition is about to be freed */
+bool core_cleaner_stop(struct core *);                  /* true: a job runs; core_stop_counted comes after it */
+void core_cleaner_free(struct core *);
+void core_stop_counted(struct core *);                  /* one of what core_stop waits for is done */
 
 /* --- check.c */
 /* Kafka's validation of one produced batch, in its order; a->err RK_OK: fit to be appended. May

@@ -77,6 +77,8 @@ core_dirty(struct core_partition *p)
 	struct core *c = core_of(p);
 	int64_t at = c->stopping ? INT64_MAX : rk_now(c->env) + CORE_POINTS_MS;
 
+	if (p->topic->rules.compact)
+		core_cleaner_soon(c);
 	if (at < c->points.at_ms && !c->points_soon) {
 		c->points_soon = true;
 		rk_timer_set(c->timers, &c->points, at);
