@@ -78,7 +78,7 @@ alone() {
 	[ -z "${ROOKERY_ALONE:-}" ] || return 0
 	unshare -n -m -p -f --kill-child --mount-proc sh -c 'ip link set lo up && ip link add br9 type bridge' 2> /dev/null || return 1
 	rm -rf "$W"
-	ROOKERY_ALONE=yes exec unshare -n -m -p -f --kill-child --mount-proc "$@"
+	ROOKERY_ALONE=yes exec unshare -n -m -p -f --kill-child --mount-proc sh -c 'ip link set lo up; exec "$@"' sh "$@"
 }
 # with_client: python with confluent-kafka, made once; its name in $python
 with_client() {

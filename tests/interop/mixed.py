@@ -42,7 +42,7 @@ class Admin(threading.Thread):
     def __init__(self, cluster):
         super().__init__(daemon=True)
         self.cluster, self.stop, self.model, self.done, self.wrong, self.errors, self.slowest = cluster, threading.Event(), {}, 0, [], {}, 0.0
-        self.client = AdminClient({"bootstrap.servers": cluster.bootstrap(), "socket.timeout.ms": 3000, "reconnect.backoff.max.ms": 200,
+        self.client = AdminClient({"bootstrap.servers": cluster.bootstrap(), "log_level": 0, "socket.timeout.ms": 3000, "reconnect.backoff.max.ms": 200,
                                    "topic.metadata.refresh.interval.ms": 2000})
 
     def until_done(self, what, fine):
@@ -108,7 +108,7 @@ class Admin(threading.Thread):
             check(f"{when}: node {m.id} ({m.kind}) tells of all {len(self.model)} topics as they were made", not bad, bad or "")
 
     def differs(self, m):
-        client = AdminClient({"bootstrap.servers": f"{m.addr}:{BROKER}", "socket.timeout.ms": 5000})
+        client = AdminClient({"bootstrap.servers": f"{m.addr}:{BROKER}", "log_level": 0, "socket.timeout.ms": 5000})
         try:
             with m.conn(5) as c:
                 got = c.metadata(*sorted(self.model))[1]

@@ -21,7 +21,7 @@ HEAD = struct.Struct(">Iq")
 # A client that looks after its connections: what is measured is the cluster, not a client's long timeouts.
 QUICK = {"socket.timeout.ms": 2000, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "retry.backoff.max.ms": 100,
          "topic.metadata.refresh.fast.interval.ms": 50, "topic.metadata.refresh.interval.ms": 1000, "socket.connection.setup.timeout.ms": 1000,
-         "metadata.recovery.strategy": "none", "topic.metadata.propagation.max.ms": 60000, "allow.auto.create.topics": False}
+         "metadata.recovery.strategy": "none", "topic.metadata.propagation.max.ms": 60000, "allow.auto.create.topics": False, "log_level": 0}
 
 
 def produce(bootstrap, topic, partitions, me, path, records, rate, size):
