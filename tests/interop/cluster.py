@@ -285,11 +285,12 @@ class Cluster:
         return self.whole(seconds)
 
     def term(self, seconds=60):
-        """SIGTERM to all at once: their exit statuses."""
+        """SIGTERM to all brokers that are no controllers, then to the rest at once: their exit statuses."""
+        codes = {m.id: m.term(seconds) for m in self.members if not m.controller()}
         for m in self.members:
             if m.runs():
                 m.server.terminate()
-        return [m.term(seconds) for m in self.members]
+        return [codes[m.id] if m.id in codes else m.term(seconds) for m in self.members]
 
     def whole(self, seconds=120):
         """Every broker tells of every broker."""
