@@ -25,7 +25,6 @@ bool raft_may_stand(const struct raft *);
 bool raft_same(struct raft_key, struct raft_key);
 bool raft_fits(struct raft_key voter, struct raft_key); /* dir zero in voter: any */
 int32_t raft_place(const struct raft_voters *, struct raft_key); /* -1: not among them */
-const struct raft_voter *raft_voter_by_id(const struct raft *, int32_t id);
 bool raft_ends_same(const struct raft_ends *, const struct raft_ends *);
 
 /* peer.c: requests under way */

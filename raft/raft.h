@@ -335,6 +335,7 @@ const char *raft_role_name(enum raft_role);
 const struct raft_set *raft_set_now(const struct raft *);          /* in force, committed or not */
 const struct raft_set *raft_set_at(const struct raft *, int64_t end); /* in force below end; NULL: forgotten,
  * so many came since: take the snapshot at a later end */
+const struct raft_voter *raft_voter_by_id(const struct raft *, int32_t id); /* NULL: no voter in force has this id */
 int32_t raft_epoch_at(const struct raft *, int64_t offset);        /* of the record there; for a snapshot's id */
 int32_t raft_last_epoch(const struct raft *);
 /* DescribeQuorum, row by row; a leader's only. False: no such row. Times -1: never. */

@@ -24,6 +24,13 @@ node_quorum_leads(const struct node *n)
 	return q != NULL && raft_leads(&q->raft) && q->applied == q->raft.log_end && !n->failed;
 }
 
+/* Who leads, as far as is known; -1: nobody. This node's name may stand there from before it resigned. */
+static int32_t
+leader_now(const struct raft *r)
+{
+	return r->vote.leader == r->self.key.id && !raft_leads(r) ? -1 : r->vote.leader;
+}
+
 bool
 node_quorum_leader(const struct node *n, int32_t *id, const char **host, uint16_t *port)
 {
@@ -31,7 +38,7 @@ node_quorum_leader(const struct node *n, int32_t *id, const char **host, uint16_
 	const struct raft *r = &q->raft;
 	const struct raft_voter *v;
 
-	if (q == NULL || !q->began || r->vote.leader < 0)
+	if (q == NULL || !q->began || leader_now(r) < 0)
 		return false;
 	const struct raft_ends *ends = r->leader_ends.count > 0 ? &r->leader_ends : NULL;
 	if (r->vote.leader == r->self.key.id)
@@ -71,9 +78,9 @@ share(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
 	const struct raft *r = &q->raft;
-	bool moved = r->vote.leader != q->told_leader || r->vote.epoch != q->told_epoch;
+	bool moved = leader_now(r) != q->told_leader || r->vote.epoch != q->told_epoch;
 
-	n->shared.leader_id = q->told_leader = r->vote.leader;
+	n->shared.leader_id = q->told_leader = leader_now(r);
 	n->shared.leader_epoch = q->told_epoch = r->vote.epoch;
 	n->shared.quorum_high = r->hw;
 	n->shared.quorum_end = r->log_end;
@@ -287,9 +294,9 @@ say_role(struct node *n)
 {
 	const struct raft *r = &n->quorum->raft;
 
-	if (r->vote.leader == r->self.key.id)
+	if (raft_leads(r))
 		rk_say(RK_INFO, "This node leads the metadata quorum in epoch %" PRId32 ".", r->vote.epoch);
-	else if (r->vote.leader >= 0)
+	else if (leader_now(r) >= 0)
 		rk_say(RK_INFO, "Node %" PRId32 " leads the metadata quorum in epoch %" PRId32 ".", r->vote.leader, r->vote.epoch);
 	else
 		rk_say(RK_DEBUG, "The metadata quorum has no leader in epoch %" PRId32 ".", r->vote.epoch);

@@ -313,8 +313,8 @@ give_up(struct node *n, const char *what, enum rk_err err)
 {
 	struct node_quorum *q = n->quorum;
 
-	rk_say(RK_FATAL, "The metadata snapshot %" PRId64 "-%" PRId32 " from the quorum's leader cannot be %s (%s). Look at the "
-	    "disk of %s.", q->down.id.end, q->down.id.epoch, what, rk_err_name(err), q->folder);
+	rk_say(RK_FATAL, "The metadata snapshot %" PRId64 "-%" PRId32 " from the quorum's leader cannot be %s (%s). Look at "
+	    "the disk of %s.", q->down.id.end, q->down.id.epoch, what, rk_err_name(err), q->folder);
 	node_fail(n, "it cannot take over the leader's snapshot");
 }
 
