@@ -42,7 +42,7 @@ plan_bootstrap(struct node_errand *e, struct meta_plan *p)
 	char path[PATH_MAX];
 	struct rk_str text;
 
-	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", st_dir_path(n->dir[0]));
+	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", n->conf->metadata_dir);
 	enum rk_err err = rk_env_slurp(n->env, path, p->arena, &text);
 	if (err == RK_OK)
 		err = meta_bootstrap(p, (const uint8_t *)text.at, (uint32_t)text.len);

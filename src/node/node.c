@@ -69,9 +69,9 @@ lock_dir(struct node *n, const char *dir)
 	return err == RK_OK;
 }
 
-/* One directory of log.dirs; false: it cannot be used, which has been said. */
+/* A directory of this node, and locked; false: it cannot be used, which has been said. */
 static bool
-open_dir(struct node *n, const char *path, struct st_dir_opened *how)
+own_dir(struct node *n, const char *path, struct st_meta *out)
 {
 	struct st_meta m;
 	char why[256];
@@ -97,9 +97,19 @@ open_dir(struct node *n, const char *path, struct st_dir_opened *how)
 		return false;
 	}
 	snprintf(n->cluster_id, sizeof n->cluster_id, "%s", m.cluster_id);
-	if (!lock_dir(n, path))
+	*out = m;
+	return lock_dir(n, path);
+}
+
+/* One directory of log.dirs. */
+static bool
+open_dir(struct node *n, const char *path, struct st_dir_opened *how)
+{
+	struct st_meta m;
+
+	if (!own_dir(n, path, &m))
 		return false;
-	err = st_dir_open(n->env, path, &m, &n->dir[n->dirs], how);
+	enum rk_err err = st_dir_open(n->env, path, &m, &n->dir[n->dirs], how);
 	if (err != RK_OK) {
 		rk_say(RK_FATAL, "The directory %s cannot be opened (%s).", path, rk_err_name(err));
 		return false;
@@ -135,7 +145,13 @@ open_metadata(struct node *n)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
 	const char *root = n->conf->metadata_dir;
-	bool fresh;
+	struct st_meta m;
+	bool fresh, among = false;
+
+	for (uint32_t i = 0; i < n->dirs; i++)
+		among |= strcmp(st_dir_path(n->dir[i]), root) == 0;
+	if (!among && !own_dir(n, root, &m)) /* metadata.log.dir apart from log.dirs */
+		return false;
 
 	if ((size_t)snprintf(folder, sizeof folder, "%s/__cluster_metadata-0", root) >= sizeof folder - 8) {
 		rk_say(RK_FATAL, "The path %s is too long.", root);

@@ -419,9 +419,14 @@ conf_of(struct node_quorum *q, const struct conf *c, const struct raft_ends *own
 static struct rk_uuid
 own_directory(const struct node *n)
 {
+	struct st_meta m;
+	char why[256];
+
 	for (uint32_t i = 0; i < n->dirs; i++)
 		if (strcmp(st_dir_path(n->dir[i]), n->conf->metadata_dir) == 0)
 			return st_dir_id(n->dir[i]);
+	if (st_meta_read(n->env, n->conf->metadata_dir, &m, why) == RK_OK) /* not one of log.dirs: node.c has looked at it */
+		return m.directory_id;
 	return st_dir_id(n->dir[0]);
 }
 
