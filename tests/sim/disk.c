@@ -619,6 +619,53 @@ sim_disk_crash(struct sim_disk *d)
 		crash_inode(d, d->now.at[i].inode);
 }
 
+void
+sim_disk_each(const struct sim_disk *d, bool safe, const char *folder, sim_look *fn, void *arg)
+{
+	const struct names *t = safe ? &d->durable : &d->now;
+
+	for (uint32_t i = 0; i < t->count; i++)
+		if (!t->at[i].inode->folder && below(t->at[i].path, folder))
+			fn(arg, t->at[i].path, t->at[i].inode, safe ? t->at[i].inode->safe_size : t->at[i].inode->size);
+}
+
+bool
+sim_inode_peek(const struct sim_inode *i, bool safe, uint64_t pos, void *to, uint32_t len)
+{
+	uint8_t *out = to;
+
+	if (pos + len > (safe ? i->safe_size : i->size))
+		return false;
+	for (uint32_t n; len > 0; len -= n, pos += n, out += n) {
+		uint32_t at = (uint32_t)(pos % SIM_PAGE), k = (uint32_t)(pos / SIM_PAGE);
+		n = (uint32_t)rk_min(SIM_PAGE - at, len);
+		const uint8_t *from = k >= i->pages ? NULL : safe ? i->page[k].safe : i->page[k].cached;
+		if (from != NULL)
+			memcpy(out, from + at, n);
+		else
+			memset(out, 0, n);
+	}
+	return true;
+}
+
+static void
+wipe(struct names *t, const char *folder)
+{
+	for (uint32_t i = t->count; i-- > 0;)
+		if (below(t->at[i].path, folder))
+			take_out(t, &t->at[i]);
+}
+
+void
+sim_disk_wipe(struct sim_disk *d, const char *folder)
+{
+	for (uint32_t i = 0; i < d->changes; i++)
+		finish(d, &d->journal[i], true);
+	d->changes = 0;
+	wipe(&d->now, folder);
+	wipe(&d->durable, folder);
+}
+
 uint64_t
 sim_disk_hash(const struct sim_disk *d)
 {

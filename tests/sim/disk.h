@@ -36,6 +36,15 @@ int64_t sim_disk_used(const struct sim_disk *);
 /* A bit flips on the platter and in the cache. False: no such file or byte. */
 bool sim_disk_flip(struct sim_disk *, const char *path, uint64_t bit);
 
+/* --- for checkers: every file, by its name now, or (safe) by the names and lengths a crash would leave at least */
+typedef void sim_look(void *arg, const char *path, struct sim_inode *, uint64_t size);
+void sim_disk_each(const struct sim_disk *, bool safe, const char *below, sim_look *, void *arg);
+/* What is there, or (safe) what would be there after a crash that keeps nothing that was not synced. False: past the
+ * end. */
+bool sim_inode_peek(const struct sim_inode *, bool safe, uint64_t pos, void *to, uint32_t len);
+/* Everything below the folder is gone, names and bytes; nobody has it open. */
+void sim_disk_wipe(struct sim_disk *, const char *folder);
+
 /* --- for world.c */
 rk_must_use enum rk_err sim_disk_open(struct sim_disk *, const char *path, enum rk_open, struct sim_inode **);
 void sim_inode_drop(struct sim_disk *, struct sim_inode *);

@@ -12,9 +12,10 @@ struct piece {
 struct sim_mdisk {
 	struct piece *piece; /* ascending */
 	uint32_t count, cap;
-	uint8_t *state, *lists;
-	uint32_t state_len, lists_len;
+	uint8_t *state, *lists, *old; /* old: the state a crash brings back, while we lie */
+	uint32_t state_len, lists_len, old_len;
 	uint64_t commits;
+	bool lies;
 	uint32_t good;
 	enum rk_err fail; /* RK_OK: never */
 };
@@ -38,7 +39,33 @@ sim_mdisk_free(struct sim_mdisk *d)
 	rk_mem_put(d->piece);
 	rk_mem_put(d->state);
 	rk_mem_put(d->lists);
+	rk_mem_put(d->old);
 	rk_mem_put(d);
+}
+
+void
+sim_mdisk_lie(struct sim_mdisk *d)
+{
+	d->lies = true;
+}
+
+void
+sim_mdisk_crash(struct sim_mdisk *d)
+{
+	if (d->old == NULL)
+		return;
+	rk_mem_put(d->state);
+	d->state = d->old;
+	d->state_len = d->old_len;
+	d->old = NULL;
+}
+
+void
+sim_mdisk_each(const struct sim_mdisk *d, int64_t from, sim_mdisk_fn *fn, void *arg)
+{
+	for (uint32_t i = 0; i < d->count; i++)
+		if (kp_batch_last(d->piece[i].bytes) >= from && !fn(arg, d->piece[i].bytes, d->piece[i].len))
+			return;
 }
 
 void
@@ -115,6 +142,14 @@ sim_commit(struct st_mlog *ml, const struct st_mlog_tx *tx)
 			drop(d, o->offset, INT64_MAX);
 		else
 			drop(d, 0, o->offset);
+	}
+	if (d->lies && tx->count == 0 && d->old == NULL && d->state != NULL) {
+		d->old = d->state;
+		d->old_len = d->state_len;
+		d->state = NULL;
+	} else if (tx->count > 0) {
+		rk_mem_put(d->old);
+		d->old = NULL;
 	}
 	blob(&d->state, &d->state_len, tx->state, tx->state_len);
 	blob(&d->lists, &d->lists_len, tx->lists, tx->lists_len);

@@ -658,6 +658,9 @@ left(void *arg, bool lost)
 		return;
 	uint8_t *bytes = lost || l->dead ? NULL : gather(v, &len);
 	if (bytes != NULL) {
+		struct sim_client *c = l->other != NULL ? l->other->client : NULL;
+		if (c != NULL && c->leaves != NULL && len >= 4 && len == rk_get32(bytes) + 4)
+			c->leaves(c, bytes + 4, len - 4);
 		if (l->other != NULL || l->home != NULL)
 			post(l, bytes, len, false);
 		else

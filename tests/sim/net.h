@@ -48,6 +48,8 @@ void sim_net_heal(struct sim_net *);
 struct sim_client {
 	void (*answer)(struct sim_client *, const uint8_t *frame, uint32_t len); /* without its size; borrowed */
 	void (*closed)(struct sim_client *); /* or refused; must not connect again from inside */
+	/* Not NULL: a whole answer is given to the node's kernel at this moment; what it promises must hold now. */
+	void (*leaves)(struct sim_client *, const uint8_t *frame, uint32_t len);
 	struct sim_link *link; /* NULL: not connected */
 	uint32_t place;
 	int64_t asleep_us;     /* hears nothing before */

@@ -1,0 +1,396 @@
+/* cl_main.c - cluster_sim [--seeds A-B] [--say] [--trace] [--quiet] [--once] [--bug N]
+ *
+ * A whole cluster, as it ships, and its clients in one thread, on virtual time, from a seed. See cluster.h for the
+ * parts
+ * and doc/simulator.md for what is promised. */
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "tests/sim/cluster.h"
+#include "tests/sim/cl_bugs.h"
+
+enum { LAST = 400, LINE = 240, CHECK_SEEDS = 6, EVENTS_MAX = 20000000 };
+
+bool cl_say_all, cl_trace_all, cl_single;
+static char last[LAST][LINE];
+static uint64_t lines;
+static uint64_t seed_now;
+
+static void
+keep(struct cl *cl, const char *text)
+{
+	char *to = last[lines++ % LAST];
+
+	snprintf(to, LINE, "%10.4f %s", (double)cl->sim.now_us / 1e6, text);
+	if (cl_trace_all)
+		printf("%s\n", to);
+}
+
+void
+cl_tell(struct cl *cl, const char *fmt, ...)
+{
+	char text[LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	keep(cl, text);
+}
+
+void
+cl_fail(struct cl *cl, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cl->failure[0] != 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(cl->failure, sizeof cl->failure, fmt, ap);
+	va_end(ap);
+	cl->failed_us = cl->sim.now_us;
+	cl_tell(cl, "FAILS: %.200s", cl->failure);
+}
+
+static void
+say(void *arg, enum rk_level level, const char *line)
+{
+	struct cl *cl = arg;
+	char text[LINE];
+
+	snprintf(text, sizeof text, "    node %d says (%d): %.180s", cl->speaks, level, line);
+	if (level >= RK_INFO || cl_say_all)
+		keep(cl, text);
+	if (cl_say_all && !cl_trace_all)
+		printf("%10.4f %s\n", (double)cl->sim.now_us / 1e6, text);
+}
+
+static void
+print_last(void)
+{
+	uint64_t n = lines < LAST ? lines : LAST;
+
+	for (uint64_t i = lines - n; i < lines; i++)
+		printf("  %s\n", last[i % LAST]);
+	fflush(stdout);
+}
+
+static void
+dies(int sig)
+{
+	signal(sig, SIG_DFL);
+	if (!cl_trace_all)
+		print_last();
+	printf("seed %" PRIu64 " dies of signal %d\n", seed_now, sig);
+	fflush(stdout);
+	raise(sig);
+}
+
+/* --- one run */
+
+static void
+clear(const char *root)
+{
+	char command[128];
+
+	snprintf(command, sizeof command, "rm -rf %s", root);
+	if (system(command) != 0)
+		fprintf(stderr, "cannot remove %s\n", root);
+}
+
+static void
+build(struct cl *cl, uint64_t seed)
+{
+	cl->seed = seed;
+	sim_start(&cl->sim, seed);
+	sim_net_init(&cl->net, &cl->sim);
+	rk_say_to(say, cl, cl_say_all ? RK_DEBUG : RK_INFO);
+	rk_arena_init(&cl->arena, SIZE_MAX);
+	snprintf(cl->root, sizeof cl->root, "%s/cluster_sim.%07d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+	    (int)getpid() % 10000000);
+	(void)mkdir(cl->root, 0755);
+	cl_plan(cl);
+	cl->nodes = cl->plan.combined ? cl->plan.controllers : cl->plan.controllers + cl->plan.brokers;
+	for (uint32_t t = 0; t < CL_TOPICS; t++) {
+		snprintf(cl->topic[t].name, sizeof cl->topic[t].name, "t%u", t);
+		for (int32_t p = 0; p < CL_PARTS; p++) {
+			cl->topic[t].part[p] = (struct cl_part){ .cl = cl, .topic = &cl->topic[t], .index = p, .number = cl->parts++ };
+		}
+	}
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		cl_node_make(cl, i);
+}
+
+static void
+raze(struct cl *cl)
+{
+	cl->ending = true;
+	for (uint32_t i = 0; i < cl->plan.producers; i++)
+		cl_producer_free(&cl->producer[i]);
+	for (uint32_t i = 0; i < cl->plan.consumers; i++)
+		cl_client_free(&cl->consumer[i].client);
+	cl_client_free(&cl->admin);
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		cl_node_free(&cl->node[i]);
+	sim_end(&cl->sim);
+	for (uint32_t i = 0; i < cl->nodes; i++) {
+		sim_disk_free(cl->node[i].disk);
+		sim_mdisk_free(cl->node[i].mdisk);
+	}
+	for (uint32_t i = 0; i < cl->plan.consumers; i++)
+		rk_mem_put(cl->consumer[i].turn);
+	for (uint32_t t = 0; t < CL_TOPICS; t++)
+		for (int32_t p = 0; p < CL_PARTS; p++) {
+			rk_mem_put(cl->topic[t].part[p].seen);
+			rk_mem_put(cl->topic[t].part[p].led);
+		}
+	rk_mem_put(cl->op);
+	rk_mem_put(cl->place);
+	rk_mem_put(cl->meta);
+	rk_mem_put(cl->led);
+	rk_arena_free(&cl->arena);
+	clear(cl->root);
+	rk_say_to(NULL, NULL, RK_INFO);
+}
+
+/* Runs until the condition holds, at most so long; false: it does not. */
+#define until(cl, us, condition)                                                                   \
+	({                                                                                         \
+		int64_t stop_us_ = (cl)->sim.now_us + (us);                                        \
+		while ((cl)->failure[0] == 0 && !(condition) && sim_run(&(cl)->sim, stop_us_))     \
+			after_event(cl);                                                           \
+		(condition);                                                                       \
+	})
+
+static void
+after_event(struct cl *cl)
+{
+	cl_nodes_look(cl);
+	if (cl->sim.events > EVENTS_MAX)
+		cl_fail(cl, "it does not come to rest: %" PRIu64 " events", cl->sim.events);
+}
+
+static void
+watch(void *arg, bool lost)
+{
+	struct cl *cl = arg;
+
+	if (lost || cl->ending || cl->failure[0] != 0)
+		return;
+	cl_watch(cl);
+	cl_after(cl, 50 * MS + sim_below(&cl->sim, 50 * MS), watch, cl);
+}
+
+static void
+begin_one(void *arg, bool lost)
+{
+	if (!lost)
+		(void)cl_node_start(arg);
+}
+
+static bool
+all_made(const struct cl *cl)
+{
+	for (uint32_t t = 0; t < cl->plan.topics; t++)
+		if (!cl->topic[t].made)
+			return false;
+	return true;
+}
+
+static void
+print_plan(struct cl *cl)
+{
+	struct cl_plan *p = &cl->plan;
+
+	cl_tell(cl, "seed %" PRIu64
+	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d, "
+	    "%u producers, %u consumers", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
+	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->producers, p->consumers);
+	cl_tell(cl,
+	    "kill %u power %u all %u stop %u sleep %u cut %u one-way %u isolate %u reset %u slow %u sync %u write %u full %u "
+	    "lose %u admin %u", p->kill, p->power, p->all_power, p->stop, p->sleep, p->cut, p->one_way, p->isolate, p->reset,
+	    p->slow,
+	    p->sync_eio, p->write_eio, p->full, p->lose, p->admin);
+}
+
+static void
+play(struct cl *cl)
+{
+	char why[256] = "";
+
+	print_plan(cl);
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		cl_after(cl, sim_below(&cl->sim, 500 * MS), begin_one, &cl->node[i]);
+	cl_after(cl, SECOND, watch, cl);
+	(void)!until(cl, SECOND, false);
+	cl_admin_topics(cl);
+	if (!until(cl, 60 * SECOND, all_made(cl))) {
+		cl_fail(cl, "the topics cannot be made within a minute of peace");
+		return;
+	}
+	for (uint32_t i = 0; i < cl->plan.producers; i++)
+		cl_producer_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.consumers; i++)
+		cl_consumer_start(cl, i);
+	cl->producing = true;
+	(void)!until(cl, SECOND, false);
+	cl_admin_start(cl);
+	cl_chaos_start(cl);
+	(void)!until(cl, cl->plan.chaos_us, false);
+	cl_heal(cl);
+	(void)!until(cl, 2 * SECOND, false);
+	cl->producing = false;
+	if (!until(cl, 200 * SECOND, cl->sim.events % 512 == 0 && cl_settled(cl, why)) && cl->failure[0] == 0) {
+		(void)cl_settled(cl, why);
+		cl_fail(cl, "it does not converge: %s", why);
+	}
+	if (cl->failure[0] == 0)
+		cl_watch(cl);
+	if (cl->failure[0] == 0)
+		cl_verify(cl);
+}
+
+struct result {
+	uint64_t digest, events;
+	char failure[512];
+	uint32_t ops, acked, lives;
+	uint64_t reads;
+	int64_t us, pause_us;
+};
+
+static void
+run(uint64_t seed, enum cl_bug bug, struct result *r)
+{
+	struct cl *cl = rk_new(struct cl);
+
+	seed_now = seed;
+	lines = 0;
+	cl_bug_plant(cl, bug);
+	build(cl, seed);
+	if (cl->failure[0] == 0)
+		play(cl);
+	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked, cl->lives,
+		cl->reads, cl->sim.now_us, cl->pause_us };
+	snprintf(r->failure, sizeof r->failure, "%s", cl->failure);
+	raze(cl);
+	cl_bug_plant(NULL, CL_NO_BUG);
+	rk_mem_put(cl);
+}
+
+static int
+seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
+{
+	struct result a, b;
+	int bad = 0;
+
+	for (uint64_t s = from; s <= to; s++) {
+		run(s, bug, &a);
+		b = a;
+		if (a.digest != 0 && !once)
+			run(s, bug, &b);
+		if (a.digest == 0) {
+			if (!quiet && !cl_trace_all)
+				print_last();
+			printf("seed %" PRIu64 " fails: %s\n", s, a.failure);
+			bad = 1;
+		} else if (a.digest != b.digest) {
+			printf("seed %" PRIu64 " gives two digests: %016" PRIx64 " %016" PRIx64 "\n", s, a.digest, b.digest);
+			bad = 1;
+		} else if (!quiet) {
+			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u events %" PRIu64 " seconds %" PRId64
+			    " pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.events, a.us / SECOND,
+			    (double)a.pause_us / SECOND, a.digest);
+		}
+		fflush(stdout);
+	}
+	return bad;
+}
+
+/* tests/sim/seeds/cluster: a seed at the start of a line, then what it once found. */
+static int
+kept(void)
+{
+	const char *top = getenv("srcdir");
+	char path[512], line[512];
+	int bad = 0;
+
+	snprintf(path, sizeof path, "%s/tests/sim/seeds/cluster", top != NULL ? top : ".");
+	FILE *f = fopen(path, "r");
+	if (f == NULL) {
+		printf("cannot read %s\n", path);
+		return 1;
+	}
+	while (fgets(line, sizeof line, f) != NULL)
+		if (line[0] >= '0' && line[0] <= '9') {
+			uint64_t s = strtoull(line, NULL, 10);
+			bad |= seeds(s, s, true, true, CL_NO_BUG);
+		}
+	fclose(f);
+	return bad;
+}
+
+/* The proof that the checks see: each planted bug falls to one of the first seeds. */
+static int
+sees(enum cl_bug bug, uint64_t within)
+{
+	struct result r;
+
+	for (uint64_t s = 1; s <= within; s++) {
+		run(s, bug, &r);
+		if (r.digest == 0) {
+			printf("%s falls to seed %" PRIu64 ": %s\n", cl_bug_name(bug), s, r.failure);
+			return 0;
+		}
+	}
+	printf("%s is not found in %" PRIu64 " seeds\n", cl_bug_name(bug), within);
+	return 1;
+}
+
+static int
+alone(void)
+{
+	cl_single = true; /* until a cluster of three passes */
+	int bad = kept() | seeds(1, CHECK_SEEDS, true, false, CL_NO_BUG);
+
+	for (enum cl_bug b = 1; b < CL_BUGS && bad == 0; b++)
+		if (cl_bug_within(b) > 0)
+			bad |= sees(b, cl_bug_within(b));
+	return bad;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t from = 0, to = 0;
+	bool quiet = false, once = false;
+	enum cl_bug bug = CL_NO_BUG;
+	char *end;
+
+	signal(SIGABRT, dies);
+	signal(SIGSEGV, dies);
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--say") == 0) {
+			cl_say_all = true;
+		} else if (strcmp(argv[i], "--trace") == 0) {
+			cl_trace_all = true;
+		} else if (strcmp(argv[i], "--single") == 0) {
+			cl_single = true;
+		} else if (strcmp(argv[i], "--once") == 0) {
+			once = true;
+		} else if (strcmp(argv[i], "--quiet") == 0) {
+			quiet = true;
+		} else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+			from = to = strtoull(argv[++i], &end, 10);
+			if (*end == '-')
+				to = strtoull(end + 1, NULL, 10);
+		} else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc) {
+			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
+		} else {
+			fprintf(stderr, "usage: cluster_sim [--seeds A-B] [--single] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
+			return 2;
+		}
+	}
+	if (to == 0)
+		return alone();
+	return seeds(from, to, quiet, once, bug);
+}

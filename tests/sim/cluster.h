@@ -1,0 +1,268 @@
+/* cluster.h - what the files of cluster_sim share: a whole cluster and its clients in one thread, from a seed.
+ *
+ * cl_node.c    nodes: formatted, started, killed, stopped, cut off; each in its own world
+ * cl_call.c    a client's connections and requests
+ * cl_produce.c producers: idempotent with several batches in flight, and plain ones
+ * cl_consume.c consumers: of leaders and of followers
+ * cl_admin.c   the admin: topics come, grow and go, replicas move, leaders change
+ * cl_look.c    what lies on the simulated disks
+ * cl_check.c   what must hold: asked at every acknowledgement, every so often, and at the end
+ * cl_chaos.c   each seed's own shape and mix of faults
+ * cl_main.c    seeds */
+#ifndef SIM_CLUSTER_H
+#define SIM_CLUSTER_H
+#include "base/mem.h"
+#include "base/say.h"
+#include "protocol/batch.h"
+#include "src/config.h"
+#include "src/meta/meta.h"
+#include "tests/sim/mlog_sim.h"
+#include "tests/sim/world.h"
+
+enum { MS = 1000, SECOND = 1000000 };
+enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_EXTRAS = 64 };
+enum { CL_CLIENT_PLACE = 10 };
+
+struct cl;
+
+/* --- the shape and the faults of one seed */
+struct cl_plan {
+	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
+	bool combined, dynamic;
+	uint32_t topics, parts, producers, consumers;
+	int16_t min_isr, factor;
+	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
+	int64_t chaos_us, gap_us;      /* how long; the time between two faults, at most */
+	uint32_t ops;                  /* batches of all producers together, at most */
+	/* faults: weights; 0: never */
+	uint32_t kill, power, all_power, stop, sleep, cut, one_way, isolate, reset, slow, sync_eio, write_eio, full, lose;
+	uint32_t admin;                /* chance of an admin's action every 100 ms, in a million */
+};
+
+/* --- nodes */
+enum cl_state { CL_DOWN, CL_UP, CL_STOPPING };
+struct cl_node {
+	struct cl *cl;
+	int32_t id;
+	bool broker, controller;
+	enum cl_state state;
+	bool spoilt;     /* its disk has failed in this life: it dies by a power cut */
+	bool stopped;    /* the clean stop is over */
+	bool empty_handed; /* its data directory was lost and it is not back in every ISR yet */
+	uint32_t lives, dead_starts;
+	struct sim_world w;
+	struct sim_disk *disk;
+	struct sim_mdisk *mdisk;
+	struct conf *conf;
+	struct rk_arena conf_arena;
+	struct node *node;
+	struct rk_uuid meta_dir_id;
+	char root[64], data[96], meta[96], host[16];
+	int64_t applied; /* of its metadata log, as it was last looked at */
+};
+
+/* --- partitions, and all that is known of them */
+struct cl_seen { /* a batch somebody has seen committed, or that was acknowledged by all */
+	int64_t base;
+	int32_t count, epoch; /* epoch -1: not known */
+	uint64_t hash;
+};
+struct cl_part {
+	struct cl *cl;
+	struct cl_topic *topic;
+	int32_t index;
+	uint32_t number; /* of all partitions */
+	struct cl_seen *seen;
+	uint32_t count, cap;
+	int64_t acked_end; /* behind the last record acknowledged by all */
+	struct { int32_t epoch, leader; } *led; /* who was seen leading */
+	uint32_t leds, led_cap;
+	int32_t epoch;     /* the highest known */
+	bool made;
+};
+struct cl_topic {
+	char name[16];
+	struct rk_uuid id;
+	int32_t parts;
+	bool made;
+	struct cl_part part[CL_PARTS];
+};
+struct cl_extra { /* a topic of the admin's: made, perhaps deleted */
+	char name[16];
+	bool asked, made, leaving, gone;
+};
+
+/* --- clients */
+struct cl_ask;
+typedef void cl_done(struct cl_ask *, const void *res); /* NULL: no answer */
+struct cl_ask {
+	struct cl_ask *next;
+	struct cl_conn *conn;
+	int32_t correlation;
+	int16_t key, version;
+	cl_done *done;
+	cl_done *leaves;  /* the moment the node lets the answer go; or NULL */
+	void *arg;
+	uint32_t op;
+	struct cl_part *part;
+	int64_t sent_us, number;
+	int32_t epoch, node;
+};
+struct cl_conn {
+	struct sim_client c;
+	struct cl_client *who;
+	int32_t node;     /* index */
+	uint32_t opens;
+	int32_t correlation;
+	struct cl_ask *first, **last;
+};
+struct cl_client {
+	struct cl *cl;
+	struct cl_conn conn[CL_NODES];
+	struct rk_arena arena; /* an answer's */
+	uint32_t place;
+	int64_t asleep_us;
+	bool asking;           /* for metadata */
+	struct { int32_t leader, epoch; int32_t replica[CL_NODES]; int32_t replicas; } at[CL_TOPICS][CL_PARTS];
+};
+
+struct cl_op { /* one produced batch */
+	struct cl_part *part;
+	int32_t count, seq;
+	int64_t base;   /* where it is known to be; -1: nowhere yet */
+	int64_t ms;
+	uint64_t seed, hash;
+	uint32_t producer;
+	bool acked, duplicate;
+};
+struct cl_lane { /* one producer's batches of one partition */
+	uint32_t *op;
+	uint32_t count, cap, first, next, flying; /* first not resolved; next to be sent */
+	bool again;       /* something failed: what is not resolved goes again, in order, when none is flying */
+	int32_t seq;
+	int64_t wait_us;
+};
+struct cl_producer {
+	struct cl_client client;
+	uint32_t number;
+	bool idempotent, asking;
+	int16_t acks;
+	int64_t id;
+	int16_t epoch;
+	uint32_t flight;  /* batches in flight, at most */
+	int64_t pace_us;
+	struct cl_lane lane[CL_TOPICS][CL_PARTS];
+};
+struct cl_view { /* a consumer's of one partition */
+	int64_t at, high;
+	int32_t high_epoch;
+	bool asking, follower, listing;
+	int64_t listed;
+};
+struct cl_consumer {
+	struct cl_client client;
+	uint32_t number;
+	bool follows;     /* reads from any replica */
+	void *turn;
+	struct cl_view view[CL_TOPICS][CL_PARTS];
+};
+
+struct cl {
+	struct sim sim;
+	struct sim_net net;
+	uint64_t seed;
+	struct cl_plan plan;
+	struct cl_node node[CL_NODES];
+	uint32_t nodes;
+	int32_t speaks;    /* the node whose lines come */
+	struct cl_topic topic[CL_TOPICS];
+	struct cl_extra extra[CL_EXTRAS];
+	uint32_t extras, parts;
+	struct cl_producer producer[CL_PRODUCERS];
+	struct cl_consumer consumer[CL_CONSUMERS];
+	struct cl_client admin;
+	struct cl_op *op;
+	uint32_t ops, op_cap, acked;
+	uint32_t *place, places; /* ops by hash */
+	bool chaos, producing, ending;
+	struct { int64_t base; int32_t epoch; uint64_t hash; } *meta; /* committed batches of the metadata log */
+	uint32_t metas, meta_cap;
+	struct { int32_t epoch, leader; } *led;
+	uint32_t leds, led_cap;
+	struct rk_arena arena;
+	char root[64];
+	char failure[512];
+	int64_t failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
+	uint64_t faults[24], reads, answers;
+	uint32_t lives;
+	bool lies_sync, lies_vote;
+	const char **last;  /* lines kept for a failing seed */
+};
+
+extern bool cl_say_all, cl_trace_all, cl_single; /* single: one node only */
+
+void cl_fail(struct cl *, const char *fmt, ...) rk_format(2, 3);
+/* One line of what happened; the last ones are printed when the seed fails. */
+void cl_tell(struct cl *, const char *fmt, ...) rk_format(2, 3);
+
+/* cl_chaos.c */
+void cl_plan(struct cl *);
+void cl_chaos_start(struct cl *);
+void cl_heal(struct cl *);
+
+/* cl_node.c */
+void cl_node_make(struct cl *, uint32_t index);
+void cl_node_free(struct cl_node *);
+bool cl_node_start(struct cl_node *);
+void cl_node_die(struct cl_node *, bool power);
+void cl_node_stop(struct cl_node *);
+void cl_node_lose(struct cl_node *);  /* its data directory is empty from the next start on; it is down */
+void cl_nodes_look(struct cl *);      /* those that failed die */
+
+/* cl_call.c */
+void cl_client_init(struct cl *, struct cl_client *, uint32_t place);
+void cl_client_free(struct cl_client *);
+struct cl_ask *cl_ask(struct cl_client *, int32_t node, int16_t key, int16_t version, const void *req, int64_t
+    timeout_us,
+    cl_done *, void *arg);
+void cl_metadata(struct cl_client *); /* asks some node where everything is, unless it is asking */
+void cl_after(struct cl *, int64_t us, sim_fn *, void *arg);
+bool cl_asleep(struct cl_client *, sim_fn *, void *arg); /* then fn comes again later */
+int32_t cl_some_broker(struct cl *);
+
+/* cl_produce.c */
+void cl_producer_start(struct cl *, uint32_t number);
+bool cl_producer_done(const struct cl_producer *); /* nothing is unresolved */
+void cl_producer_free(struct cl_producer *);
+struct cl_op *cl_op_of(struct cl *, uint64_t hash);
+
+/* cl_consume.c */
+void cl_consumer_start(struct cl *, uint32_t number);
+void cl_consumer_free(struct cl_consumer *);
+
+/* cl_admin.c */
+void cl_admin_topics(struct cl *);    /* the main topics, and again until they are there */
+void cl_admin_start(struct cl *);
+
+/* cl_look.c */
+struct cl_batch {
+	int64_t base;
+	int32_t count, epoch, seq;
+	int64_t producer;
+	uint64_t hash;
+};
+typedef bool cl_look_fn(void *arg, const struct cl_batch *); /* false: enough */
+/* The partition's batches on the node's disk, from the one that holds from on; safe: what would survive. False: they
+ * do not hang together. */
+bool cl_look(struct cl_node *, const struct cl_part *, int64_t from, bool safe, cl_look_fn *, void *arg);
+bool cl_look_has(struct cl_node *, const struct cl_part *, int64_t base, uint64_t hash, bool safe);
+uint64_t cl_hash(const uint8_t *batch);
+
+/* cl_check.c */
+void cl_see(struct cl *, struct cl_part *, const struct cl_seen *, const char *who);
+void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const char *who);
+void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
+void cl_watch(struct cl *);           /* every so often */
+bool cl_settled(struct cl *, char why[256]);
+void cl_verify(struct cl *);          /* at the end */
+#endif
