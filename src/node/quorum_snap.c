@@ -269,7 +269,8 @@ node_snap_if_due(struct node *n)
 	    && rk_now(n->env) - q->snapshot_ms >= n->conf->metadata_log_max_snapshot_interval_ms)))
 		q->snapshot_wanted = true;
 	if (q->snapshot_wanted && !n->failed && n->control.batch.len < 0 && q->jump.end == 0
-	    && q->applied > q->raft.snap.end)
+	    && q->applied > q->raft.snap.end
+	    && q->applied <= q->raft.hw) /* an image that was closed cleanly may know more than this life has heard */
 		make(n);
 }
 

@@ -234,7 +234,7 @@ act(void *arg, bool lost)
 		return;
 	if (sim_chance(&cl->sim, cl->plan.admin)) {
 		int64_t what = sim_below(&cl->sim, 100);
-		if (what < 25)
+		if (what < 25 || cl->plan.topics == 0)
 			one_more(cl);
 		else if (what < 40)
 			one_less(cl);

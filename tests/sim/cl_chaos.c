@@ -36,6 +36,10 @@ shape(struct cl *cl)
 		p->combined = true;
 		p->controllers = p->brokers = 1;
 	}
+	if (cl_quorum) {
+		p->combined = true;
+		p->controllers = p->brokers = sim_chance(&cl->sim, 300000) ? 5 : 3;
+	}
 	p->dynamic = sim_chance(&cl->sim, 400000);
 	p->factor = (int16_t)rk_min(3, p->brokers);
 	p->min_isr = (int16_t)(sim_chance(&cl->sim, 800000) ? rk_min(2, p->factor) : 1);
@@ -43,6 +47,10 @@ shape(struct cl *cl)
 	p->parts = 1 + (uint32_t)sim_below(&cl->sim, 3);
 	p->producers = 1 + (uint32_t)sim_below(&cl->sim, 4);
 	p->consumers = 1 + (uint32_t)sim_below(&cl->sim, 2);
+	if (cl_quorum) {
+		p->topics = p->producers = p->consumers = 0;
+		p->factor = p->min_isr = 1;
+	}
 }
 
 void
@@ -75,7 +83,7 @@ cl_plan(struct cl *cl)
 	p->write_eio = weight(cl, 10);
 	p->full = weight(cl, 10);
 	p->lose = p->min_isr > 1 ? weight(cl, 10) : 0;
-	p->admin = (uint32_t)one_of(cl, 0, 100000, 400000);
+	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 
 /* --- faults */
@@ -150,7 +158,7 @@ fall_asleep(struct cl *cl)
 
 	if (n == NULL || n->w.asleep_us > cl->sim.now_us)
 		return;
-	if (sim_chance(&cl->sim, 300000)) { /* a client: it wakes up with all it had under way */
+	if (cl->plan.producers > 0 && sim_chance(&cl->sim, 300000)) { /* a client: it wakes up with all it had under way */
 		struct cl_producer *p = &cl->producer[sim_below(&cl->sim, cl->plan.producers)];
 		p->client.asleep_us = cl->sim.now_us + us;
 		for (uint32_t i = 0; i < CL_NODES; i++)

@@ -321,10 +321,17 @@ bool
 cl_settled(struct cl *cl, char why[256])
 {
 	struct cl_node *n = best(cl);
+	bool led = false;
 
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		led |= cl->node[i].state == CL_UP && node_quorum_leads(cl->node[i].node);
+	if (!led) {
+		snprintf(why, 256, "no node leads the quorum");
+		return false;
+	}
 	for (uint32_t i = 0; i < cl->nodes; i++) {
 		struct cl_node *m = &cl->node[i];
-		if (m->state != CL_UP || (m->broker && !node_ready(m->node))) {
+		if (m->state != CL_UP || (m->broker && !cl_quorum && !node_ready(m->node))) {
 			snprintf(why, 256, "node %d is not ready", m->id);
 			return false;
 		}

@@ -11,7 +11,7 @@
 
 enum { LAST = 400, LINE = 240, CHECK_SEEDS = 6, EVENTS_MAX = 20000000 };
 
-bool cl_say_all, cl_trace_all, cl_single;
+bool cl_say_all, cl_trace_all, cl_single, cl_quorum;
 static char last[LAST][LINE];
 static uint64_t lines;
 static uint64_t seed_now;
@@ -103,6 +103,8 @@ build(struct cl *cl, uint64_t seed)
 {
 	cl->seed = seed;
 	sim_start(&cl->sim, seed);
+	/* One seed's stream of chance is its neighbour's, moved by one: here they are to have nothing in common. */
+	cl->sim.rng = rk_hash(&seed, sizeof seed, 0x5eed);
 	sim_net_init(&cl->net, &cl->sim);
 	rk_say_to(say, cl, cl_say_all ? RK_DEBUG : RK_INFO);
 	rk_arena_init(&cl->arena, SIZE_MAX);
@@ -253,7 +255,7 @@ play(struct cl *cl)
 struct result {
 	uint64_t digest, events;
 	char failure[512];
-	uint32_t ops, acked, lives;
+	uint32_t ops, acked, lives, extras;
 	uint64_t reads;
 	int64_t us, pause_us;
 };
@@ -269,9 +271,11 @@ run(uint64_t seed, enum cl_bug bug, struct result *r)
 	build(cl, seed);
 	if (cl->failure[0] == 0)
 		play(cl);
-	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked, cl->lives,
+	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked, cl->lives, 0,
 		cl->reads, cl->sim.now_us, cl->pause_us };
 	snprintf(r->failure, sizeof r->failure, "%s", cl->failure);
+	for (uint32_t i = 0; i < cl->extras; i++)
+		r->extras += cl->extra[i].made;
 	raze(cl);
 	cl_bug_plant(NULL, CL_NO_BUG);
 	rk_mem_put(cl);
@@ -297,8 +301,8 @@ seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
 			printf("seed %" PRIu64 " gives two digests: %016" PRIx64 " %016" PRIx64 "\n", s, a.digest, b.digest);
 			bad = 1;
 		} else if (!quiet) {
-			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u events %" PRIu64 " seconds %" PRId64
-			    " pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.events, a.us / SECOND,
+			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u topics %u events %" PRIu64 " seconds %" PRId64
+			    " pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.extras, a.events, a.us / SECOND,
 			    (double)a.pause_us / SECOND, a.digest);
 		}
 		fflush(stdout);
@@ -375,6 +379,8 @@ main(int argc, char **argv)
 			cl_trace_all = true;
 		} else if (strcmp(argv[i], "--single") == 0) {
 			cl_single = true;
+		} else if (strcmp(argv[i], "--quorum") == 0) {
+			cl_quorum = true;
 		} else if (strcmp(argv[i], "--once") == 0) {
 			once = true;
 		} else if (strcmp(argv[i], "--quiet") == 0) {
@@ -386,7 +392,7 @@ main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc) {
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {
-			fprintf(stderr, "usage: cluster_sim [--seeds A-B] [--single] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
+			fprintf(stderr, "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
 			return 2;
 		}
 	}

@@ -199,7 +199,7 @@ struct cl {
 	const char **last;  /* lines kept for a failing seed */
 };
 
-extern bool cl_say_all, cl_trace_all, cl_single; /* single: one node only */
+extern bool cl_say_all, cl_trace_all, cl_single, cl_quorum; /* one node only; no data */
 
 void cl_fail(struct cl *, const char *fmt, ...) rk_format(2, 3);
 /* One line of what happened; the last ones are printed when the seed fails. */
