@@ -91,13 +91,18 @@ broker_end(void)
 	t_stop();
 }
 
+struct core *t_also;
+
 static void
 heard(int16_t type, const void *record)
 {
 	struct meta_view v;
 
 	meta_view_begin(t_image, &v);
-	core_heard(b.core, &v, type, record);
+	if (b.core != NULL)
+		core_heard(b.core, &v, type, record);
+	if (t_also != NULL)
+		core_heard(t_also, &v, type, record);
 	meta_view_end(&v);
 }
 
@@ -107,8 +112,7 @@ commit_one(int16_t type, const void *record)
 	t_begin();
 	meta_plan_add(&t_plan, type, record);
 	t_commit();
-	if (b.core != NULL)
-		heard(type, record);
+	heard(type, record);
 }
 
 static struct rk_uuid
@@ -123,9 +127,20 @@ id_of(uint8_t id)
 void
 topic_is(const char *name, uint8_t id, int32_t partitions)
 {
+	topic_of(name, id, partitions, (const int32_t[]){1}, 1);
+}
+
+void
+topic_of(const char *name, uint8_t id, int32_t partitions, const int32_t *replicas, int32_t count)
+{
 	struct kp_topic_record t = {.name = rk_str_of(name), .topic_id = id_of(id)};
-	int32_t one[1] = {1};
-	struct rk_uuid dir[1] = {{{9}}};
+	struct rk_uuid dir[8];
+	int32_t list[8];
+
+	for (int32_t i = 0; i < count; i++) {
+		list[i] = replicas[i];
+		dir[i] = (struct rk_uuid){{(uint8_t)(8 + replicas[i])}};
+	}
 
 	commit_one(KP_TOPIC_RECORD, &t);
 	for (int32_t i = 0; i < partitions; i++) {
@@ -133,14 +148,66 @@ topic_is(const char *name, uint8_t id, int32_t partitions)
 		kp_defaults(&kp_partition_record_d, &p);
 		p.partition_id = i;
 		p.topic_id = t.topic_id;
-		p.replicas.at = p.isr.at = one;
-		p.replicas.len = p.isr.len = 1;
+		p.replicas.at = p.isr.at = list;
+		p.replicas.len = p.isr.len = count;
 		p.directories.at = dir;
-		p.directories.len = 1;
-		p.leader = 1;
+		p.directories.len = count;
+		p.leader = list[0];
 		p.leader_epoch = p.partition_epoch = 0;
 		commit_one(KP_PARTITION_RECORD, &p);
 	}
+}
+
+void
+partition_is(uint8_t id, int32_t partition, int32_t leader, const int32_t *isr, int32_t count, bool led)
+{
+	struct kp_partition_change_record r;
+	int32_t list[8];
+
+	kp_defaults(&kp_partition_change_record_d, &r);
+	memcpy(list, isr, (size_t)count * sizeof *isr);
+	r.topic_id = id_of(id);
+	r.partition_id = partition;
+	r.isr.at = list;
+	r.isr.len = count;
+	if (led)
+		r.leader = leader;
+	commit_one(KP_PARTITION_CHANGE_RECORD, &r);
+}
+
+void
+replicas_are(uint8_t id, int32_t partition, const int32_t *replicas, int32_t count)
+{
+	struct kp_partition_change_record r;
+	struct rk_uuid dir[8];
+	int32_t list[8];
+
+	kp_defaults(&kp_partition_change_record_d, &r);
+	memcpy(list, replicas, (size_t)count * sizeof *replicas);
+	for (int32_t i = 0; i < count; i++)
+		dir[i] = (struct rk_uuid){{(uint8_t)(8 + replicas[i])}};
+	r.topic_id = id_of(id);
+	r.partition_id = partition;
+	r.replicas.at = list;
+	r.replicas.len = r.directories.len = count;
+	r.directories.at = dir;
+	commit_one(KP_PARTITION_CHANGE_RECORD, &r);
+}
+
+void
+broker_is(int32_t id, bool fenced)
+{
+	struct kp_register_broker_record r;
+	struct kp_register_broker_record_end_points at = {
+	    .name = rk_lit("PLAINTEXT"), .host = rk_lit("127.0.0.1"), .port = 9092};
+
+	kp_defaults(&kp_register_broker_record_d, &r);
+	r.broker_id = id;
+	r.broker_epoch = 100 + id;
+	r.fenced = fenced;
+	r.end_points.at = &at;
+	r.end_points.len = 1;
+	commit_one(KP_REGISTER_BROKER_RECORD, &r);
 }
 
 void

@@ -27,6 +27,13 @@ void broker_stop(void);  /* a clean stop, asserted */
 void broker_start(void); /* opens the directory again and loads */
 /* A topic led by this node alone, as committed metadata; its id is all of that byte. */
 void topic_is(const char *name, uint8_t id, int32_t partitions);
+/* The same with other replicas: the first leads, those in isr are in sync. More of it: partition_is. */
+void topic_of(const char *name, uint8_t id, int32_t partitions, const int32_t *replicas, int32_t count);
+/* The partition as a committed change leaves it: leader, ISR, one epoch more (of the leader too when led). */
+void partition_is(uint8_t id, int32_t partition, int32_t leader, const int32_t *isr, int32_t count, bool led);
+void replicas_are(uint8_t id, int32_t partition, const int32_t *replicas, int32_t count);
+void broker_is(int32_t id, bool fenced); /* registered with epoch 100 + id */
+extern struct core *t_also; /* hears what is committed too; NULL: nobody */
 void topic_gone(uint8_t id);
 void config_is(const char *topic, const char *name, const char *value);
 struct core_partition *part(const char *topic, int32_t index);

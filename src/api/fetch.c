@@ -5,6 +5,7 @@
  * on every partition and on one timer, and is looked at again when a partition has moved. Records
  * are never read here: an answer names ranges of files. */
 #include "protocol/gen/fetch.h"
+#include "src/api/fetch_replica.h"
 #include "src/api/handlers.h"
 #include "src/config.h"
 #include "src/core/core.h"
@@ -24,7 +25,6 @@ struct want { /* one partition that is fetched */
 	int64_t offset, have; /* have: bytes that could be read, as last looked at */
 	int32_t index, max_bytes, leader_epoch, last_epoch;
 	enum rk_err err;
-	bool not_led; /* the asker may not read here */
 	struct core_session_part *cached;
 };
 struct fetch {
@@ -235,8 +235,7 @@ judge(struct want *w, struct st_log **log, bool *diverges, int32_t *epoch, int64
 	*log = NULL;
 	if (p == NULL)
 		return w->err;
-	enum rk_err err =
-	    w->not_led ? RK_NOT_LEADER_OR_FOLLOWER : core_check_leader(p, w->leader_epoch);
+	enum rk_err err = core_check_leader(p, w->leader_epoch);
 	if (err != RK_OK)
 		return err;
 	if (core_open(p, log) != RK_OK)
@@ -569,15 +568,6 @@ any_readable(const struct fetch *f)
 	return false;
 }
 
-/* This node does not replicate to others yet: whoever asks as a replica is told so. */
-static void
-not_for_replicas(struct fetch *f)
-{
-	for (uint32_t i = 0; i < f->wants; i++)
-		if (f->want[i].at != NULL)
-			f->want[i].not_led = true;
-}
-
 enum api_fate
 api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res)
 {
@@ -597,6 +587,9 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	f->min_bytes = (int32_t)rk_min(q->min_bytes, f->max_bytes);
 	if (impossible_session(q))
 		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
+	if (replica >= 0)
+		return api_fetch_replica(
+		    c, q, res, replica, c->head.version >= 15 ? q->replica_state.replica_epoch : -1);
 	if (q->session_epoch == 0 || q->session_epoch == -1)
 		fits = full(f, q, res);
 	else
@@ -608,8 +601,6 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	}
 	if ((q->isolation_level < 0 || q->isolation_level > 1) && any_readable(f))
 		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
-	if (replica >= 0)
-		not_for_replicas(f);
 	now = now || f->wants == 0;
 	for (uint32_t i = 0; i < f->wants && !now; i++)
 		now = look(f, &f->want[i]);

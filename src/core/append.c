@@ -1,8 +1,10 @@
 /* append.c - the leader's append: may it be, is it fit, was it there before, and then one write. */
+#include "src/core/feed.h"
 #include "src/core/inside.h"
+#include "src/core/replica.h"
 
-static bool
-internal_topic(struct rk_str name)
+bool
+core_internal(struct rk_str name)
 {
 	return rk_str_is(name, "__consumer_offsets") || rk_str_is(name, "__transaction_state")
 	       || rk_str_is(name, "__share_group_state");
@@ -11,9 +13,9 @@ internal_topic(struct rk_str name)
 static enum rk_err
 may_append(const struct core_partition *p, const struct core_append *a)
 {
-	if (!a->own && !a->admin && internal_topic(p->topic->name))
+	if (!a->own && !a->admin && core_internal(p->topic->name))
 		return RK_INVALID_TOPIC_EXCEPTION;
-	if (!p->leads)
+	if (!p->leads || core_of(p)->cut_off)
 		return RK_NOT_LEADER_OR_FOLLOWER;
 	if (p->broken || core_of(p)->stopping)
 		return p->broken ? RK_KAFKA_STORAGE_ERROR : RK_NOT_LEADER_OR_FOLLOWER;
@@ -43,8 +45,8 @@ says_log_start(enum rk_err err)
 
 /* With write.caching the log is synced when flush.ms asks for it (flush.messages: the log itself).
  */
-static void
-want_sync(struct core_partition *p)
+void
+core_want_sync(struct core_partition *p)
 {
 	const struct conf_topic *f = core_conf(p);
 
@@ -99,7 +101,11 @@ take_in(struct core_partition *p, struct core_append *a)
 	c->counts.messages_in += records;
 	c->counts.bytes_in += (uint64_t)a->len;
 	core_dirty(p);
-	want_sync(p);
+	core_want_sync(p);
+	if (p->set != NULL) {
+		core_set_grew(p, done.first);
+		core_feeds_moved(p->set, true);
+	}
 	core_advance(p);
 }
 
@@ -133,7 +139,7 @@ core_delete_records(struct core_partition *p, int64_t offset, int64_t *low)
 	struct st_log *log;
 
 	*low = -1;
-	if (!p->leads)
+	if (!p->leads || core_of(p)->cut_off)
 		return RK_NOT_LEADER_OR_FOLLOWER;
 	if (core_open(p, &log) != RK_OK || p->broken)
 		return RK_KAFKA_STORAGE_ERROR;
@@ -148,6 +154,8 @@ core_delete_records(struct core_partition *p, int64_t offset, int64_t *low)
 		if (err != RK_OK)
 			return err;
 		core_dirty(p);
+		if (p->set != NULL)
+			core_feeds_moved(p->set, false);
 	}
 	*low = log == NULL ? 0 : st_log_start(log);
 	rk_assert(*low >= to || log == NULL);

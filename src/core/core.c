@@ -1,7 +1,11 @@
 /* core.c - the broker follows the metadata: what it holds at start, what each committed record
  * changes, how it stops. */
-#include "src/core/inside.h"
 #include "base/mem.h"
+#include "src/core/broker.h"
+#include "src/core/feed.h"
+#include "src/core/follow_in.h"
+#include "src/core/inside.h"
+#include "src/core/replica.h"
 
 enum { TOPIC_CONFIGS = 2, BROKER_CONFIGS = 4, ARENA_MAX = 64 << 20 };
 
@@ -29,6 +33,12 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	core_upkeep_init(c);
 	core_cleaner_init(c);
 	core_sessions_init(&c->sessions);
+	core_isr_init(c);
+	core_lead_init(c);
+	rk_list_init(&c->fetchers_used);
+	rk_list_init(&c->fetchers_woken);
+	rk_list_init(&c->sources);
+	rk_list_init(&c->sources_due);
 	return c;
 }
 
@@ -52,36 +62,6 @@ assigned_dir(const struct core *c, const struct kp_partition_record *r, uint8_t 
 				return true;
 			}
 	return false;
-}
-
-/* Leadership as the record has it, and what follows for those who wait. */
-static void
-lead_or_not(struct core_partition *p, const struct kp_partition_record *r)
-{
-	struct core *c = core_of(p);
-	bool leads = r->leader == c->node_id, led = p->leads;
-	bool newly = leads && (!led || r->leader_epoch != p->leader_epoch);
-
-	rk_assert(r->leader_epoch >= p->leader_epoch);
-	p->leader = r->leader;
-	rk_assert(r->leader_epoch > p->leader_epoch || r->leader == p->leader);
-	p->leader_epoch = r->leader_epoch;
-	p->partition_epoch = r->partition_epoch;
-	p->replicas = (int16_t)r->replicas.len;
-	p->isr = (int16_t)r->isr.len;
-	p->leads = leads;
-	rk_assert(c->leaders >= (uint32_t)led);
-	c->leaders += (uint32_t)leads;
-	c->leaders -= (uint32_t)led;
-	if (newly && p->log != NULL)
-		st_log_begin_epoch(p->log, p->leader_epoch);
-	if (led && !leads)
-		core_wake_all(p, RK_NOT_LEADER_OR_FOLLOWER);
-	else if (newly && !rk_list_empty(&p->fetches)) {
-		p->moved = true; /* a fetch that named the old epoch is to learn of the new one */
-		core_touch(p);
-	}
-	core_advance(p);
 }
 
 /* Removes a partition's files: it left this node, or its topic is gone. */
@@ -110,8 +90,8 @@ drop_partition(struct core_partition *p)
 {
 	struct core *c = core_of(p);
 
-	core_wake_all(p, RK_UNKNOWN_TOPIC_OR_PARTITION);
 	core_cleaner_forget(p);
+	core_lead_over(p, RK_UNKNOWN_TOPIC_OR_PARTITION);
 	forget_log(p);
 	rk_list_del(&p->touched);
 	rk_assert(c->partitions > 0 && c->held[p->dir] > 0);
@@ -149,15 +129,18 @@ take_partition(struct core_topic *t, const struct kp_partition_record *r)
 			c->held[dir]++;
 		}
 	}
-	lead_or_not(p, r);
+	core_lead(p, r);
 }
 
 static void
 take_topic(struct core *c, const struct meta_view *view, const struct meta_topic *m,
     struct rk_arena *arena)
 {
-	struct core_topic *t = core_topic_make(c, m->name, m->id);
+	struct core_topic *t = core_topic_of(c, m->id);
 	struct kp_partition_record r;
+
+	if (t == NULL)
+		t = core_topic_make(c, m->name, m->id);
 
 	core_topic_configure(t, view);
 	for (int32_t i = 0; i < m->partitions; i++) {
@@ -305,6 +288,7 @@ core_load(struct core *c, const struct meta_view *view)
 	rk_assert(c->magic == CORE_MAGIC);
 	rk_assert(!c->loaded);
 	take_broker_configs(c, view);
+	core_brokers_read(c, view);
 	rk_arena_init(&arena, ARENA_MAX);
 	for (bool more = meta_topics_begin(&it, view, rk_lit("")); more;
 	     more = meta_topics_next(&it))
@@ -384,6 +368,80 @@ heard_config(struct core *c, const struct meta_view *view, const struct kp_confi
 	core_upkeep_changed(c);
 }
 
+/* A broker came, went, moved, or may or may not be in sync now. */
+static void
+heard_broker(struct core *c, const struct meta_view *view, int32_t id)
+{
+	if (!core_broker_read(c, view, id))
+		return;
+	core_set_look_again(c, id);
+	for (struct core_source *s = core_sources_walk(c, NULL); s != NULL; s = core_sources_walk(c, s))
+		if (s->broker == id)
+			core_source_due(s);
+}
+
+/* Dynamic configs that were taken back while the records passed us by. */
+static void
+drop_broker_configs(struct core *c, const struct meta_view *view)
+{
+	uint32_t n;
+	const struct conf_row *row = conf_rows(CONF_BROKERS, &n);
+	struct rk_str ignored;
+	char own[12];
+
+	snprintf(own, sizeof own, "%d", c->node_id);
+	for (uint32_t i = 0; i < n && i < CONF_SLOTS; i++) {
+		struct rk_str name = rk_str_of(row[i].name);
+		if (c->conf->slot[i].broker_default != NULL
+		    && !meta_config(view, BROKER_CONFIGS, rk_lit(""), name, &ignored))
+			take_broker_config(c, rk_lit(""), name, RK_STR_NULL);
+		if (c->conf->slot[i].broker != NULL
+		    && !meta_config(view, BROKER_CONFIGS, rk_str_of(own), name, &ignored))
+			take_broker_config(c, rk_str_of(own), name, RK_STR_NULL);
+	}
+}
+
+/* A topic this node knows and the view does not; false: none (left). */
+static bool
+find_gone(struct core *c, const struct meta_view *view, struct rk_uuid *id)
+{
+	struct meta_topic m;
+
+	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL; t = core_topics_walk(c, t))
+		if (!meta_topic_of(view, t->id, &m)) {
+			*id = t->id;
+			return true;
+		}
+	return false;
+}
+
+void
+core_resync(struct core *c, const struct meta_view *view)
+{
+	struct rk_arena arena;
+	struct meta_topics it;
+	struct rk_uuid id;
+
+	rk_assert(c->magic == CORE_MAGIC);
+	if (!c->loaded || c->stopping)
+		return;
+	drop_broker_configs(c, view);
+	take_broker_configs(c, view);
+	core_brokers_read(c, view);
+	while (find_gone(c, view, &id)) /* first, for another may have its name now */
+		heard_removed(c, id);
+	rk_arena_init(&arena, ARENA_MAX);
+	for (bool more = meta_topics_begin(&it, view, rk_lit("")); more; more = meta_topics_next(&it))
+		take_topic(c, view, &it.topic, &arena);
+	meta_topics_end(&it);
+	rk_arena_free(&arena);
+	core_reconfigure(c, view);
+	rk_list_each(&c->brokers, m)
+	    core_set_look_again(c, rk_of(m, struct core_broker, link)->id);
+	for (struct core_source *s = core_sources_walk(c, NULL); s != NULL; s = core_sources_walk(c, s))
+		core_source_due(s);
+}
+
 void
 core_heard(struct core *c, const struct meta_view *view, int16_t type, const void *record)
 {
@@ -412,6 +470,21 @@ core_heard(struct core *c, const struct meta_view *view, int16_t type, const voi
 		break;
 	case KP_CONFIG_RECORD:
 		heard_config(c, view, record);
+		break;
+	case KP_REGISTER_BROKER_RECORD:
+		heard_broker(c, view, ((const struct kp_register_broker_record *)record)->broker_id);
+		break;
+	case KP_UNREGISTER_BROKER_RECORD:
+		heard_broker(c, view, ((const struct kp_unregister_broker_record *)record)->broker_id);
+		break;
+	case KP_FENCE_BROKER_RECORD:
+		heard_broker(c, view, ((const struct kp_fence_broker_record *)record)->id);
+		break;
+	case KP_UNFENCE_BROKER_RECORD:
+		heard_broker(c, view, ((const struct kp_unfence_broker_record *)record)->id);
+		break;
+	case KP_BROKER_REGISTRATION_CHANGE_RECORD:
+		heard_broker(c, view, ((const struct kp_broker_registration_change_record *)record)->broker_id);
 		break;
 	default:
 		break;
@@ -521,9 +594,12 @@ core_stop(struct core *c, int64_t broker_epoch, rk_done *done, void *arg)
 	c->stopped_arg = arg;
 	c->stop_epoch = broker_epoch;
 	core_upkeep_stop(c);
+	core_isr_stop(c);
+	core_follow_stop(c);
 	each_partition(c, send_away);
 	core_flush(c);
 	c->stop_left += core_cleaner_stop(c);
+	core_fetchers_wake_all(c);
 	if (c->loaded)
 		each_partition(c, ask_last_sync);
 	if (c->stop_left == 0)
@@ -538,6 +614,10 @@ core_free(struct core *c)
 	rk_assert(c->magic == CORE_MAGIC);
 	core_upkeep_stop(c);
 	core_cleaner_free(c);
+	core_isr_stop(c);
+	core_follow_stop(c);
+	core_fetchers_free(c);
+	core_lead_free(c);
 	rk_timer_stop(c->timers, &c->stop_timer);
 	while ((t = core_topics_walk(c, NULL)) != NULL) {
 		for (uint32_t i = 0; i < t->partitions; i++)
@@ -545,9 +625,13 @@ core_free(struct core *c)
 				rk_list_del(
 				    &t->partition[i]->acks); /* waiters go with their calls */
 				rk_list_del(&t->partition[i]->fetches);
+				if (t->partition[i]->set != NULL)
+					rk_list_del(&t->partition[i]->set->lows);
 			}
 		core_topic_free(t);
 	}
+	core_follow_free(c);
+	core_brokers_free(c);
 	core_sessions_free(&c->sessions);
 	conf_pool_free(&c->pool);
 	rk_map_free(&c->by_name);

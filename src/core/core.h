@@ -42,6 +42,7 @@ struct core_topic {
 	struct core_partition **partition; /* by index; NULL: not known (yet) */
 	uint32_t partitions;
 	struct core_counts counts;
+	bool internal; /* a coordinator's: leadership of its partitions is told to core_listen's */
 };
 
 /* Somebody who waits for a partition. Lives in the waiter's own memory (a call's arena). */
@@ -57,6 +58,8 @@ struct core_wait {
 struct core_partition {
 	struct core_topic *topic;
 	struct st_log *log; /* NULL: never written, or not opened yet (core_open) */
+	struct core_set *set;       /* the others, while this node leads (replica.h); NULL: none */
+	struct core_follow *follow; /* while it follows (follow.h) */
 	int32_t index;
 	int32_t leader; /* node id; -1: none */
 	int32_t leader_epoch, partition_epoch;
@@ -64,6 +67,7 @@ struct core_partition {
 	uint8_t dir;           /* which of the core's directories holds it, or shall */
 	bool found;            /* its folder was there at start and has not been opened yet */
 	bool mine;             /* this node is a replica */
+	bool reassigned;       /* replicas are being added or removed */
 	bool leads;            /* this node leads it */
 	bool unsynced;         /* wants a sync at the end of this round */
 	bool moved;            /* readers are to be woken at the end of this round */
@@ -101,6 +105,15 @@ void core_flush(struct core *);
  * written. done comes from a callback of the world, with the first error. No call but core_free
  * after it. */
 void core_stop(struct core *, int64_t broker_epoch, rk_done *done, void *arg);
+/* The image has jumped (a snapshot came from elsewhere): everything is compared with the view, and
+ * what is gone, new or changed is taken as if its records had been heard. Before core_load nothing
+ * happens. */
+void core_resync(struct core *, const struct meta_view *);
+/* This node has lost touch with the controllers for longer than its session, or has found it again:
+ * while it is cut off, another may lead what it believes to lead, so it answers no client
+ * (NOT_LEADER_OR_FOLLOWER). What was appended before is still acknowledged when every replica has
+ * it: that stays true whoever leads. */
+void core_cut_off(struct core *, bool);
 void core_free(struct core *); /* without a write: after a stop, or as a crash would */
 
 /* --- looking. Pointers are valid until the next event. */
@@ -137,6 +150,24 @@ void core_epoch_end(struct core_partition *, int32_t asked, int32_t *epoch, int6
 /* Kafka's check of the leader epoch a client sends: RK_OK, RK_NOT_LEADER_OR_FOLLOWER,
  * RK_FENCED_LEADER_EPOCH, RK_UNKNOWN_LEADER_EPOCH. client_epoch -1: not checked. */
 rk_must_use enum rk_err core_check_leader(const struct core_partition *, int32_t client_epoch);
+/* The same for another broker, which is answered although this one may be cut off. */
+rk_must_use enum rk_err core_check_epoch(const struct core_partition *, int32_t epoch);
+/* A new leader does not know yet how far its predecessor's records were committed: consumers are not told of an end
+ * that may lie before what they have seen. */
+bool core_end_unknown(struct core_partition *);
+
+/* --- leadership of internal topics' partitions, for the coordinators that live in them */
+enum core_lead {
+	CORE_WON,    /* this node leads it, in a new epoch */
+	CORE_LOADED, /* all that was in the log at that time is committed: st_log_load up to the high watermark has it */
+	CORE_LOST,   /* another leads it, or nobody, or it is gone; never without CORE_WON before */
+};
+struct core_watcher {
+	struct rk_list link; /* the core's */
+	/* Called in the middle of things: look and note, but append nothing before the next event. */
+	void (*heard)(struct core_watcher *, struct core_partition *, enum core_lead, int32_t leader_epoch);
+};
+void core_listen(struct core *, struct core_watcher *); /* until the core's end */
 
 /* --- appending */
 struct core_record_error {

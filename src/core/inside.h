@@ -5,6 +5,7 @@
 #include "src/config.h"
 #include "src/core/core.h"
 #include "src/core/session.h"
+#include "src/core/throttle.h"
 #include "storage/compact.h"
 
 enum { CORE_DIRS_MAX = 64, CORE_POINTS_MS = 5000, CORE_APIS = 128 };
@@ -18,6 +19,10 @@ struct core_cleaner {
 	uint64_t rounds;
 	bool busy;                  /* a job of it runs */
 };
+
+struct core_set;
+struct core_follower;
+struct core_source;
 
 struct core {
 	uint32_t magic;
@@ -50,6 +55,24 @@ struct core {
 	uint32_t cleaned;      /* partitions that retention has looked at in this round */
 	uint32_t mark;         /* see core_mark */
 	bool loaded, stopping;
+	bool cut_off;          /* from the controllers: clients are not answered */
+	/* leading with others: replica.c, isr.c, feed.c */
+	struct rk_list brokers;        /* of core_broker */
+	struct rk_list sets, wishes;   /* of core_set */
+	struct rk_timer isr_timer;     /* looks for followers that lag */
+	struct rk_timer isr_again;     /* a refused wish may be granted now */
+	bool isr_busy;
+	void (*wished)(void *arg);
+	void *wished_arg;
+	struct rk_map fetchers;        /* of core_fetcher, those in the cache */
+	struct rk_list fetchers_used, fetchers_woken;
+	struct core_rate rate_out, rate_in;
+	/* following: source.c, follow.c */
+	struct rk_list sources, sources_due; /* of core_source */
+	void (*source_due)(void *arg, struct core_source *);
+	void *source_due_arg;
+	struct rk_say_limit odd_copies; /* of lines about damaged batches that a leader sent */
+	struct rk_list watchers, loadings; /* lead.c */
 	/* core_stop's own */
 	struct rk_timer stop_timer;
 	rk_done *stopped;
@@ -99,6 +122,28 @@ void core_wake_all(struct core_partition *, enum rk_err); /* everybody who waits
 void core_watch(struct core_partition *);                 /* begins to hear from its log */
 /* core_stop: one of the logs it waits for is stable, or never will be. */
 void core_stop_step(struct core_partition *);
+
+/* --- append.c */
+bool core_internal(struct rk_str topic);        /* a coordinator's topic */
+void core_want_sync(struct core_partition *);   /* as its topic's configs want it */
+
+/* --- lead.c */
+void core_lead_init(struct core *);
+/* Who leads, in which epoch, with whom: as the record has it, and what follows for everybody who waits. */
+void core_lead(struct core_partition *, const struct kp_partition_record *);
+/* The partition goes away, with the leading or following of it. The waiters hear err (RK_OK: they are gone already). */
+void core_lead_over(struct core_partition *, enum rk_err);
+void core_lead_free(struct core *);
+
+/* --- replica.c, isr.c */
+bool core_set_in_sync(struct core_set *, const struct core_follower *);
+bool core_isr_eligible(const struct core *, const struct core_follower *);
+void core_isr_join(struct core_set *, struct core_follower *); /* it has fetched: is it in sync now? */
+void core_isr_look(struct core_set *);
+void core_isr_init(struct core *);
+void core_isr_watch(struct core *); /* there are sets: rounds are to run */
+void core_isr_stop(struct core *);
+void core_isr_flush(struct core *);
 
 /* --- upkeep.c */
 void core_upkeep_init(struct core *);

@@ -1,6 +1,7 @@
 /* metrics.c - what the core counts, as Prometheus text under the names that the usual JMX exporter
  * rules give Kafka's MBeans. */
 #include "src/core/inside.h"
+#include "src/core/follow.h"
 
 struct core_counts *
 core_counts(struct core *c)
@@ -129,6 +130,81 @@ under_replicated(struct core *c)
 	return count(c, lacks_replicas);
 }
 
+static int32_t
+least_isr(const struct core_partition *p)
+{
+	return (int32_t)rk_min(core_conf(p)->min_insync_replicas, p->replicas);
+}
+
+static bool
+is_under_min(const struct core_partition *p)
+{
+	return p->leads && p->isr < least_isr(p);
+}
+
+static bool
+is_at_min(const struct core_partition *p)
+{
+	return p->leads && p->isr == least_isr(p);
+}
+
+static bool
+is_moving(const struct core_partition *p)
+{
+	return p->leads && p->reassigned;
+}
+
+static bool
+is_left(const struct core_partition *p)
+{
+	return !p->leads && p->broken;
+}
+
+static uint64_t
+under_min_isr(struct core *c)
+{
+	return count(c, is_under_min);
+}
+
+static uint64_t
+at_min_isr(struct core *c)
+{
+	return count(c, is_at_min);
+}
+
+static uint64_t
+reassigning(struct core *c)
+{
+	return count(c, is_moving);
+}
+
+static uint64_t
+failed_follows(struct core *c)
+{
+	return count(c, is_left);
+}
+
+static uint64_t
+max_lag(struct core *c)
+{
+	int64_t most = 0;
+
+	for (struct core_source *s = core_sources_walk(c, NULL); s != NULL; s = core_sources_walk(c, s))
+		rk_list_each(&s->all, m)
+		    most = rk_max(most, rk_of(m, struct core_follow, all)->lag);
+	return (uint64_t)most;
+}
+
+static uint64_t
+sources(struct core *c)
+{
+	uint64_t n = 0;
+
+	for (struct core_source *s = core_sources_walk(c, NULL); s != NULL; s = core_sources_walk(c, s))
+		n += s->count > 0;
+	return n;
+}
+
 static uint64_t
 offline(struct core *c)
 {
@@ -138,7 +214,7 @@ offline(struct core *c)
 static uint64_t
 sessions(struct core *c)
 {
-	return c->sessions.count;
+	return c->sessions.count + c->fetchers.count;
 }
 
 static uint64_t

@@ -2,9 +2,12 @@
  * it.
  *
  * The high watermark of a partition that this node leads alone is the stable end of its log
- * (write.caching=false), or the log's end (write.caching=true). It is kept in the partition and
- * only ever grows; a log that is opened anew begins with what is on the disk, which is stable. */
+ * (write.caching=false), or the log's end (write.caching=true); with other replicas see replica.h. It is kept in the
+ * partition and only ever grows; a log that is opened anew begins with what is on the disk, which is stable. */
 #include "src/core/inside.h"
+#include "src/core/feed.h"
+#include "src/core/follow.h"
+#include "src/core/replica.h"
 
 void
 core_touch(struct core_partition *p)
@@ -182,8 +185,20 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 	}
 }
 
+bool
+core_end_unknown(struct core_partition *p)
+{
+	return p->set != NULL && p->set->epoch_start > p->high;
+}
+
 enum rk_err
 core_check_leader(const struct core_partition *p, int32_t client_epoch)
+{
+	return core_of(p)->cut_off ? RK_NOT_LEADER_OR_FOLLOWER : core_check_epoch(p, client_epoch);
+}
+
+enum rk_err
+core_check_epoch(const struct core_partition *p, int32_t client_epoch)
 {
 	if (client_epoch != -1 && client_epoch < p->leader_epoch)
 		return RK_FENCED_LEADER_EPOCH;
@@ -218,6 +233,25 @@ fail_acks(struct core_partition *p, enum rk_err err)
 	}
 }
 
+static void
+advance_high(struct core_partition *p)
+{
+	struct st_log *log = p->log;
+	int64_t own = core_conf(p)->write_caching && !p->broken ? st_log_end(log) : st_log_stable(log);
+	int64_t to = p->set != NULL ? core_set_high(p, own) : p->isr <= 1 ? own : p->high;
+
+	if (to <= p->high)
+		return;
+	rk_assert(to <= st_log_end(log));
+	p->high = to;
+	p->moved = true;
+	core_touch(p);
+	core_dirty(p);
+	if (p->set != NULL)
+		core_feeds_moved(p->set, false);
+	wake_acks(p);
+}
+
 void
 core_advance(struct core_partition *p)
 {
@@ -234,16 +268,10 @@ core_advance(struct core_partition *p)
 		    "What was acknowledged stays readable. Look at the disk.",
 		    p->topic->name.at, p->index, st_dir_path(c->dir[p->dir]));
 	}
-	int64_t to =
-	    core_conf(p)->write_caching && !p->broken ? st_log_end(log) : st_log_stable(log);
-	if (p->leads && p->isr <= 1 && to > p->high) {
-		rk_assert(to <= st_log_end(log));
-		p->high = to;
-		p->moved = true;
-		core_touch(p);
-		core_dirty(p);
-		wake_acks(p);
-	}
+	if (p->leads)
+		advance_high(p);
+	else if (p->follow != NULL)
+		core_follow_stable(p);
 	if (p->broken)
 		fail_acks(p, RK_KAFKA_STORAGE_ERROR);
 	if (c->stopping && c->stop_left > 0 && (p->broken || st_log_stable(log) == st_log_end(log)))
@@ -329,4 +357,7 @@ core_flush(struct core *c)
 			wake_fetches(p, RK_OK);
 		}
 	}
+	core_fetchers_flush(c);
+	core_follow_flush(c);
+	core_isr_flush(c);
 }

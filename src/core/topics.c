@@ -116,6 +116,7 @@ core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 
 	t->core = c;
 	t->id = id;
+	t->internal = core_internal(name);
 	t->name = (struct rk_str){rk_mem_str(name.at, (size_t)name.len), name.len};
 	rk_assert(core_topic_named(c, name) == NULL);
 	rk_map_add(&c->by_name, &t->by_name, name_hash(name));
@@ -132,6 +133,7 @@ core_topic_free(struct core_topic *t)
 		struct core_partition *p = t->partition[i];
 		if (p == NULL)
 			continue;
+		core_lead_over(p, RK_OK);
 		rk_assert(rk_list_empty(&p->acks) && rk_list_empty(&p->fetches));
 		rk_list_del(&p->touched);
 		if (p->log != NULL)

@@ -1,6 +1,7 @@
 /* upkeep.c - what is done now and then: checkpoints, retention, deleted folders, flush.ms. Each has
  * a timer that runs only while there is something for it to do. */
 #include "src/core/inside.h"
+#include "src/core/feed.h"
 
 enum { CLEAN_STEP = 256, CLEAN_STEP_MS = 50, ALL_MS = 60000 };
 
@@ -100,6 +101,8 @@ clean_one(struct core *c, struct core_partition *p)
 		rk_assert(st_log_start(log) >= start && st_log_start(log) <= p->high);
 		core_dirty(p);
 		core_dirs_tick(c);
+		if (p->set != NULL)
+			core_feeds_moved(p->set, false);
 	}
 	if (st_log_end(log) == p->end_seen && st_log_cool(log))
 		return; /* nothing since the last round: its memory and files are let go */
