@@ -169,6 +169,8 @@ cut_to(struct core_follow *f, int64_t to)
 		rk_say(RK_INFO, "%s-%d: cut from offset %" PRId64 " to %" PRId64 ", where broker %d's log differs.",
 		    p->topic->name.at, p->index, end, to, p->leader);
 	}
+	if (to < end)
+		core_cleaner_forget(p);
 	enum rk_err err = st_log_truncate(p->log, to);
 	core_dirty(p);
 	core_advance(p);
@@ -214,6 +216,7 @@ restart_at(struct core_follow *f, int64_t start)
 		rk_say(RK_INFO, "%s-%d: broker %d's log starts at offset %" PRId64 ", past the end here (%" PRId64
 		    "): it is copied from there.", p->topic->name.at, p->index, p->leader, start, st_log_end(log));
 		p->high = start;
+		core_cleaner_forget(p);
 		err = st_log_restart(log, start);
 	}
 	if (err != RK_OK) {
