@@ -390,6 +390,21 @@ open_conns(int n, int ep)
 	return c;
 }
 
+/* The partition has no leader that knows it yet (Kafka tells of leaders before they have made their
+ * folders): to be asked again. Other errors count. */
+static bool
+not_yet(const struct conn *x, int64_t *errors)
+{
+	uint32_t at = 4 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4;
+	int error = at + 2 <= sizeof x->in ? rk_get16(x->in + at) : 0;
+	if (error == 3 || error == 5 || error == 6) {
+		usleep(1000);
+		return true;
+	}
+	*errors += error != 0;
+	return false;
+}
+
 static int
 produce(int argc, char **argv)
 {
@@ -426,11 +441,15 @@ produce(int argc, char **argv)
 					fail("the server closed a connection");
 				continue;
 			}
-			uint32_t at = 4 + 4 + 4 + 2 + (uint32_t)strlen(topic_of) + 4 + 4;
-			errors += at + 2 <= sizeof x->in && rk_get16(x->in + at) != 0;
+			bool again = not_yet(x, &errors);
+			x->have = x->want = 0;
+			if (again) {
+				if (!send_all(x->fd, req[x->part], size))
+					fail("send");
+				continue;
+			}
 			done++;
 			took(now_us() - x->sent_us);
-			x->have = x->want = 0;
 			if ((bytes > 0 && sent >= bytes) || (bytes == 0 && now_us() >= until)) {
 				open--;
 				continue;

@@ -282,11 +282,12 @@ def snapshots(m):
 
 def quorum(kinds, dynamic):
     """(c): voters of both kinds; the leadership goes back and forth."""
-    lines = ["metadata.log.max.record.bytes.between.snapshots=20000", "metadata.max.retention.bytes=65536", "metadata.log.segment.bytes=65536",
+    lines = ["metadata.log.max.record.bytes.between.snapshots=20000", "metadata.max.retention.bytes=65536",
              "metadata.max.idle.interval.ms=200", "metadata.max.retention.ms=20000", "log.retention.check.interval.ms=1000"]
-    if THEIRS in kinds:
-        lines.append("internal.metadata.log.segment.bytes=65536")
     cluster = Cluster(os.path.join(arg.folder, arg.case), kinds, dynamic=dynamic, lines=lines)
+    for m in cluster.members:
+        if m.kind == "kafka":
+            m.extra = ["internal.metadata.log.segment.bytes=65536"]
     try:
         if not begin(cluster):
             return
