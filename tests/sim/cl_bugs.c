@@ -7,7 +7,7 @@ static const struct {
 	uint64_t within;
 } bug[CL_BUGS] = {
 	[CL_NO_BUG] = { "nothing", 0 },
-	[CL_BUG_VOTE] = { "a vote that is not synced", 0 },
+	[CL_BUG_VOTE] = { "a vote that is not synced", 10 },
 	[CL_BUG_ACK] = { "an acknowledgement before the sync", 10 },
 };
 

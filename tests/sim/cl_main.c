@@ -9,7 +9,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/cl_bugs.h"
 
-enum { LAST = 400, LINE = 240, CHECK_SEEDS = 6, EVENTS_MAX = 20000000 };
+enum { LAST = 400, LINE = 240, CHECK_SEEDS = 6, QUORUM_SEEDS = 20, EVENTS_MAX = 20000000 };
 
 bool cl_say_all, cl_trace_all, cl_single, cl_quorum;
 static char last[LAST][LINE];
@@ -106,6 +106,7 @@ build(struct cl *cl, uint64_t seed)
 	/* One seed's stream of chance is its neighbour's, moved by one: here they are to have nothing in common. */
 	cl->sim.rng = rk_hash(&seed, sizeof seed, 0x5eed);
 	sim_net_init(&cl->net, &cl->sim);
+	cl->net.tap = cl_wire;
 	rk_say_to(say, cl, cl_say_all ? RK_DEBUG : RK_INFO);
 	rk_arena_init(&cl->arena, SIZE_MAX);
 	snprintf(cl->root, sizeof cl->root, "%s/cluster_sim.%07d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
@@ -271,7 +272,8 @@ run(uint64_t seed, enum cl_bug bug, struct result *r)
 	build(cl, seed);
 	if (cl->failure[0] == 0)
 		play(cl);
-	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked, cl->lives, 0,
+	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked,
+	    cl->lives, 0,
 		cl->reads, cl->sim.now_us, cl->pause_us };
 	snprintf(r->failure, sizeof r->failure, "%s", cl->failure);
 	for (uint32_t i = 0; i < cl->extras; i++)
@@ -301,7 +303,8 @@ seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
 			printf("seed %" PRIu64 " gives two digests: %016" PRIx64 " %016" PRIx64 "\n", s, a.digest, b.digest);
 			bad = 1;
 		} else if (!quiet) {
-			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u topics %u events %" PRIu64 " seconds %" PRId64
+			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u topics %u events %" PRIu64
+			    " seconds %" PRId64
 			    " pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.extras, a.events, a.us / SECOND,
 			    (double)a.pause_us / SECOND, a.digest);
 		}
@@ -339,6 +342,7 @@ sees(enum cl_bug bug, uint64_t within)
 {
 	struct result r;
 
+	cl_quorum = bug == CL_BUG_VOTE;
 	for (uint64_t s = 1; s <= within; s++) {
 		run(s, bug, &r);
 		if (r.digest == 0) {
@@ -353,8 +357,13 @@ sees(enum cl_bug bug, uint64_t within)
 static int
 alone(void)
 {
+	int bad = kept();
+
+	cl_quorum = true;
+	bad |= seeds(1, QUORUM_SEEDS, true, false, CL_NO_BUG);
+	cl_quorum = false;
 	cl_single = true; /* until a cluster of three passes */
-	int bad = kept() | seeds(1, CHECK_SEEDS, true, false, CL_NO_BUG);
+	bad |= seeds(1, CHECK_SEEDS, true, false, CL_NO_BUG);
 
 	for (enum cl_bug b = 1; b < CL_BUGS && bad == 0; b++)
 		if (cl_bug_within(b) > 0)
@@ -392,7 +401,8 @@ main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc) {
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {
-			fprintf(stderr, "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
+			fprintf(stderr,
+			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
 			return 2;
 		}
 	}

@@ -167,6 +167,12 @@ struct cl_consumer {
 	struct cl_view view[CL_TOPICS][CL_PARTS];
 };
 
+struct cl_heard { /* a request between nodes, until its answer comes */
+	const void *pair;
+	int32_t correlation, candidate, epoch;
+	int16_t version;
+};
+
 struct cl {
 	struct sim sim;
 	struct sim_net net;
@@ -195,6 +201,8 @@ struct cl {
 	int64_t failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t faults[24], reads, answers;
 	uint32_t lives;
+	struct cl_heard heard[32];
+	uint32_t heards;
 	bool lies_sync, lies_vote;
 	const char **last;  /* lines kept for a failing seed */
 };
@@ -257,6 +265,9 @@ typedef bool cl_look_fn(void *arg, const struct cl_batch *); /* false: enough */
 bool cl_look(struct cl_node *, const struct cl_part *, int64_t from, bool safe, cl_look_fn *, void *arg);
 bool cl_look_has(struct cl_node *, const struct cl_part *, int64_t base, uint64_t hash, bool safe);
 uint64_t cl_hash(const uint8_t *batch);
+
+/* cl_wire.c */
+sim_tap cl_wire;
 
 /* cl_check.c */
 void cl_see(struct cl *, struct cl_part *, const struct cl_seen *, const char *who);

@@ -60,6 +60,19 @@ sim_mdisk_crash(struct sim_mdisk *d)
 	d->old = NULL;
 }
 
+bool
+sim_mdisk_vote(const struct sim_mdisk *d, int32_t *epoch, int32_t *leader, int32_t *voted)
+{
+	const uint8_t *s = d->old != NULL ? d->old : d->state; /* storage/mlog.c: version 1, start 8, epoch, leader, voted */
+
+	if (s == NULL)
+		return false;
+	*epoch = (int32_t)rk_get32(s + 9);
+	*leader = (int32_t)rk_get32(s + 13);
+	*voted = (int32_t)rk_get32(s + 17);
+	return true;
+}
+
 void
 sim_mdisk_each(const struct sim_mdisk *d, int64_t from, sim_mdisk_fn *fn, void *arg)
 {

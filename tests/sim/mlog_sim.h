@@ -15,6 +15,8 @@ void sim_mdisk_fail(struct sim_mdisk *, uint32_t good, enum rk_err err);
  * records. */
 void sim_mdisk_lie(struct sim_mdisk *);
 void sim_mdisk_crash(struct sim_mdisk *); /* the power goes: what it lied about is gone */
+/* What would survive of the vote. False: nothing was ever saved. */
+bool sim_mdisk_vote(const struct sim_mdisk *, int32_t *epoch, int32_t *leader, int32_t *voted);
 /* Every durable batch from the one that holds offset on. */
 typedef bool sim_mdisk_fn(void *arg, const uint8_t *batch, uint32_t len);
 void sim_mdisk_each(const struct sim_mdisk *, int64_t from, sim_mdisk_fn *, void *arg);

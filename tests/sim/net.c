@@ -646,6 +646,18 @@ gather(const struct leaving *v, uint32_t *len)
 	return NULL;
 }
 
+/* Who listens to the wire hears every frame of it. */
+static void
+overheard(const struct sim_link *l, const uint8_t *bytes, uint32_t len)
+{
+	const void *pair = l->conn.ours ? l : l->other;
+
+	if (l->net == NULL || l->net->tap == NULL || (l->other != NULL && l->other->w == NULL))
+		return;
+	for (uint32_t n; len >= 4 && (n = rk_get32(bytes)) <= len - 4; bytes += 4 + n, len -= 4 + n)
+		l->net->tap(l->net, pair, l->place, l->conn.ours, bytes + 4, n);
+}
+
 static void
 left(void *arg, bool lost)
 {
@@ -661,6 +673,7 @@ left(void *arg, bool lost)
 		struct sim_client *c = l->other != NULL ? l->other->client : NULL;
 		if (c != NULL && c->leaves != NULL && len >= 4 && len == rk_get32(bytes) + 4)
 			c->leaves(c, bytes + 4, len - 4);
+		overheard(l, bytes, len);
 		if (l->other != NULL || l->home != NULL)
 			post(l, bytes, len, false);
 		else

@@ -20,6 +20,10 @@ enum { SIM_PLACES = 24, SIM_HOMES = 32 };
 struct sim_world;
 struct sim_link;
 
+struct sim_net;
+/* Every whole frame that leaves a node for another one. pair names the connection, asks: the sender made it. */
+typedef void sim_tap(struct sim_net *, const void *pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len);
+
 struct sim_home { /* an address where a node may listen */
 	char host[16];
 	uint16_t port;
@@ -36,6 +40,7 @@ struct sim_net {
 	int64_t slow_us[SIM_PLACES];
 	uint32_t reset;                   /* in a million, of pieces of bytes */
 	int64_t patience_us;
+	sim_tap *tap;                     /* or NULL */
 	uint64_t bytes, pieces, opened, refused, broken; /* what happened */
 };
 

@@ -1,0 +1,58 @@
+/* cl_wire.c - what a node tells another one must be true when it leaves: cluster_sim listens on the wire. See
+ * cluster.h.
+ *
+ * A granted vote is on the voter's stable storage. */
+#include "protocol/gen/vote.h"
+#include "tests/sim/cluster.h"
+
+static struct cl *
+cl_of(struct sim_net *n)
+{
+	return rk_of(n, struct cl, net);
+}
+
+static void
+vote_asked(struct cl *cl, const void *pair, const struct kp_head *h, const uint8_t *frame, uint32_t len)
+{
+	struct cl_heard *x = &cl->heard[cl->heards++ % rk_countof(cl->heard)];
+	struct kp_vote_req q;
+
+	if (kp_read(&kp_vote_req_d, h->version, frame + h->body, len - h->body, &cl->arena, &q, NULL) != RK_OK
+	    || q.topics.len != 1 || q.topics.at[0].partitions.len != 1 || q.topics.at[0].partitions.at[0].pre_vote)
+		return;
+	*x = (struct cl_heard){ pair, h->correlation_id, q.topics.at[0].partitions.at[0].replica_id,
+		q.topics.at[0].partitions.at[0].replica_epoch, h->version };
+}
+
+static void
+vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *frame, uint32_t len)
+{
+	struct kp_vote_res r;
+	int32_t epoch, leader, voted;
+
+	x->pair = NULL;
+	if (kp_read(&kp_vote_res_d, x->version, frame + 5, len - 5, &cl->arena, &r, NULL) != RK_OK || r.topics.len != 1
+	    || r.topics.at[0].partitions.len != 1 || !r.topics.at[0].partitions.at[0].vote_granted)
+		return;
+	if (!sim_mdisk_vote(cl->node[place - 1].mdisk, &epoch, &leader, &voted) || epoch < x->epoch
+	    || (epoch == x->epoch && voted != x->candidate && leader != x->candidate))
+		cl_fail(cl, "node %u tells node %d that it has its vote in epoch %d, and that vote is not on its disk", place,
+		    x->candidate, x->epoch);
+}
+
+/* A whole frame leaves a node. asks: on a connection it made, so it is a request. */
+void
+cl_wire(struct sim_net *net, const void *pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len)
+{
+	struct cl *cl = cl_of(net);
+	struct kp_head h;
+
+	if (len < 8 || place == 0 || place > cl->nodes)
+		return;
+	rk_arena_reset(&cl->arena);
+	if (asks && rk_get16(frame) == KP_VOTE && kp_head_read(frame, len, &h) == RK_OK)
+		vote_asked(cl, pair, &h, frame, len);
+	for (uint32_t i = 0; !asks && i < rk_countof(cl->heard); i++)
+		if (cl->heard[i].pair == pair && cl->heard[i].correlation == (int32_t)rk_get32(frame))
+			vote_answered(cl, &cl->heard[i], place, frame, len);
+}
