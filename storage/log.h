@@ -126,6 +126,8 @@ int64_t st_log_clean(struct st_log *, int64_t limit, int64_t now_ms);
  * what a broken log still serves, or a file cannot be read. */
 rk_must_use enum rk_err st_log_read(struct st_log *, int64_t offset, int64_t limit, uint32_t max_bytes,
     bool at_least_one, struct rk_out *out);
+/* Records from offset on will be read soon, about so many bytes of them: asks for their pages. Only a hint. */
+void st_log_soon(struct st_log *, int64_t offset, uint32_t bytes);
 /* Bytes from offset to limit without naming pieces: for min_bytes. Cheap, by positions; INT64_MAX at most. */
 int64_t st_log_bytes_between(struct st_log *, int64_t offset, int64_t limit);
 /* Record batches into memory (recovery tools, coordinators that load). len 0 at the limit. */

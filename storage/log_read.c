@@ -122,6 +122,18 @@ st_log_read(struct st_log *l, int64_t offset, int64_t limit, uint32_t max_bytes,
 	return RK_OK;
 }
 
+void
+st_log_soon(struct st_log *l, int64_t offset, uint32_t bytes)
+{
+	struct st_place p;
+
+	rk_assert(l->magic == ST_LOG_MAGIC);
+	if (l->hot == NULL || offset < l->start || offset >= l->end || st_log_broken(l)
+	    || st_log_place(l, offset, &p) != RK_OK || l->hot->seg[p.seg].log == NULL)
+		return;
+	rk_file_warm(l->hot->seg[p.seg].log, p.pos, (uint32_t)rk_min(bytes, l->hot->seg[p.seg].bytes - p.pos));
+}
+
 int64_t
 st_log_bytes_between(struct st_log *l, int64_t offset, int64_t limit)
 {

@@ -316,7 +316,7 @@ START_TEST(ten_thousand_partitions_are_made_without_a_file)
 	}
 	ck_assert_uint_eq(core_partitions_count(b.core), 1002);
 	ck_assert_uint_eq(b.w.opens, before);
-	ck_assert_uint_le(sizeof(struct core_partition), 160);
+	ck_assert_uint_le(sizeof(struct core_partition), 192);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* describe_log_dirs.c - key 35: what lies in each directory of log.dirs (KIP-113, KIP-827). A
  * partition that was never written is reported with size 0: it belongs to its directory, though it
- * has no folder yet. */
+ * has no folder yet. One that moves stands in both directories: where it goes, as a future one, with the offsets it
+ * lags behind. */
 #include "protocol/gen/describe_log_dirs.h"
 #include "src/api/fold.h"
 #include "src/api/handlers.h"
@@ -21,9 +22,11 @@ struct listing {
 static void
 add_part(struct listing *l, struct core_partition *p)
 {
-	struct st_log *log;
+	struct st_log *log, *future = NULL;
+	uint32_t to = UINT32_MAX;
 
-	if (p == NULL || p->dir != l->index || core_open(p, &log) != RK_OK)
+	if (p == NULL || p->offline || (!(core_moving(p, &to, &future) && to == l->index) && p->dir != l->index)
+	    || core_open(p, &log) != RK_OK)
 		return;
 	if (l->of != p->topic) {
 		if ((uint32_t)l->dir->topics.len == l->cap)
@@ -39,6 +42,12 @@ add_part(struct listing *l, struct core_partition *p)
 		return;
 	part_out *o = &l->topic->partitions.at[l->topic->partitions.len++];
 	o->partition_index = p->index;
+	if (to == l->index) {
+		o->is_future_key = true;
+		o->partition_size = future == NULL ? 0 : st_log_bytes(future);
+		o->offset_lag = core_end(p) - (future == NULL ? 0 : st_log_end(future));
+		return;
+	}
 	o->partition_size = log == NULL ? 0 : st_log_bytes(log);
 	o->offset_lag = rk_max(0, p->high - core_end(p));
 }

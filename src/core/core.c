@@ -32,6 +32,7 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	c->stop_timer = (struct rk_timer){.at_ms = INT64_MAX, .fire = stop_now};
 	core_upkeep_init(c);
 	core_cleaner_init(c);
+	core_moves_init(c);
 	core_sessions_init(&c->sessions);
 	core_isr_init(c);
 	core_lead_init(c);
@@ -48,19 +49,6 @@ among(const int32_t *at, int32_t len, int32_t id)
 	for (int32_t i = 0; i < len; i++)
 		if (at[i] == id)
 			return true;
-	return false;
-}
-
-/* The directory that the metadata names for this node's replica; false: none of ours. */
-static bool
-assigned_dir(const struct core *c, const struct kp_partition_record *r, uint8_t *dir)
-{
-	for (int32_t i = 0; i < r->replicas.len && i < r->directories.len; i++)
-		for (uint32_t d = 0; r->replicas.at[i] == c->node_id && d < c->dirs; d++)
-			if (rk_uuid_eq(r->directories.at[i], st_dir_id(c->dir[d]))) {
-				*dir = (uint8_t)d;
-				return true;
-			}
 	return false;
 }
 
@@ -91,9 +79,11 @@ drop_partition(struct core_partition *p)
 	struct core *c = core_of(p);
 
 	core_cleaner_forget(p);
+	core_move_drop(p);
 	core_lead_over(p, RK_UNKNOWN_TOPIC_OR_PARTITION);
 	forget_log(p);
 	rk_list_del(&p->touched);
+	rk_list_del(&p->place);
 	rk_assert(c->partitions > 0 && c->held[p->dir] > 0);
 	c->partitions--;
 	c->held[p->dir]--;
@@ -123,12 +113,13 @@ take_partition(struct core_topic *t, const struct kp_partition_record *r)
 	if (p == NULL) {
 		p = core_partition_make(t, r->partition_id);
 		p->mine = true;
-		if (assigned_dir(c, r, &dir)) {
+		if (core_assigned_dir(c, r, &dir)) {
 			c->held[p->dir]--;
 			p->dir = dir;
 			c->held[dir]++;
 		}
 	}
+	core_told(p, r);
 	core_lead(p, r);
 }
 
@@ -162,6 +153,18 @@ struct seen { /* st_dir_each's listing, kept: logs may not be opened while it ru
 	uint32_t found, strays;
 };
 
+/* It was found in another directory before the one that the metadata names: a move was over, but for the removal. */
+static void
+give_way(struct core_partition *p)
+{
+	struct core *c = core_of(p);
+
+	rk_say(RK_WARN, "%s-%d lies in two directories; the copy in %s is older, and is removed.", p->topic->name.at,
+	    p->index, st_dir_path(c->dir[p->dir]));
+	if (st_dir_discard(c->dir[p->dir], p->topic->name, p->index) == RK_OK)
+		p->found = false;
+}
+
 static void
 see(void *arg, const struct st_found *f)
 {
@@ -171,6 +174,12 @@ see(void *arg, const struct st_found *f)
 
 	if (rk_str_is(f->topic, "__cluster_metadata"))
 		return;
+	if (p != NULL && f->future) {
+		core_move_found(p, s->dir);
+		return;
+	}
+	if (p != NULL && p->found && p->told == s->dir)
+		give_way(p);
 	if (p == NULL || p->found) { /* not ours, or here a second time */
 		struct stray *one = rk_arena_get(&s->arena, 1, sizeof *one);
 		if (one == NULL)
@@ -297,8 +306,11 @@ core_load(struct core *c, const struct meta_view *view)
 	rk_arena_free(&arena);
 	for (uint32_t d = 0; d < c->dirs; d++)
 		good += list_dir(c, (uint8_t)d) == RK_OK;
+	core_moves_load(c);
 	recover(c);
 	c->loaded = true;
+	rk_list_each(&c->moves, m)
+		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
 	core_clean_soon(c);
 	core_dirs_tick(c);
 	rk_say(RK_INFO, "This broker holds %" PRIu32 " partitions and leads %" PRIu32 " of them.",
@@ -519,6 +531,7 @@ close_log(struct core_partition *p)
 	struct core *c = core_of(p);
 	struct st_log *log = p->log;
 
+	core_move_close(p);
 	if (log == NULL)
 		return;
 	rk_assert(st_log_broken(log) || st_log_stable(log) == st_log_end(log));
@@ -594,6 +607,7 @@ core_stop(struct core *c, int64_t broker_epoch, rk_done *done, void *arg)
 	c->stopped_arg = arg;
 	c->stop_epoch = broker_epoch;
 	core_upkeep_stop(c);
+	rk_timer_stop(c->timers, &c->move_timer);
 	core_isr_stop(c);
 	core_follow_stop(c);
 	each_partition(c, send_away);
@@ -613,6 +627,7 @@ core_free(struct core *c)
 
 	rk_assert(c->magic == CORE_MAGIC);
 	core_upkeep_stop(c);
+	rk_timer_stop(c->timers, &c->move_timer);
 	core_cleaner_free(c);
 	core_isr_stop(c);
 	core_follow_stop(c);

@@ -72,6 +72,10 @@ struct core_partition {
 	bool unsynced;         /* wants a sync at the end of this round */
 	bool moved;            /* readers are to be woken at the end of this round */
 	bool broken;           /* a write failed: no append is taken until the node starts anew */
+	bool offline;          /* its directory has failed, or was not there at start */
+	uint8_t told;          /* the directory that the metadata names: an index, or one of CORE_DIR_* */
+	struct core_move *move; /* to another directory of this node; NULL: none */
+	struct rk_list place;  /* in core->misplaced or core->placing (place.c) */
 	bool last_sync;        /* core_stop waits for its last sync */
 	int64_t high;          /* high watermark */
 	struct rk_list acks;   /* of core_wait, ascending by need */
@@ -168,6 +172,26 @@ struct core_watcher {
 	void (*heard)(struct core_watcher *, struct core_partition *, enum core_lead, int32_t leader_epoch);
 };
 void core_listen(struct core *, struct core_watcher *); /* until the core's end */
+
+/* --- the directories of this node (place.c, move.c) */
+/* AlterReplicaLogDirs: the partition is to lie in the directory of that path; what moves it comes later. The one it
+ * lies in: a move that is under way is given up. RK_LOG_DIR_NOT_FOUND, RK_KAFKA_STORAGE_ERROR (that directory, or
+ * the partition, is offline; or, for a new move, any directory), RK_UNKNOWN_TOPIC_OR_PARTITION,
+ * RK_NOT_LEADER_OR_FOLLOWER (no replica here), RK_INVALID_TOPIC_EXCEPTION (the name is too long for a folder that
+ * moves). */
+rk_must_use enum rk_err core_move(struct core *, struct rk_str topic, int32_t index, struct rk_str path);
+/* Where it moves to, and what is there of it (*log NULL: nothing yet). False: it stays. */
+bool core_moving(const struct core_partition *, uint32_t *dir, struct st_log **log);
+/* The log was cut back to offset: so is what was copied of it. */
+void core_move_cut(struct core_partition *, int64_t offset);
+/* Partitions that lie (or are about to lie) elsewhere than the metadata says. take: the next to be told to the
+ * controller, and its directory; NULL: none. again: those that were taken and of which no record has come are to be
+ * told once more. */
+bool core_misplaced(const struct core *);
+bool core_placing(const struct core *);
+struct core_partition *core_misplaced_take(struct core *, struct rk_uuid *dir);
+void core_misplaced_again(struct core *);
+uint32_t core_dirs_lost(const struct core *); /* directories that have failed, those at start included */
 
 /* --- appending */
 struct core_record_error {

@@ -169,8 +169,10 @@ cut_to(struct core_follow *f, int64_t to)
 		rk_say(RK_INFO, "%s-%d: cut from offset %" PRId64 " to %" PRId64 ", where broker %d's log differs.",
 		    p->topic->name.at, p->index, end, to, p->leader);
 	}
-	if (to < end)
+	if (to < end) {
 		core_cleaner_forget(p);
+		core_move_cut(p, to);
+	}
 	enum rk_err err = st_log_truncate(p->log, to);
 	core_dirty(p);
 	core_advance(p);

@@ -8,6 +8,8 @@
 #include "src/core/throttle.h"
 #include "storage/compact.h"
 
+/* What the metadata says of a replica's directory besides those that are here. */
+enum { CORE_DIR_NONE = 253, CORE_DIR_OTHER = 254, CORE_DIR_UNTOLD = 255 };
 enum { CORE_DIRS_MAX = 64, CORE_POINTS_MS = 5000, CORE_APIS = 128 };
 
 /* The log cleaner (cleaner.c). */
@@ -33,7 +35,11 @@ struct core {
 	struct st_dir *dir[CORE_DIRS_MAX];
 	bool clean[CORE_DIRS_MAX];    /* was closed cleanly, says its marker */
 	uint32_t held[CORE_DIRS_MAX]; /* partitions in it, for placing new ones */
-	uint32_t dirs;
+	bool lost[CORE_DIRS_MAX];     /* has failed, and its partitions were taken offline */
+	uint32_t dirs, dirs_lost;
+	struct rk_list moves;         /* of core_move */
+	struct rk_list misplaced, placing; /* partitions whose directory the controller is to be told; was told */
+	struct rk_timer move_timer;
 	struct rk_map by_name, by_id; /* of core_topic */
 	struct conf_pool pool;
 	uint32_t partitions, leaders;
@@ -144,6 +150,25 @@ void core_isr_init(struct core *);
 void core_isr_watch(struct core *); /* there are sets: rounds are to run */
 void core_isr_stop(struct core *);
 void core_isr_flush(struct core *);
+
+/* --- place.c */
+/* The record names a directory of ours for our replica. */
+bool core_assigned_dir(const struct core *, const struct kp_partition_record *, uint8_t *dir);
+void core_told(struct core_partition *, const struct kp_partition_record *); /* what the metadata says now */
+void core_place(struct core_partition *); /* where it lies has changed: is it as the metadata says? */
+uint8_t core_wanted_dir(const struct core_partition *);
+void core_dirs_look(struct core *);       /* has a directory failed? */
+
+/* --- move.c */
+void core_moves_init(struct core *);
+uint8_t core_move_near(const struct core_partition *); /* it has caught up in that directory; CORE_DIRS_MAX: no */
+void core_move_soon(struct core_partition *);          /* there may be more to copy; harmless when it does not move */
+void core_move_drop(struct core_partition *);          /* given up, with what was copied; harmless likewise */
+void core_move_lost(struct core_partition *, uint8_t dir);
+void core_move_found(struct core_partition *, uint8_t dir); /* a -future folder, at start */
+void core_moves_load(struct core *);                   /* every directory was listed */
+void core_move_close(struct core_partition *);         /* a clean stop */
+void core_move_free(struct core_partition *);          /* without a write */
 
 /* --- upkeep.c */
 void core_upkeep_init(struct core *);

@@ -272,6 +272,8 @@ core_advance(struct core_partition *p)
 		advance_high(p);
 	else if (p->follow != NULL)
 		core_follow_stable(p);
+	if (p->move != NULL)
+		core_move_soon(p);
 	if (p->broken)
 		fail_acks(p, RK_KAFKA_STORAGE_ERROR);
 	if (c->stopping && c->stop_left > 0 && (p->broken || st_log_stable(log) == st_log_end(log)))
@@ -341,6 +343,7 @@ void
 core_flush(struct core *c)
 {
 	rk_assert(c->magic == CORE_MAGIC);
+	core_dirs_look(c);
 	while (
 	    !rk_list_empty(&c->touched)) { /* every partition leaves the list with its wishes met */
 		struct core_partition *p = rk_of(c->touched.next, struct core_partition, touched);

@@ -136,6 +136,8 @@ core_topic_free(struct core_topic *t)
 		core_lead_over(p, RK_OK);
 		rk_assert(rk_list_empty(&p->acks) && rk_list_empty(&p->fetches));
 		rk_list_del(&p->touched);
+		rk_list_del(&p->place);
+		core_move_free(p);
 		if (p->log != NULL)
 			st_log_free(p->log);
 		rk_assert(c->partitions > 0 && c->held[p->dir] > 0);
@@ -196,6 +198,8 @@ core_partition_make(struct core_topic *t, int32_t index)
 	rk_list_init(&p->acks);
 	rk_list_init(&p->fetches);
 	rk_list_init(&p->touched);
+	rk_list_init(&p->place);
+	p->told = CORE_DIR_NONE;
 	c->held[p->dir]++;
 	c->partitions++;
 	t->partition[index] = p;
