@@ -333,6 +333,7 @@ bool raft_leads(const struct raft *);                  /* the node may append, w
 bool raft_is_voter(const struct raft *);
 const char *raft_role_name(enum raft_role);
 const struct raft_set *raft_set_now(const struct raft *);          /* in force, committed or not */
+const struct raft_voter *raft_voter_by_id(const struct raft *, int32_t id);
 const struct raft_set *raft_set_at(const struct raft *, int64_t end); /* in force below end; NULL: forgotten,
  * so many came since: take the snapshot at a later end */
 const struct raft_voter *raft_voter_by_id(const struct raft *, int32_t id); /* NULL: no voter in force has this id */

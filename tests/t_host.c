@@ -54,6 +54,12 @@ node_ready(const struct node *n)
 	return n->file != NULL;
 }
 
+const char *
+node_why(const struct node *n)
+{
+	return node_ready(n) ? NULL : "it is not registered";
+}
+
 static atomic_bool failing;
 
 bool

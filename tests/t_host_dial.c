@@ -25,6 +25,7 @@ static struct rk_arena arena;
 
 enum rk_err node_start(struct rk_env *e, struct conf *c, struct node **o) { (void)e; (void)c; *o = NULL; return RK_OK; }
 bool node_ready(const struct node *n) { return n != NULL; }
+const char *node_why(const struct node *n) { return n == NULL ? "" : NULL; }
 bool node_failed(const struct node *n) { return n == NULL; }
 void node_opened(struct node *n, struct rk_conn *c, uint32_t l) { (void)c; (void)l; n->opened++; }
 void node_sent(struct node *n, struct rk_conn *c) { (void)c; n->sent++; }

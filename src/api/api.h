@@ -28,6 +28,15 @@ enum api_where {
 	API_RUNS = 3,        /* a mask: one of the three above */
 	API_CONTROLLERS = 4, /* a flag: served on controller listeners too */
 	API_INTERNAL = 8,    /* a flag: not on brokers' listeners */
+	API_LEADER = 16,     /* a flag: only the quorum's leader can answer it, as it does CONTROL rows */
+};
+
+/* A request out of an Envelope. */
+struct api_packed {
+	const char *at; /* its bytes, with the header; the envelope's frame */
+	uint32_t len;
+	struct kp_head head;
+	struct rk_str principal, peer; /* in the outer call's arena */
 };
 
 /* What the node tells handlers about itself: one for all calls, kept current by src/node. */
@@ -50,6 +59,10 @@ struct api_shared {
 	/* What concerns the metadata quorum (Vote ... UpdateRaftVoter, FetchSnapshot, DescribeQuorum, Fetch of
 	 * __cluster_metadata) is answered by src/node, which knows raft: the handler hands the call on whole. */
 	enum api_fate (*quorum)(struct api_call *, const void *req, void *res);
+	/* A request that came in an Envelope: RK_OK: it is under way, the outer call will be finished. */
+	enum rk_err (*unpacked)(struct api_call *outer, const struct api_packed *);
+	/* The active controller has planned a heartbeat that was in order. */
+	void (*heartbeat)(struct api_call *, const struct kp_broker_heartbeat_req *);
 	/* Hands out the next producer id, or RK_COORDINATOR_LOAD_IN_PROGRESS while a block is fetched. */
 	enum rk_err (*producer_id)(struct api_shared *, int64_t *);
 };
@@ -80,6 +93,13 @@ void api_finish(struct api_call *);
 /* After a CONTROL row ran and its plan is to be forgotten: what succeeded carries err and why instead. */
 void api_refuse(struct api_call *, enum rk_err err, struct rk_str why);
 
+/* The whole answer is this error, in Kafka's shape for this API (c->req is read); why null: Kafka's own words. */
+void api_fail(struct api_call *, enum rk_err err, struct rk_str why);
+/* Does the answer carry this error, for all of the request? */
+bool api_failed(int16_t key, const void *res, enum rk_err err);
+/* A principal ("User:name") as an Envelope carries it; null: the arena is over. */
+struct rk_str api_principal_bytes(struct rk_str text, struct rk_arena *);
+
 /* The row of an API that is served; NULL: not advertised. */
 struct api_row {
 	int16_t key;
@@ -91,6 +111,8 @@ struct api_row {
 const struct api_row *api_row(int16_t key);
 /* On a controller listener, or on a broker's: is it served, and advertised, there? */
 bool api_served(const struct api_row *, bool controller);
+/* A broker that is not the active controller sends it there in an Envelope. */
+bool api_forwarded(const struct api_row *);
 extern const struct api_row api_rows[];
 extern const uint32_t api_rows_count;
 /* How api_finish reaches the node: set once by src/node. */

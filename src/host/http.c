@@ -106,6 +106,16 @@ metrics(struct host_world *w, struct evhttp_request *q)
 }
 
 static void
+ready(struct host_world *w, struct evhttp_request *q)
+{
+	const char *why = w->node == NULL ? "starting" : node_why(w->node);
+	char line[300];
+
+	snprintf(line, sizeof line, "not ready: %s\n", why == NULL ? "" : why);
+	plain(q, why == NULL ? 200 : 503, why == NULL ? "ready\n" : line);
+}
+
+static void
 on_request(struct evhttp_request *q, void *arg)
 {
 	struct host_world *w = arg;
@@ -123,10 +133,8 @@ on_request(struct evhttp_request *q, void *arg)
 		plain(q, 404, "try /metrics, /health/live or /health/ready\n");
 	else if (w->stopping)
 		plain(q, 503, "not ready: the server is stopping\n");
-	else if (w->node == NULL || !node_ready(w->node))
-		plain(q, 503, "not ready: this broker is not registered and unfenced, or no leader is known\n");
 	else
-		plain(q, 200, "ready\n");
+		ready(w, q);
 }
 
 static bool

@@ -36,18 +36,6 @@ unfence(struct meta_plan *p, const struct kp_register_broker_record *b)
 	meta_plan_change_all(p, META_NO_LEADER, &how);
 }
 
-/* Leaderships and ISRs move away; the broker may stop once it leads nothing that another could lead. */
-static void
-leave(struct meta_plan *p, const struct kp_register_broker_record *b)
-{
-	struct meta_candidates all = meta_candidates(p);
-	struct meta_change how = { .brokers = &all, .gone = b->broker_id, .back = -1 };
-
-	if (!b->in_controlled_shutdown)
-		change_registration(p, b, 0, 1);
-	meta_plan_change_all(p, b->broker_id, &how);
-}
-
 static bool
 leads(struct meta_plan *p, int32_t broker)
 {
@@ -72,6 +60,38 @@ meta_fence_broker(struct meta_plan *p, int32_t id)
 		fence(p, &b);
 }
 
+/* --- heartbeats: what the broker is, what it wants, what it shall be next (KIP-631, facts/broker.md 1) */
+
+static bool
+taken_over(struct meta_plan *p, int32_t id)
+{
+	struct meta_sessions *s = p->sessions;
+
+	return s == NULL || s->reached(s, *s->leaving(s, id), id);
+}
+
+/* Leaderships and ISRs move away. It may stop once it leads nothing that another could lead, and whoever leads
+ * now knows of it: until then it sends clients and followers to the new leaders. */
+static bool
+leave(struct meta_plan *p, const struct kp_register_broker_record *b)
+{
+	struct meta_candidates all = meta_candidates(p);
+	struct meta_change how = { .brokers = &all, .gone = b->broker_id, .back = -1 };
+	bool led = leads(p, b->broker_id);
+	uint32_t before = p->count;
+
+	if (led && !b->in_controlled_shutdown)
+		change_registration(p, b, 0, 1);
+	if (led)
+		meta_plan_change_all(p, b->broker_id, &how);
+	if (p->count > before && p->sessions != NULL)
+		*p->sessions->leaving(p->sessions, b->broker_id) = p->base_offset + p->count - 1;
+	if (leads(p, b->broker_id) || !taken_over(p, b->broker_id))
+		return false;
+	fence(p, b);
+	return true;
+}
+
 void
 meta_broker_heartbeat(struct meta_plan *p, int16_t version, const struct kp_broker_heartbeat_req *q,
     struct kp_broker_heartbeat_res *res)
@@ -94,14 +114,11 @@ meta_broker_heartbeat(struct meta_plan *p, int16_t version, const struct kp_brok
 			unfence(p, &b);
 			res->is_fenced = false;
 		}
-	} else if (q->want_shut_down) {
-		leave(p, &b);
-		if (!leads(p, q->broker_id)) {
-			change_registration(p, &b, 1, 0);
-			res->should_shut_down = res->is_fenced = true;
-		}
 	} else if (q->want_fence) {
 		fence(p, &b);
+		res->should_shut_down = q->want_shut_down;
 		res->is_fenced = true;
+	} else if (q->want_shut_down && leave(p, &b)) {
+		res->should_shut_down = res->is_fenced = true;
 	}
 }

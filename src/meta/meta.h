@@ -141,6 +141,16 @@ rk_must_use enum rk_err meta_apply(struct meta_image *, const uint8_t *batches, 
 rk_must_use enum rk_err meta_each(const uint8_t *batches, uint32_t len, struct rk_arena *,
     meta_heard *, void *arg);
 
+/* What the active controller knows of brokers beyond the log: src/node/sessions.c. */
+struct meta_sessions {
+	/* It was heard of within its session, and nothing says that it has died since. */
+	bool (*alive)(struct meta_sessions *, int32_t broker);
+	/* Every active broker but this one has reported that it has applied the record at the offset. */
+	bool (*reached)(struct meta_sessions *, int64_t offset, int32_t but);
+	/* The last record by which leaderships of a broker that wants to leave went to others; -1: none yet. */
+	int64_t *(*leaving)(struct meta_sessions *, int32_t broker);
+};
+
 /* --- planning: the active controller. A batch of requests shares one top transaction; each request is
  * planned in a child and kept or dropped as a whole (a request that reports errors topic by topic keeps
  * what it planned for the others). */
@@ -155,6 +165,7 @@ struct meta_plan {
 	int64_t base_offset;     /* where the batch will stand in the log: RegisterBroker's epoch */
 	uint32_t mark;           /* count at the child's beginning */
 	uint64_t bytes;          /* of values: a batch must stay below 8 MiB, so begin no request past 4 */
+	struct meta_sessions *sessions; /* NULL: nobody is alive but whom the log says is */
 	const char *cluster_id;  /* what a registering broker must name; NULL: not looked at */
 	struct rk_arena *scratch;
 	int16_t version;         /* the finalised metadata.version */
@@ -209,6 +220,10 @@ bool meta_balance(struct meta_plan *, uint32_t limit);
  * unclean.leader.election.interval.ms. true: there may be more. */
 bool meta_elect_unclean(struct meta_plan *, uint32_t limit);
 enum { META_ELECT_MAX = 1000 }; /* Kafka's limit for both */
+/* A new active controller's first records: a metadata transaction that its predecessor left open is aborted. */
+void meta_activate(struct meta_plan *);
+/* A record that says nothing and moves the log's end: whoever follows the log sees that it lives. */
+void meta_no_op(struct meta_plan *);
 /* The first records of an empty log: from bootstrap.checkpoint's batches, in a metadata transaction. */
 rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkpoint, uint32_t len);
 

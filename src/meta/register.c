@@ -149,6 +149,10 @@ register_broker(struct meta_plan *p, const struct kp_broker_registration_req *q,
 		return err;
 	bool known = meta_broker(&p->view, q->broker_id, p->arena, &old);
 	bool same = known && rk_uuid_eq(old.incarnation_id, q->incarnation_id);
+	if (known && !same && p->sessions != NULL && p->sessions->alive(p->sessions, q->broker_id))
+		return *why = rk_lit("Another broker is registered with that broker id. If the broker was recently restarted "
+		    "this should self-resolve once the heartbeat manager expires the broker's session."),
+		    RK_DUPLICATE_BROKER_REGISTRATION;
 	*epoch = same ? old.broker_epoch : p->base_offset + p->mark;
 	if (known && !same)
 		clean_up(p, q, &old);

@@ -1,183 +1,182 @@
-/* broker.c - this node's broker as the controller sees it, and what the broker asks of the controller.
+/* broker.c - this node's place in the cluster: it registers, keeps its session, is unfenced, and leaves.
  *
- * A combined node registers through the same plans that a remote broker's requests go through. One batch
- * of the log holds its controller's registration, its broker's, and the unfencing; the broker epoch is that
- * batch's first offset. After it is committed the node serves. */
+ *	OUT         not registered in this life (or the controllers have forgotten it)
+ *	ENTERING    a registration is under way
+ *	CATCHING    registered and fenced; the image does not have that registration yet. When it has, it has all that
+ *	            was before, and the logs are loaded
+ *	STANDING    the logs are there: the next heartbeat asks to be unfenced
+ *	IN          unfenced: clients are served
+ *
+ * A node that is the active controller itself when it starts has no need of the steps: one batch of the log holds its
+ * controller's registration, its broker's, the unfencing and a first block of producer ids (the broker epoch is that
+ * batch's first offset), and it serves when that is committed. While it stays the active controller it sends no
+ * heartbeats to itself: a controller that lives is a broker that lives.
+ *
+ * The lease: the controllers fence a broker that they have not heard of for its session's time. So a broker that for
+ * so long, counted from when its last answered heartbeat was sent, has not heard from them may have been
+ * replaced, and answers no client until it has. */
 #include "base/mem.h"
 #include "base/say.h"
-#include "protocol/gen/allocate_producer_ids.h"
 #include "protocol/gen/broker_heartbeat.h"
 #include "protocol/gen/broker_registration.h"
 #include "protocol/gen/controller_registration.h"
-#include "protocol/gen/create_topics.h"
 #include "src/node/inside.h"
 
-enum { CREATES_MAX = 1000 };
-
-struct create { /* one topic that auto.create.topics.enable asks for */
-	struct node_errand errand;
-	struct node_broker *broker;
-	struct rk_list link;
-	char name[250];
-};
+enum { MV_CONTROLLERS = 15, AGAIN_MS = 100, SOON_MS = 50, LEAVING_MS = 20 };
+enum phase { OUT, ENTERING, CATCHING, STANDING, IN };
 
 struct node_broker {
 	struct node *node;
-	struct node_errand bootstrap, enter, ids;
+	struct node_errand enter;
 	struct rk_uuid incarnation;
-	int64_t previous_epoch;   /* of the clean-shutdown markers; -1: not clean */
-	bool loaded, entered, entering, bootstrapping;
-	int64_t next_id, end_id;  /* producer ids to hand out */
-	int64_t more_id, more_end; /* the block after */
-	bool asking;
-	struct rk_list creates;
-	uint32_t creating;
+	int64_t previous_epoch;   /* of the clean-shutdown markers, or this life's registration before; -1: not clean */
+	enum phase phase;
+	bool loaded, served;      /* the logs; it has been IN in this life */
+	struct rk_arena words, creg_words; /* the arrays of what is asked */
+	struct node_ask reg, beat, creg;
+	struct kp_broker_registration_req reg_req;
+	struct kp_broker_heartbeat_req beat_req;
+	struct kp_controller_registration_req creg_req;
+	struct rk_timer next;     /* the next heartbeat or registration */
+	struct rk_timer give_up;  /* initial.broker.registration.timeout.ms */
+	struct rk_timer lease;
+	struct rk_timer creg_again;
+	bool beat_again;          /* something changed while one was under way */
+	bool cut_off;
+	int64_t sent_ms, heard_ms; /* the heartbeat under way; the last that was answered, when it was sent */
+	int64_t seen;             /* applied when the controller's registration was last looked at */
+	int32_t seen_leader;
+	struct rk_say_limit refused;
+	/* leaving */
+	void (*left)(struct node *);
+	struct rk_timer left_soon;
 };
 
+static void beat_now(struct node_broker *);
+static void set_in(struct node_broker *);
+
+/* --- what it says of itself */
+
+#define LISTENERS(n, q, arena, controllers)                                                           \
+	do {                                                                                          \
+		(q)->listeners.at = rk_arena_get(arena, (n)->conf->listener_count, sizeof *(q)->listeners.at); \
+		for (uint32_t i_ = 0; (q)->listeners.at != NULL && i_ < (n)->conf->listener_count; i_++) { \
+			const struct conf_listener *l_ = &(n)->conf->listener[i_];                    \
+			if (l_->is_controller != (controllers) || l_->advertised_host == NULL)        \
+				continue;                                                             \
+			(q)->listeners.at[(q)->listeners.len].name = rk_str_of(l_->name);             \
+			(q)->listeners.at[(q)->listeners.len].host = rk_str_of(l_->advertised_host);  \
+			(q)->listeners.at[(q)->listeners.len].port = (uint16_t)l_->advertised_port;   \
+			(q)->listeners.at[(q)->listeners.len++].security_protocol = (int16_t)l_->protocol; \
+		}                                                                                     \
+	} while (0)
+
+#define FEATURES(q, arena)                                                                            \
+	do {                                                                                          \
+		(q)->features.at = rk_arena_get(arena, meta_supported_count, sizeof *(q)->features.at); \
+		(q)->features.len = (q)->features.at == NULL ? 0 : (int32_t)meta_supported_count;     \
+		for (int32_t i_ = 0; i_ < (q)->features.len; i_++) {                                  \
+			(q)->features.at[i_].name = rk_str_of(meta_supported[i_].name);               \
+			(q)->features.at[i_].min_supported_version = meta_supported[i_].min;          \
+			(q)->features.at[i_].max_supported_version = meta_supported[i_].max;          \
+		}                                                                                     \
+	} while (0)
+
 static void
-plan_bootstrap(struct node_errand *e, struct meta_plan *p)
+say_controller(struct node_broker *b, struct kp_controller_registration_req *q, struct rk_arena *a)
 {
-	struct node_broker *b = rk_of(e, struct node_broker, bootstrap);
 	struct node *n = b->node;
-	char path[PATH_MAX];
-	struct rk_str text;
 
-	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", n->conf->metadata_dir);
-	enum rk_err err = rk_env_slurp(n->env, path, p->arena, &text);
-	if (err == RK_OK)
-		err = meta_bootstrap(p, (const uint8_t *)text.at, (uint32_t)text.len);
-	if (err != RK_OK) {
-		rk_say(RK_FATAL, "%s cannot be read (%s), and the cluster has no metadata yet: format the directory "
-		    "again with rookery-storage format.", path, rk_err_name(err));
-		node_fail(n, "no bootstrap metadata");
-	}
+	kp_defaults(&kp_controller_registration_req_d, q);
+	q->controller_id = n->conf->node_id;
+	q->incarnation_id = b->incarnation;
+	LISTENERS(n, q, a, true);
+	FEATURES(q, a);
 }
 
 static void
-bootstrapped(struct node_errand *e, enum rk_err err)
+say_broker(struct node_broker *b, struct kp_broker_registration_req *q, struct rk_arena *a)
 {
-	struct node_broker *b = rk_of(e, struct node_broker, bootstrap);
+	struct node *n = b->node;
 
-	b->bootstrapping = false;
-	if (err == RK_OK)
-		node_broker_lead(b->node);
-}
-
-static void
-plan_controller(struct node *n, struct node_broker *b, struct meta_plan *p)
-{
-	struct kp_controller_registration_req q;
-	struct kp_controller_registration_res a;
-	uint32_t k = 0;
-
-	kp_defaults(&kp_controller_registration_req_d, &q);
-	kp_defaults(&kp_controller_registration_res_d, &a);
-	q.controller_id = n->conf->node_id;
-	q.incarnation_id = b->incarnation;
-	q.listeners.at = rk_arena_get(p->arena, n->conf->listener_count, sizeof *q.listeners.at);
-	for (uint32_t i = 0; i < n->conf->listener_count; i++) {
-		const struct conf_listener *l = &n->conf->listener[i];
-		if (!l->is_controller)
-			continue;
-		q.listeners.at[k].name = rk_str_of(l->name);
-		q.listeners.at[k].host = rk_str_of(l->advertised_host);
-		q.listeners.at[k].port = l->advertised_port;
-		q.listeners.at[k].security_protocol = (int16_t)l->protocol;
-		k++;
-	}
-	q.listeners.len = (int32_t)k;
-	q.features.at = rk_arena_get(p->arena, meta_supported_count, sizeof *q.features.at);
-	q.features.len = (int32_t)meta_supported_count;
-	for (uint32_t i = 0; i < meta_supported_count; i++) {
-		q.features.at[i].name = rk_str_of(meta_supported[i].name);
-		q.features.at[i].min_supported_version = meta_supported[i].min;
-		q.features.at[i].max_supported_version = meta_supported[i].max;
-	}
-	meta_register_controller(p, &q, &a);
-}
-
-static void
-plan_registration(struct node *n, struct node_broker *b, struct meta_plan *p)
-{
-	struct kp_broker_registration_req q;
-	struct kp_broker_registration_res a;
-	uint32_t k = 0;
-
-	kp_defaults(&kp_broker_registration_req_d, &q);
-	kp_defaults(&kp_broker_registration_res_d, &a);
-	q.broker_id = n->conf->node_id;
-	q.cluster_id = rk_str_of(n->cluster_id);
-	q.incarnation_id = b->incarnation;
-	q.previous_broker_epoch = b->previous_epoch;
-	q.rack = rk_str_of(n->conf->broker_rack);
-	q.listeners.at = rk_arena_get(p->arena, n->conf->listener_count, sizeof *q.listeners.at);
-	for (uint32_t i = 0; i < n->conf->listener_count; i++) {
-		const struct conf_listener *l = &n->conf->listener[i];
-		if (l->is_controller)
-			continue;
-		q.listeners.at[k].name = rk_str_of(l->name);
-		q.listeners.at[k].host = rk_str_of(l->advertised_host);
-		q.listeners.at[k].port = l->advertised_port;
-		q.listeners.at[k].security_protocol = (int16_t)l->protocol;
-		k++;
-	}
-	q.listeners.len = (int32_t)k;
-	q.features.at = rk_arena_get(p->arena, meta_supported_count, sizeof *q.features.at);
-	q.features.len = (int32_t)meta_supported_count;
-	for (uint32_t i = 0; i < meta_supported_count; i++) {
-		q.features.at[i].name = rk_str_of(meta_supported[i].name);
-		q.features.at[i].min_supported_version = meta_supported[i].min;
-		q.features.at[i].max_supported_version = meta_supported[i].max;
-	}
-	q.log_dirs.at = rk_arena_get(p->arena, n->dirs, sizeof *q.log_dirs.at);
-	for (uint32_t i = 0; i < n->dirs; i++)
+	kp_defaults(&kp_broker_registration_req_d, q);
+	q->broker_id = n->conf->node_id;
+	q->cluster_id = rk_str_of(n->cluster_id);
+	q->incarnation_id = b->incarnation;
+	q->previous_broker_epoch = b->previous_epoch;
+	q->rack = rk_str_of(n->conf->broker_rack);
+	LISTENERS(n, q, a, false);
+	FEATURES(q, a);
+	q->log_dirs.at = rk_arena_get(a, n->dirs, sizeof *q->log_dirs.at);
+	for (uint32_t i = 0; q->log_dirs.at != NULL && i < n->dirs; i++)
 		if (!st_dir_failed(n->dir[i]))
-			q.log_dirs.at[q.log_dirs.len++] = st_dir_id(n->dir[i]);
-	meta_register_broker(p, 4, &q, &a);
-	if (a.error_code != 0) {
-		rk_say(RK_FATAL, "The controller refuses this broker's registration: %s.",
-		    rk_err_name(rk_err_of_wire(a.error_code)));
-		node_fail(n, "the broker cannot register");
-		return;
-	}
-	n->shared.broker_epoch = a.broker_epoch;
+			q->log_dirs.at[q->log_dirs.len++] = st_dir_id(n->dir[i]);
 }
 
 static void
-plan_ids(struct node_errand *e, struct meta_plan *p)
+say_beat(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_arena *a)
 {
-	struct node_broker *b = rk_of(e, struct node_broker, ids);
-	struct kp_allocate_producer_ids_req q;
-	struct kp_allocate_producer_ids_res a;
+	struct node *n = b->node;
 
-	kp_defaults(&kp_allocate_producer_ids_req_d, &q);
-	kp_defaults(&kp_allocate_producer_ids_res_d, &a);
-	q.broker_id = b->node->conf->node_id;
-	q.broker_epoch = b->node->shared.broker_epoch;
-	meta_allocate_producer_ids(p, &q, &a);
-	b->more_id = a.producer_id_start;
-	b->more_end = a.error_code == 0 ? a.producer_id_start + a.producer_id_len : a.producer_id_start;
+	kp_defaults(&kp_broker_heartbeat_req_d, q);
+	q->broker_id = n->conf->node_id;
+	q->broker_epoch = n->shared.broker_epoch;
+	q->current_metadata_offset = node_quorum_applied(n) - 1;
+	q->want_fence = b->phase < STANDING;
+	q->want_shut_down = b->left != NULL;
+	q->offline_log_dirs.at = rk_arena_get(a, n->dirs, sizeof *q->offline_log_dirs.at);
+	for (uint32_t i = 0; q->offline_log_dirs.at != NULL && i < n->dirs; i++)
+		if (st_dir_failed(n->dir[i]))
+			q->offline_log_dirs.at[q->offline_log_dirs.len++] = st_dir_id(n->dir[i]);
 }
+
+static bool
+load(struct node_broker *b)
+{
+	struct node *n = b->node;
+	struct meta_view v;
+
+	if (b->loaded)
+		return true;
+	b->loaded = true;
+	meta_view_begin(n->image, &v);
+	if (core_load(n->core, &v) != RK_OK)
+		node_fail(n, "the logs cannot be opened");
+	meta_view_end(&v);
+	return !n->failed;
+}
+
+/* --- all at once, at this node's own desk */
 
 static void
 plan_enter(struct node_errand *e, struct meta_plan *p)
 {
 	struct node_broker *b = rk_of(e, struct node_broker, enter);
 	struct node *n = b->node;
-	struct kp_broker_heartbeat_req q;
-	struct kp_broker_heartbeat_res a;
+	struct kp_controller_registration_req cq;
+	struct kp_controller_registration_res ca = { 0 };
+	struct kp_broker_registration_req rq;
+	struct kp_broker_registration_res ra = { 0 };
+	struct kp_broker_heartbeat_req hq;
+	struct kp_broker_heartbeat_res ha = { 0 };
 
-	plan_controller(n, b, p);
-	plan_registration(n, b, p);
-	kp_defaults(&kp_broker_heartbeat_req_d, &q);
-	kp_defaults(&kp_broker_heartbeat_res_d, &a);
-	q.broker_id = n->conf->node_id;
-	q.broker_epoch = n->shared.broker_epoch;
-	q.current_metadata_offset = INT64_MAX; /* broker and controller read one image */
-	meta_broker_heartbeat(p, 1, &q, &a);
-	rk_assert(a.error_code != 0 || !a.is_fenced || n->failed);
-	if (!n->failed)
-		plan_ids(&b->ids, p); /* the first idempotent producer shall not have to ask twice */
+	say_controller(b, &cq, p->arena);
+	meta_register_controller(p, &cq, &ca);
+	say_broker(b, &rq, p->arena);
+	meta_register_broker(p, 4, &rq, &ra);
+	if (ra.error_code != 0) {
+		rk_say(RK_FATAL, "The controller refuses this broker's registration: %s.",
+		    rk_err_name(rk_err_of_wire(ra.error_code)));
+		node_fail(n, "the broker cannot register");
+		return;
+	}
+	n->shared.broker_epoch = ra.broker_epoch;
+	say_beat(b, &hq, p->arena);
+	hq.want_fence = false;
+	hq.current_metadata_offset = INT64_MAX; /* broker and controller read one image */
+	meta_broker_heartbeat(p, 1, &hq, &ha);
+	rk_assert(ha.error_code != 0 || !ha.is_fenced);
+	node_wishes_plan_ids(n, p); /* the first idempotent producer shall not have to ask twice */
 }
 
 static void
@@ -186,136 +185,454 @@ entered(struct node_errand *e, enum rk_err err)
 	struct node_broker *b = rk_of(e, struct node_broker, enter);
 	struct node *n = b->node;
 
-	b->entering = false;
-	if (err != RK_OK || n->failed)
-		return; /* a new leadership tries again */
-	b->entered = true;
-	n->ready = true;
-	rk_say(RK_INFO, "ready in %" PRId64 " ms: %" PRIu32 " partitions", rk_now(n->env) - n->started_ms,
-	    core_partitions_count(n->core));
-	node_serve_ready(n);
+	node_wishes_ids_kept(n, err == RK_OK);
+	b->phase = OUT;
+	if (err == RK_OK && !n->failed)
+		set_in(b);
 }
 
-/* The cluster has a controller, and it is this node: registers, once the logs are there. */
+static void
+enter_here(struct node_broker *b)
+{
+	struct node *n = b->node;
+	struct meta_view v;
+
+	meta_view_begin(n->image, &v);
+	bool empty = meta_feature(&v, rk_lit("metadata.version")) == 0;
+	meta_view_end(&v);
+	if (empty || !load(b)) /* the bootstrap records come first */
+		return;
+	b->phase = ENTERING;
+	b->enter = (struct node_errand){ .plan = plan_enter, .done = entered };
+	node_errand_add(n, &b->enter);
+}
+
+/* --- registration with a controller that is another node */
+
+static void
+registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t version)
+{
+	struct node_broker *b = rk_of(ask, struct node_broker, reg);
+	const struct kp_broker_registration_res *res = answer;
+	struct node *n = b->node;
+
+	(void)version;
+	if (err == RK_OK && res->error_code != 0)
+		err = rk_err_of_wire(res->error_code);
+	if (err == RK_OK) {
+		n->shared.broker_epoch = res->broker_epoch;
+		b->phase = CATCHING;
+		beat_now(b);
+		return;
+	}
+	b->phase = OUT;
+	rk_say_limited(&b->refused, rk_now(n->env), RK_WARN,
+	    "The controller (node %" PRId32 ") does not register this broker: %s%s", n->shared.leader_id,
+	    rk_err_name(err), err == RK_DUPLICATE_BROKER_REGISTRATION
+	    ? ". A broker with this node.id was there a moment ago; trying again until its session is over." : ".");
+	rk_timer_set(&n->timers, &b->next, rk_now(n->env) + AGAIN_MS);
+}
+
+static void
+enter_there(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	rk_timer_stop(&n->timers, &b->next);
+	b->phase = ENTERING;
+	rk_arena_reset(&b->words);
+	say_broker(b, &b->reg_req, &b->words);
+	node_desk_ask(n, &b->reg, KP_BROKER_REGISTRATION, 0, 4, &b->reg_req, INT64_MAX);
+}
+
+static void
+gave_up(struct rk_timer *t, int64_t now_ms)
+{
+	struct node_broker *b = rk_of(t, struct node_broker, give_up);
+
+	(void)now_ms;
+	if (b->served)
+		return;
+	rk_say(RK_FATAL, "This broker could not join the cluster within initial.broker.registration.timeout.ms (%d ms): %s.",
+	    b->node->conf->initial_broker_registration_timeout_ms, node_broker_why(b->node));
+	node_fail(b->node, "the broker cannot register");
+}
+
+/* The image has all that the leader had committed when we heard of it first. */
+static bool
+caught_up(struct node *n)
+{
+	struct meta_view v;
+
+	if (n->shared.leader_id < 0 || n->shared.quorum_high <= 0 || node_quorum_applied(n) < n->shared.quorum_high)
+		return false;
+	meta_view_begin(n->image, &v);
+	bool more_than_nothing = meta_feature(&v, rk_lit("metadata.version")) != 0;
+	meta_view_end(&v);
+	return more_than_nothing;
+}
+
+/* The image has this very registration, and with it all that was before it. */
+static bool
+in_image(struct node *n)
+{
+	struct kp_register_broker_record r;
+	struct meta_view v;
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1u << 20);
+	meta_view_begin(n->image, &v);
+	bool found = meta_broker(&v, n->conf->node_id, &a, &r) && r.broker_epoch == n->shared.broker_epoch;
+	meta_view_end(&v);
+	rk_arena_free(&a);
+	return found;
+}
+
+/* --- heartbeats */
+
+/* While this node is the active controller it need not tell itself that it lives; unless it was not there for
+ * so long (stopped, swapped out) that it cannot be sure of being the active controller. */
+static bool
+needless(const struct node_broker *b)
+{
+	return b->phase == IN && b->left == NULL && node_active_is(b->node)
+	    && rk_now(b->node->env) - b->heard_ms < b->node->conf->broker_session_timeout_ms;
+}
+
+static void
+arm(struct node_broker *b, int64_t in_ms)
+{
+	rk_timer_set(&b->node->timers, &b->next, rk_now(b->node->env) + in_ms);
+}
+
+static void
+set_lease(struct node_broker *b, int64_t heard_ms)
+{
+	struct node *n = b->node;
+
+	b->heard_ms = heard_ms;
+	n->lease_ms = heard_ms + n->conf->broker_session_timeout_ms;
+	rk_timer_set(&n->timers, &b->lease, n->lease_ms);
+	if (b->cut_off)
+		node_broker_lease(n, rk_now(n->env));
+}
+
+static void
+stale(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	rk_say(RK_WARN, "The controllers do not know this broker by its epoch %" PRId64 " any more: registering again.",
+	    n->shared.broker_epoch);
+	b->previous_epoch = n->shared.broker_epoch; /* it has lost nothing since */
+	b->phase = OUT;
+	arm(b, 0);
+}
+
+static void
+leave_done(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	rk_timer_stop(&n->timers, &b->next);
+	rk_timer_set(&n->timers, &b->left_soon, rk_now(n->env));
+}
+
+static void
+beaten(struct node_ask *ask, enum rk_err err, const void *answer, int16_t version)
+{
+	struct node_broker *b = rk_of(ask, struct node_broker, beat);
+	const struct kp_broker_heartbeat_res *res = answer;
+	struct node *n = b->node;
+	int64_t wait = n->conf->broker_heartbeat_interval_ms;
+
+	(void)version;
+	if (err == RK_OK && res->error_code == rk_err_wire(RK_STALE_BROKER_EPOCH)) {
+		stale(b);
+		return;
+	}
+	if (err != RK_OK || res->error_code != 0) {
+		arm(b, rk_min(wait, AGAIN_MS));
+		return;
+	}
+	set_lease(b, b->sent_ms);
+	if (b->left != NULL) {
+		if (res->should_shut_down) {
+			leave_done(b);
+			return;
+		}
+		wait = LEAVING_MS;
+	} else if (b->phase == STANDING && !res->is_fenced) {
+		set_in(b);
+		return;
+	} else if (b->phase == STANDING || (b->phase == IN && res->is_fenced)) {
+		wait = SOON_MS;
+	}
+	arm(b, b->beat_again ? 0 : wait);
+	b->beat_again = false;
+}
+
+static void
+beat_now(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	if (b->phase < CATCHING || n->stopping)
+		return;
+	if (node_ask_busy(&b->beat)) {
+		b->beat_again = true;
+		return;
+	}
+	rk_timer_stop(&n->timers, &b->next);
+	b->beat_again = false;
+	b->sent_ms = rk_now(n->env);
+	rk_arena_reset(&b->words);
+	say_beat(b, &b->beat_req, &b->words);
+	node_desk_ask(n, &b->beat, KP_BROKER_HEARTBEAT, 0, 2, &b->beat_req, n->conf->broker_session_timeout_ms);
+}
+
+static void
+next(struct rk_timer *t, int64_t now_ms)
+{
+	struct node_broker *b = rk_of(t, struct node_broker, next);
+
+	(void)now_ms;
+	if (needless(b)) {
+		set_lease(b, rk_now(b->node->env));
+		arm(b, b->node->conf->broker_heartbeat_interval_ms);
+	} else {
+		beat_now(b); /* OUT: node_broker_turn goes on, it is called after every round */
+	}
+}
+
+/* The active controller, IN: with company it renews its lease from time to time, alone it sleeps. */
+static void
+stay(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	if (node_active_company(n)) {
+		set_lease(b, rk_now(n->env));
+		arm(b, n->conf->broker_heartbeat_interval_ms);
+	} else {
+		rk_timer_stop(&n->timers, &b->next);
+		rk_timer_stop(&n->timers, &b->lease);
+		n->lease_ms = INT64_MAX;
+	}
+}
+
+static void
+set_in(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	b->phase = IN;
+	if (!b->served) {
+		b->served = n->ready = true;
+		rk_timer_stop(&n->timers, &b->give_up);
+		rk_say(RK_INFO, "ready in %" PRId64 " ms: %" PRIu32 " partitions", rk_now(n->env) - n->started_ms,
+		    core_partitions_count(n->core));
+		node_serve_ready(n);
+	}
+	arm(b, n->conf->broker_heartbeat_interval_ms);
+	if (node_active_is(n))
+		stay(b);
+}
+
+void
+node_broker_changed(struct node *n)
+{
+	if (n->broker != NULL)
+		beat_now(n->broker);
+}
+
+/* --- the lease */
+
+void
+node_broker_lease(struct node *n, int64_t now_ms)
+{
+	struct node_broker *b = n->broker;
+	bool over = b->phase == IN && now_ms >= n->lease_ms;
+
+	if (over == b->cut_off)
+		return;
+	b->cut_off = over;
+	if (over)
+		rk_say(RK_WARN, "Nothing was heard from the controllers for %d ms: other brokers may have been given what this "
+		    "one led, so it answers no client until it hears from them.", n->conf->broker_session_timeout_ms);
+	else
+		rk_say(RK_INFO, "The controllers are heard again: this broker serves its clients.");
+	core_cut_off(n->core, over);
+}
+
+static void
+lease_over(struct rk_timer *t, int64_t now_ms)
+{
+	node_broker_lease(rk_of(t, struct node_broker, lease)->node, now_ms);
+}
+
+/* --- the controller's own registration */
+
+static void
+controller_registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t version)
+{
+	struct node_broker *b = rk_of(ask, struct node_broker, creg);
+	const struct kp_controller_registration_res *res = answer;
+
+	(void)version;
+	if (err == RK_OK && res->error_code == 0)
+		return; /* the image will show it */
+	rk_timer_set(&b->node->timers, &b->creg_again, rk_now(b->node->env) + AGAIN_MS);
+}
+
+static void
+controller_again(struct rk_timer *t, int64_t now_ms)
+{
+	(void)now_ms;
+	rk_of(t, struct node_broker, creg_again)->seen = -1;
+}
+
+/* Each controller says who it is, once in its life, to whoever is active. */
+static void
+turn_controller(struct node_broker *b)
+{
+	struct node *n = b->node;
+	struct kp_register_controller_record r;
+	struct meta_view v;
+	struct rk_arena a;
+
+	if (n->shared.leader_id < 0 || (b->seen == node_quorum_applied(n) && b->seen_leader == n->shared.leader_id)
+	    || node_ask_busy(&b->creg) || !caught_up(n))
+		return;
+	b->seen = node_quorum_applied(n);
+	b->seen_leader = n->shared.leader_id;
+	rk_arena_init(&a, 1u << 20);
+	meta_view_begin(n->image, &v);
+	bool told = meta_controller_next(&v, n->conf->node_id, &a, &r) && r.controller_id == n->conf->node_id
+	    && rk_uuid_eq(r.incarnation_id, b->incarnation);
+	told = told || meta_feature(&v, rk_lit("metadata.version")) < MV_CONTROLLERS;
+	meta_view_end(&v);
+	rk_arena_free(&a);
+	if (told)
+		return;
+	rk_arena_reset(&b->creg_words);
+	say_controller(b, &b->creg_req, &b->creg_words);
+	node_desk_ask(n, &b->creg, KP_CONTROLLER_REGISTRATION, 0, 0, &b->creg_req, INT64_MAX);
+}
+
+/* --- the turn */
+
 void
 node_broker_lead(struct node *n)
 {
+	(void)n;
+}
+
+void
+node_broker_turn(struct node *n)
+{
 	struct node_broker *b = n->broker;
-	struct meta_view v;
 
-	if (b->entered || b->entering || b->bootstrapping || n->failed)
+	if (n->failed || n->stopping)
 		return;
-	meta_view_begin(n->image, &v);
-	bool empty = meta_feature(&v, rk_lit("metadata.version")) == 0;
-	if (!empty && !b->loaded) {
-		b->loaded = true;
-		if (core_load(n->core, &v) != RK_OK)
-			node_fail(n, "the logs cannot be opened");
+	if (n->conf->is_broker && b->phase == OUT && b->next.at_ms == INT64_MAX) {
+		if (node_active_is(n))
+			enter_here(b);
+		else if (!node_leads(n) && caught_up(n))
+			enter_there(b);
 	}
-	meta_view_end(&v);
-	if (empty) {
-		b->bootstrapping = true;
-		b->bootstrap = (struct node_errand){ .plan = plan_bootstrap, .done = bootstrapped };
-		node_errand_add(n, &b->bootstrap);
-	} else {
-		b->entering = true;
-		b->enter = (struct node_errand){ .plan = plan_enter, .done = entered };
-		node_errand_add(n, &b->enter);
+	if (b->phase == CATCHING && in_image(n) && load(b)) {
+		b->phase = STANDING;
+		beat_now(b);
 	}
-}
-
-/* --- producer ids */
-
-static void
-ids_came(struct node_errand *e, enum rk_err err)
-{
-	struct node_broker *b = rk_of(e, struct node_broker, ids);
-
-	b->asking = false;
-	if (err != RK_OK)
-		b->more_id = b->more_end = 0;
-}
-
-static void
-ask_ids(struct node_broker *b)
-{
-	if (b->asking || b->more_id < b->more_end)
-		return;
-	b->asking = true;
-	b->ids = (struct node_errand){ .plan = plan_ids, .done = ids_came };
-	node_errand_add(b->node, &b->ids);
-}
-
-static enum rk_err
-producer_id(struct api_shared *s, int64_t *id)
-{
-	struct node_broker *b = rk_of(s, struct node, shared)->broker;
-
-	if (b->next_id == b->end_id && !b->asking) {
-		b->next_id = b->more_id;
-		b->end_id = b->more_end;
-		b->more_id = b->more_end = 0;
+	if (b->phase == IN && b->next.at_ms == INT64_MAX && !node_ask_busy(&b->beat)) {
+		if (!node_active_is(n))
+			beat_now(b); /* it was the active controller until now */
+		else if (node_active_company(n))
+			stay(b);
 	}
-	if (b->end_id - b->next_id < 100)
-		ask_ids(b);
-	if (b->next_id == b->end_id)
-		return RK_COORDINATOR_LOAD_IN_PROGRESS;
-	*id = b->next_id++;
-	return RK_OK;
+	if (b->beat_again && !node_ask_busy(&b->beat))
+		beat_now(b);
+	if (n->conf->is_controller && b->phase != ENTERING && !(b->phase == OUT && n->conf->is_broker && node_leads(n)))
+		turn_controller(b);
+	if (!n->conf->is_broker)
+		n->ready = n->shared.leader_id >= 0;
 }
 
-/* --- topics that are made because somebody asked for them */
+/* Another broker leaves: the controller waits for everybody to know. */
+void
+node_broker_heard(struct node *n, int16_t type, const void *record)
+{
+	const struct kp_broker_registration_change_record *r = record;
+
+	if (type == KP_BROKER_REGISTRATION_CHANGE_RECORD && r->in_controlled_shutdown != 0 && !needless(n->broker))
+		n->broker->beat_again = true;
+}
+
+/* --- leaving */
 
 static void
-plan_create(struct node_errand *e, struct meta_plan *p)
+left_soon(struct rk_timer *t, int64_t now_ms)
 {
-	struct create *c = rk_of(e, struct create, errand);
-	struct kp_create_topics_req q;
-	struct kp_create_topics_res a;
-	struct kp_create_topics_req_topics t;
+	struct node_broker *b = rk_of(t, struct node_broker, left_soon);
+	void (*done)(struct node *) = b->left;
 
-	kp_defaults(&kp_create_topics_req_d, &q);
-	kp_defaults(&kp_create_topics_res_d, &a);
-	t = (struct kp_create_topics_req_topics){ 0 };
-	t.name = rk_str_of(c->name);
-	t.num_partitions = -1;
-	t.replication_factor = -1;
-	q.topics.at = &t;
-	q.topics.len = 1;
-	meta_create_topics(p, 7, &q, &a);
+	(void)now_ms;
+	b->left = NULL;
+	if (done != NULL)
+		done(b->node);
 }
 
-static void
-created(struct node_errand *e, enum rk_err err)
+void
+node_broker_leave(struct node *n, void (*done)(struct node *))
 {
-	struct create *c = rk_of(e, struct create, errand);
+	struct node_broker *b = n->broker;
 
-	(void)err; /* the client asks again and sees */
-	c->broker->creating--;
-	rk_list_del(&c->link);
-	rk_mem_put(c);
+	b->left = done;
+	if (b->phase != IN || !n->conf->controlled_shutdown_enable || (node_leads(n) && !node_active_others(n)))
+		leave_done(b); /* nobody is served, or nobody is there to take over */
+	else
+		beat_now(b);
 }
 
-static void
-auto_create(struct api_shared *s, struct rk_str topic)
+void
+node_broker_leave_now(struct node *n)
 {
-	struct node_broker *b = rk_of(s, struct node, shared)->broker;
+	struct node_broker *b = n->broker;
 
-	if (topic.len <= 0 || topic.len >= 250 || b->creating >= CREATES_MAX)
-		return;
-	rk_list_each(&b->creates, m)
-		if (rk_str_is(topic, rk_of(m, struct create, link)->name))
-			return;
-	struct create *c = rk_new(struct create);
-	c->broker = b;
-	c->errand = (struct node_errand){ .plan = plan_create, .done = created };
-	rk_str_copy(c->name, sizeof c->name, topic);
-	rk_list_add(&b->creates, &c->link);
-	b->creating++;
-	node_errand_add(b->node, &c->errand);
+	b->left = NULL;
+	rk_timer_stop(&n->timers, &b->left_soon);
+	node_desk_forget(n, &b->beat);
 }
 
-enum rk_err
+bool
+node_broker_heard_since(const struct node *n, int64_t ms)
+{
+	return n->broker->heard_ms >= ms;
+}
+
+const char *
+node_broker_why(const struct node *n)
+{
+	static const char *const why[] = {
+		[OUT] = "this broker is not registered yet: it has not caught up with the metadata",
+		[ENTERING] = "this broker's registration is under way",
+		[CATCHING] = "this broker is registered and fenced: it has not caught up with the metadata",
+		[STANDING] = "this broker has its logs and waits to be unfenced",
+	};
+
+	if (n->stopping)
+		return "the server is stopping";
+	if (n->failed)
+		return "this node cannot go on; its log says why";
+	if (n->ready)
+		return NULL;
+	if (n->shared.leader_id < 0)
+		return "no leader of the metadata quorum is known";
+	return n->conf->is_broker ? why[n->broker->phase] : "starting";
+}
+
+void
 node_broker_open(struct node *n, int64_t previous_epoch)
 {
 	struct node_broker *b = rk_new(struct node_broker);
@@ -323,11 +640,22 @@ node_broker_open(struct node *n, int64_t previous_epoch)
 	b->node = n;
 	b->previous_epoch = previous_epoch;
 	b->incarnation = rk_env_uuid(n->env);
-	rk_list_init(&b->creates);
+	b->seen = -1;
+	b->next = (struct rk_timer){ .at_ms = INT64_MAX, .fire = next };
+	b->give_up = (struct rk_timer){ .at_ms = INT64_MAX, .fire = gave_up };
+	b->lease = (struct rk_timer){ .at_ms = INT64_MAX, .fire = lease_over };
+	b->creg_again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = controller_again };
+	b->left_soon = (struct rk_timer){ .at_ms = INT64_MAX, .fire = left_soon };
+	rk_arena_init(&b->words, 16u << 20);
+	rk_arena_init(&b->creg_words, 16u << 20);
+	node_ask_init(&b->reg, registered);
+	node_ask_init(&b->beat, beaten);
+	node_ask_init(&b->creg, controller_registered);
 	n->broker = b;
-	n->shared.producer_id = producer_id;
-	n->shared.auto_create = auto_create;
-	return RK_OK;
+	n->lease_ms = INT64_MAX;
+	if (n->conf->is_broker)
+		rk_timer_set(&n->timers, &b->give_up,
+		    n->started_ms + n->conf->initial_broker_registration_timeout_ms);
 }
 
 bool
@@ -343,11 +671,14 @@ node_broker_free(struct node *n)
 
 	if (b == NULL)
 		return;
-	while (!rk_list_empty(&b->creates)) {
-		struct create *c = rk_of(b->creates.next, struct create, link);
-		rk_list_del(&c->link);
-		rk_mem_put(c);
-	}
+	node_desk_forget(n, &b->reg);
+	node_desk_forget(n, &b->beat);
+	node_desk_forget(n, &b->creg);
+	struct rk_timer *all[] = { &b->next, &b->give_up, &b->lease, &b->creg_again, &b->left_soon };
+	for (uint32_t i = 0; i < rk_countof(all); i++)
+		rk_timer_stop(&n->timers, all[i]);
+	rk_arena_free(&b->words);
+	rk_arena_free(&b->creg_words);
 	rk_mem_put(b);
 	n->broker = NULL;
 }

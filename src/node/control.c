@@ -28,7 +28,26 @@ void
 node_errand_add(struct node *n, struct node_errand *e)
 {
 	rk_assert(e->plan != NULL && e->done != NULL);
+	e->planned = false;
 	rk_list_add(&n->control.waiting, &e->link);
+}
+
+void
+node_errand_first(struct node *n, struct node_errand *e)
+{
+	rk_assert(e->plan != NULL && e->done != NULL);
+	e->planned = false;
+	rk_list_add(n->control.waiting.next, &e->link); /* before what is first now */
+}
+
+bool
+node_errand_recall(struct node *n, struct node_errand *e)
+{
+	(void)n;
+	if (e->planned)
+		return false;
+	rk_list_del(&e->link);
+	return true;
 }
 
 /* A log or an image that cannot be written ends the node: what would bring it there is refused while reading,
@@ -42,18 +61,27 @@ node_control_scarce(struct node *n, bool removal)
 	    && s.free_bytes < (removal ? SHRINK_BYTES : GROW_BYTES);
 }
 
-/* Everybody in the batch hears how it ended. Their done may add new errands. */
+static void
+move(struct rk_list *from, struct rk_list *to)
+{
+	while (!rk_list_empty(from)) {
+		struct rk_list *m = from->next;
+		rk_list_del(m);
+		rk_list_add(to, m);
+	}
+}
+
+/* Everybody in the batch hears how it ended, and when leadership is lost those who wait, too. Their done may
+ * add new errands. */
 static void
 answer(struct node *n, enum rk_err err)
 {
 	struct rk_list mine;
 
 	rk_list_init(&mine);
-	while (!rk_list_empty(&n->control.planned)) {
-		struct rk_list *m = n->control.planned.next;
-		rk_list_del(m);
-		rk_list_add(&mine, m);
-	}
+	move(&n->control.planned, &mine);
+	if (err == RK_NOT_CONTROLLER)
+		move(&n->control.waiting, &mine);
 	/* The answers live in the plan's arena until they are written; a new plan may begin meanwhile. */
 	struct rk_arena held = n->control.arena;
 	rk_arena_init(&n->control.arena, held.limit);
@@ -73,10 +101,13 @@ node_control_run(struct node *n)
 	if (c->batch.len >= 0 || rk_list_empty(&c->waiting) || !node_quorum_leads(n))
 		return;
 	meta_plan_begin(&c->plan, n->image, n->env, n->conf, &c->arena, node_quorum_end(n));
+	c->plan.cluster_id = n->cluster_id;
+	c->plan.sessions = node_sessions_of(n);
 	while (!rk_list_empty(&c->waiting) && c->plan.bytes < BATCH_BYTES) {
 		struct node_errand *e = rk_of(c->waiting.next, struct node_errand, link);
 		rk_list_del(&e->link);
 		rk_list_add(&c->planned, &e->link);
+		e->planned = true;
 		meta_plan_enter(&c->plan);
 		e->plan(e, &c->plan);
 		meta_plan_leave(&c->plan, !e->dropped);

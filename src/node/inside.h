@@ -34,13 +34,18 @@ struct node_errand {
 	/* RK_OK: committed and applied here. RK_NOT_CONTROLLER: leadership was lost, nothing happened. */
 	void (*done)(struct node_errand *, enum rk_err);
 	bool dropped; /* set by plan: nothing of what it planned is kept */
+	bool planned; /* it is in a batch under way */
 };
 
 struct node_call {
 	struct api_call api;
 	const struct api_row *row;
 	struct node_errand errand; /* CONTROL rows */
-	struct node_conn *conn;    /* NULL once it is gone */
+	struct node_conn *conn;    /* NULL once it is gone, and of one that came in an Envelope */
+	struct node_call *outer;   /* the Envelope it came in */
+	struct node_ask ask;       /* it is on its way to the active controller in an Envelope: forward.c */
+	struct rk_timer soon;      /* it came in an Envelope and runs when that one's handler has returned */
+	bool passed;               /* out holds the answer's bytes already */
 	struct node *node;
 	struct rk_list link;       /* in conn->calls or conn->sending */
 	void *frame;
@@ -60,6 +65,10 @@ struct node_control {
 
 struct node_broker;
 struct node_quorum;
+struct node_desk;
+struct node_sessions;
+struct node_active;
+struct node_wishes;
 
 struct node {
 	struct rk_env *env;
@@ -71,6 +80,10 @@ struct node {
 	struct node_quorum *quorum;
 	struct node_control control;
 	struct node_broker *broker;
+	struct node_desk *desk;
+	struct node_sessions *sessions;
+	struct node_active *active;
+	struct node_wishes *wishes;
 	struct st_dir **dir;
 	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
@@ -82,22 +95,40 @@ struct node {
 	struct rk_say_limit odd_frames, full_disk;
 	struct node_call *spare;  /* calls kept for reuse */
 	uint32_t spares;
-	bool ready, stopping, failed;
+	bool ready;               /* clients may be served */
+	bool leaving;             /* a stop was asked for: leaderships go to others first, clients are still served */
+	bool stopping, failed;
 	int64_t started_ms;
+	int64_t lease_ms;         /* node_broker_lease is to be asked from then on */
 	rk_done *stopped;
 	void *stopped_arg;
 	struct rk_timer stop_timer;
+	int64_t leave_ms;         /* when the stop was asked for */
 };
 
 /* --- serve.c */
 void node_serve_answer(struct node_call *, enum api_fate);
 void node_serve_finish(struct api_call *); /* api_on_finish */
 void node_serve_ready(struct node *);      /* lets in what came before the node was ready */
+void node_serve_run(struct node_call *);   /* by its row, from a new beginning */
 void node_serve_free(struct node *);
+struct node_call *node_call_take(struct node *); /* NULL: no memory */
+void node_call_drop(struct node_call *);
+
+/* --- forward.c: requests for the active controller that came to another node, and those that others send on */
+bool node_leads(const struct node *);      /* raft says so; the image may lag */
+void node_forward(struct node_call *);     /* to the active controller, in an Envelope */
+bool node_forward_forget(struct node_call *); /* true: it was on its way, and nobody holds it now */
+/* The call of an Envelope is over: its answer goes to the outer call. */
+void node_forward_answer(struct node_call *, enum api_fate);
+enum rk_err node_forward_unpacked(struct api_call *outer, const struct api_packed *);
 
 /* --- control.c */
 void node_control_init(struct node *);
 void node_errand_add(struct node *, struct node_errand *);
+void node_errand_first(struct node *, struct node_errand *); /* before all that wait */
+/* Takes it back: true, done will not be called; false: it is in a batch under way, done will be. */
+bool node_errand_recall(struct node *, struct node_errand *);
 /* Too little space is left where the metadata is for it to grow (or, removal, even to shrink). */
 bool node_control_scarce(struct node *, bool removal);
 void node_control_run(struct node *);                         /* plans what waits, when it may */
@@ -113,8 +144,27 @@ void node_control_free(struct node *);
  * breaks or a new leader make it look again, until timeout_ms is over (INT64_MAX: never). */
 void node_desk_ask(struct node *, struct node_ask *, int16_t key, int16_t min, int16_t max, const void *req,
     int64_t timeout_ms);
-void node_desk_forget(struct node_ask *);
+void node_desk_forget(struct node *, struct node_ask *); /* done is not called; harmless when nothing is under way */
 void node_desk_moved(struct node *);       /* quorum.c: another leader, or none */
+void node_desk_open(struct node *);
+void node_desk_free(struct node *);
+
+/* --- sessions.c: the active controller's soft state of brokers */
+void node_sessions_open(struct node *);
+void node_sessions_free(struct node *);
+void node_sessions_lead(struct node *, int32_t before); /* active now: fresh sessions; before led until now, or -1 */
+void node_sessions_lost(struct node *);
+void node_sessions_gone(struct node *, struct node_conn *); /* the connection broke or was closed */
+struct meta_sessions *node_sessions_of(struct node *);  /* for plans */
+
+/* --- active.c: the active controller's clockwork */
+void node_active_open(struct node *);
+void node_active_free(struct node *);
+void node_active_turn(struct node *);      /* after every round of events */
+void node_active_heard(struct node *, int16_t type); /* a record of this type was committed */
+bool node_active_is(const struct node *);  /* this is the active controller, and the image had all of the log then */
+bool node_active_others(struct node *);    /* some other node is registered */
+bool node_active_company(const struct node *); /* the active controller has seen one */
 
 /* --- quorum.c: raft and the metadata log, driven */
 rk_must_use enum rk_err node_quorum_open(struct node *, const char *folder);
@@ -129,11 +179,28 @@ void node_quorum_flush(struct node *);                        /* starts what was
 void node_quorum_stop(struct node *, rk_done *done, void *arg); /* done: all staged is durable */
 void node_quorum_free(struct node *);
 
-/* --- broker.c: this node's broker in the cluster: registration, unfencing, producer ids, new topics */
-rk_must_use enum rk_err node_broker_open(struct node *, int64_t previous_epoch);
-void node_broker_lead(struct node *);                          /* a controller is active: go on */
+/* --- broker.c: this node's place in the cluster: registration, heartbeats, unfencing, leaving */
+void node_broker_open(struct node *, int64_t previous_epoch);
+void node_broker_lead(struct node *);                          /* of quorum.c; node_broker_turn does it all */
+void node_broker_turn(struct node *);                          /* after every round of events */
+void node_broker_heard(struct node *, int16_t type, const void *record);
 bool node_broker_loaded(const struct node *);                  /* core_load has been */
+void node_broker_changed(struct node *);                       /* the next heartbeat goes at once: a directory failed */
+/* A broker that has not heard from a controller for its session's time answers no client. */
+void node_broker_lease(struct node *, int64_t now_ms);
+/* Controlled shutdown; done comes from the loop when leaderships have moved, or it cannot be. */
+void node_broker_leave(struct node *, void (*done)(struct node *));
+void node_broker_leave_now(struct node *);                     /* the time is over: done comes no more */
+bool node_broker_heard_since(const struct node *, int64_t ms); /* a heartbeat of that time or later was answered */
+const char *node_broker_why(const struct node *);              /* why the node is not ready; NULL: it is */
 void node_broker_free(struct node *);
+
+/* --- wishes.c: what the broker asks of the controller for its clients: producer ids, new topics */
+void node_wishes_open(struct node *);
+void node_wishes_free(struct node *);
+/* A first block, in the batch that registers the broker. */
+void node_wishes_plan_ids(struct node *, struct meta_plan *);
+void node_wishes_ids_kept(struct node *, bool); /* that batch is committed, or is not */
 
 /* Every committed record passes here, after the image has it. */
 void node_heard(void *node, int16_t type, int16_t version, const void *record, int64_t offset);

@@ -8,7 +8,7 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { STOP_WITHIN_MS = 30000 };
+enum { STOP_WITHIN_MS = 30000, LEAVE_WITHIN_MS = 15000, LEAVE_LOOK_MS = 3000 };
 
 void
 node_fail(struct node *n, const char *why)
@@ -22,6 +22,12 @@ bool
 node_ready(const struct node *n)
 {
 	return n->ready && !n->stopping && !n->failed;
+}
+
+const char *
+node_why(const struct node *n)
+{
+	return node_broker_why(n);
 }
 
 bool
@@ -38,6 +44,8 @@ node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t
 
 	(void)offset;
 	(void)version;
+	node_active_heard(n, type);
+	node_broker_heard(n, type, record);
 	if (n->broker == NULL || !node_broker_loaded(n))
 		return; /* core_load will see the image whole */
 	meta_view_begin(n->image, &v);
@@ -45,12 +53,17 @@ node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t
 	meta_view_end(&v);
 }
 
-/* TODO issue 4: core_resync, when src/core has it. */
+/* The image has jumped to a snapshot: no record told of what changed. */
 void
 node_resync(struct node *n)
 {
-	if (n->broker != NULL && node_broker_loaded(n))
-		node_fail(n, "its metadata has jumped ahead of its logs: it starts anew");
+	struct meta_view v;
+
+	if (n->broker == NULL || !node_broker_loaded(n))
+		return;
+	meta_view_begin(n->image, &v);
+	core_resync(n->core, &v);
+	meta_view_end(&v);
 }
 
 static bool
@@ -178,6 +191,7 @@ share(struct node *n)
 	n->shared.node_id = n->conf->node_id;
 	n->shared.broker_epoch = -1;
 	n->shared.leader_id = -1;
+	n->shared.unpacked = node_forward_unpacked;
 }
 
 enum rk_err
@@ -201,7 +215,12 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	}
 	n->core = core_new(env, conf, &n->timers, conf->node_id, n->dir, n->dir_opened, n->dirs);
 	n->shared.core = n->core;
-	if (node_broker_open(n, previous_epoch) != RK_OK || !open_metadata(n)) {
+	node_desk_open(n);
+	node_sessions_open(n);
+	node_active_open(n);
+	node_wishes_open(n);
+	node_broker_open(n, previous_epoch);
+	if (!open_metadata(n)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
 	}
@@ -229,6 +248,8 @@ void
 node_flush(struct node *n)
 {
 	if (!n->failed) {
+		node_active_turn(n);
+		node_broker_turn(n);
 		core_flush(n->core);
 		node_control_run(n);
 		node_quorum_flush(n);
@@ -284,16 +305,51 @@ stop_late(struct rk_timer *t, int64_t now_ms)
 	finish_stop(n, RK_REQUEST_TIMED_OUT);
 }
 
-void
-node_stop(struct node *n, rk_done *done, void *arg)
+/* The broker has left the cluster, or could not. */
+static void
+close_down(struct node *n)
 {
-	rk_assert(n->stopped == NULL);
 	n->stopping = true;
-	n->stopped = done;
-	n->stopped_arg = arg;
 	n->stop_timer.fire = stop_late;
 	rk_timer_set(&n->timers, &n->stop_timer, rk_now(n->env) + STOP_WITHIN_MS);
 	core_stop(n->core, n->shared.broker_epoch, core_stopped, n);
+}
+
+/* Nobody answers: with the controllers stopped or out of reach there is nobody to give leaderships to. */
+static void
+leave_late(struct rk_timer *t, int64_t now_ms)
+{
+	struct node *n = rk_of(t, struct node, stop_timer);
+
+	if (node_broker_heard_since(n, n->leave_ms) && now_ms - n->leave_ms < LEAVE_WITHIN_MS) {
+		rk_say(RK_INFO, "stopping: waiting for node %" PRId32 " to give %" PRIu32 " leaderships to others",
+		    n->shared.leader_id, core_leaders_count(n->core));
+		rk_timer_set(&n->timers, t, now_ms + LEAVE_LOOK_MS);
+		return;
+	}
+	rk_say(RK_WARN, "Leaderships could not be given away within %" PRId64 " s (%s; %" PRIu32 " are led here): stopping "
+	    "all the same.", (now_ms - n->leave_ms) / 1000, n->shared.leader_id < 0 ? "the metadata quorum has no leader"
+	    : node_broker_heard_since(n, n->leave_ms) ? "the controller waits for other brokers"
+	    : "the controller does not answer", core_leaders_count(n->core));
+	node_broker_leave_now(n);
+	close_down(n);
+}
+
+void
+node_stop(struct node *n, rk_done *done, void *arg)
+{
+	rk_assert(n->stopped == NULL && !n->leaving);
+	n->leaving = true;
+	n->stopped = done;
+	n->stopped_arg = arg;
+	if (n->failed) {
+		close_down(n);
+	} else {
+		n->stop_timer.fire = leave_late;
+		n->leave_ms = rk_now(n->env);
+		rk_timer_set(&n->timers, &n->stop_timer, n->leave_ms + LEAVE_LOOK_MS);
+		node_broker_leave(n, close_down);
+	}
 	node_rearm(n);
 }
 
@@ -305,7 +361,13 @@ node_free(struct node *n)
 		node_gone(n, rk_of(n->conns.next, struct node_conn, link)->conn);
 	node_serve_free(n);
 	node_quorum_free(n);
-	node_broker_free(n);
+	if (n->desk != NULL) {
+		node_broker_free(n);
+		node_wishes_free(n);
+		node_active_free(n);
+		node_sessions_free(n);
+		node_desk_free(n);
+	}
 	if (n->core != NULL)
 		core_free(n->core);
 	for (uint32_t i = 0; i < n->dirs; i++)

@@ -15,6 +15,8 @@ struct node;
 rk_must_use enum rk_err node_start(struct rk_env *, struct conf *, struct node **out);
 /* True once clients may be served: a leader is known, this broker is registered and unfenced. */
 bool node_ready(const struct node *);
+/* Why clients cannot be served, for people; NULL: they can. */
+const char *node_why(const struct node *);
 /* True when it cannot go on (said in the log): the world stops it and ends with an error. */
 bool node_failed(const struct node *);
 
@@ -36,7 +38,8 @@ void node_tick(struct node *, int64_t now_ms);
  * world calls it after every round of events, before it waits. */
 void node_flush(struct node *);
 
-/* Begins a clean stop: no new requests, logs synced and closed, the clean-shutdown marker written.
+/* Begins a clean stop: the broker's leaderships go to others first, while clients are still served (some seconds at
+ * most); then no new requests, logs synced and closed, the clean-shutdown marker written.
  * done comes from the loop; then node_free. */
 void node_stop(struct node *, rk_done *done, void *arg);
 /* Frees everything without writing a byte: after a stop, or as a crash would leave the disk. */

@@ -338,8 +338,10 @@ node_quorum_step(struct node *n, struct raft_event *e)
 	bool moved = share(n);
 	if (!n->failed) /* else nobody would move the time on: it would fire for ever */
 		rk_timer_set(&n->timers, &q->timer, q->todo.wake_ms);
-	if (moved)
+	if (moved) {
 		say_role(n);
+		node_desk_moved(n);
+	}
 	if (lost)
 		node_control_lost(n);
 	apply(n);

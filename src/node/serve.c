@@ -13,8 +13,8 @@ enum { SPARES_MAX = 64, PRODUCE = 0, API_VERSIONS = 18, DELETE_TOPICS = 20 };
 
 static void read_on(struct node_conn *);
 
-static struct node_call *
-take_call(struct node *n)
+struct node_call *
+node_call_take(struct node *n)
 {
 	struct node_call *k = n->spare;
 
@@ -33,11 +33,13 @@ take_call(struct node *n)
 	rk_list_init(&k->api.link);
 	rk_list_init(&k->link);
 	rk_list_init(&k->errand.link);
+	rk_list_init(&k->ask.at);
+	k->node = n;
 	return k;
 }
 
-static void
-drop_call(struct node_call *k)
+void
+node_call_drop(struct node_call *k)
 {
 	struct node *n = k->node;
 
@@ -79,7 +81,7 @@ leave(struct node_conn *c, struct node_call *k)
 	rk_assert(c->count > 0 && c->bytes >= k->len);
 	c->count--;
 	c->bytes -= k->len;
-	drop_call(k);
+	node_call_drop(k);
 }
 
 /* Sends the answers that are at the head of the line. */
@@ -109,11 +111,15 @@ node_serve_answer(struct node_call *k, enum api_fate fate)
 	rk_assert(!k->done);
 	rk_assert(fate != API_LATER);
 	k->done = true;
-	if (c == NULL) { /* the peer is gone; nobody waits */
-		drop_call(k);
+	if (k->outer != NULL) {
+		node_forward_answer(k, fate);
 		return;
 	}
-	if (fate == API_NOW && !encode(k)) {
+	if (c == NULL) { /* the peer is gone; nobody waits */
+		node_call_drop(k);
+		return;
+	}
+	if (fate == API_NOW && !k->passed && !encode(k)) {
 		rk_say(RK_ERROR, "The answer to %s from %s does not fit in memory set aside for one request; closing the connection.",
 		    k->api.api->name, rk_conn_peer(c->conn));
 		fate = API_CLOSE;
@@ -165,28 +171,52 @@ call_planned(struct node_errand *e, enum rk_err err)
 	struct node_call *k = rk_of(e, struct node_call, errand);
 	struct node_conn *c = k->conn;
 
-	/* Leadership went away under the request: the client must look for the controller again. */
-	node_serve_answer(k, err == RK_OK ? API_NOW : API_CLOSE);
+	if (err == RK_NOT_CONTROLLER) /* leadership went away under the request: it looks for the controller again */
+		node_serve_run(k);
+	else
+		node_serve_answer(k, err == RK_OK ? API_NOW : API_CLOSE);
 	if (c != NULL)
 		read_on(c);
 }
 
+/* For the active controller, which is not this node. What came to a controller's listener is sent back: who asks
+ * there looks for the leader itself. */
 static void
-run_call(struct node_call *k)
+run_elsewhere(struct node_call *k)
 {
 	struct node *n = k->node;
+	int32_t leader = n->shared.leader_id;
+
+	if (!k->api.controller) {
+		node_forward(k);
+		return;
+	}
+	api_fail(&k->api, RK_NOT_CONTROLLER, leader < 0 ? rk_lit("No controller appears to be active.")
+	    : rk_arena_print(&k->api.arena, "The active controller appears to be node %" PRId32 ".", leader));
+	node_serve_answer(k, API_NOW);
+}
+
+void
+node_serve_run(struct node_call *k)
+{
+	struct node *n = k->node;
+	uint8_t runs = k->row->where & API_RUNS;
 	enum api_fate fate;
 
-	if ((k->row->where & API_RUNS) == API_CONTROL) {
-		k->errand.plan = plan_call;
-		k->errand.done = call_planned;
+	kp_defaults(k->api.api->res, k->api.res);
+	if (runs == API_CONTROL && node_leads(n)) {
+		k->errand = (struct node_errand){ .plan = plan_call, .done = call_planned };
 		node_errand_add(n, &k->errand);
 		return;
 	}
-	if ((k->row->where & API_RUNS) == API_BROKER)
+	if (runs == API_CONTROL || ((k->row->where & API_LEADER) && !k->api.controller && !node_leads(n))) {
+		run_elsewhere(k);
+		return;
+	}
+	if (runs == API_BROKER)
 		meta_view_begin(n->image, &k->api.view);
 	fate = k->row->run(&k->api, k->api.req, k->api.res);
-	if ((k->row->where & API_RUNS) == API_BROKER)
+	if (runs == API_BROKER)
 		meta_view_end(&k->api.view);
 	if (fate != API_LATER)
 		node_serve_answer(k, fate);
@@ -263,8 +293,14 @@ decode(struct node_conn *c, struct node_call *k, uint32_t len)
 		odd_frame(c, &a->head, "the request body cannot be read");
 		return false;
 	}
-	kp_defaults(a->api->res, a->res);
 	return true;
+}
+
+/* A broker's listener waits for the broker; the quorum's own requests come before anything else can be. */
+static bool
+open_for(const struct node_conn *c)
+{
+	return c->node->ready || c->node->conf->listener[c->listener].is_controller;
 }
 
 static bool
@@ -286,7 +322,7 @@ start(struct node_conn *c, struct node_call *k)
 	if (k->row == NULL)
 		answer_odd_api_versions(k);
 	else
-		run_call(k);
+		node_serve_run(k);
 }
 
 /* Lets the next request in when the ones under way allow it. */
@@ -296,7 +332,7 @@ read_on(struct node_conn *c)
 	if (c->closing || c->reading)
 		return;
 	if (c->held != NULL) {
-		if (c->count > 0 || (!c->node->ready && !c->held->api.controller))
+		if (c->count > 0 || !open_for(c))
 			return;
 		struct node_call *k = c->held;
 		c->held = NULL;
@@ -339,12 +375,13 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	rk_assert(c->reading && c->held == NULL);
 	c->reading = false;
 	/* The quorum is served to the end: it hands over its leadership last. */
-	if (c->closing || (n->stopping && !n->conf->listener[c->listener].is_controller) || (k = take_call(n)) == NULL) {
+	if (c->closing || (n->stopping && !n->conf->listener[c->listener].is_controller) || (k = node_call_take(n)) == NULL) {
 		rk_mem_put(frame);
 		return;
 	}
 	n->requests++;
-	k->node = n;
+	if (n->lease_ms <= rk_now(n->env) && !n->conf->listener[c->listener].is_controller)
+		node_broker_lease(n, rk_now(n->env));
 	k->conn = c;
 	k->frame = frame;
 	k->len = len;
@@ -355,13 +392,14 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	k->api.peer = rk_conn_peer(conn);
 	k->api.listener = n->conf->listener[c->listener].name;
 	k->api.controller = n->conf->listener[c->listener].is_controller;
+	k->api.node = c;
 	k->api.now_ms = rk_now(n->env);
 	k->api.wall_ms = rk_wall(n->env);
 	if (!decode(c, k, len)) {
-		drop_call(k);
+		node_call_drop(k);
 		return;
 	}
-	if ((!n->ready && !k->api.controller) || (c->count > 0 && !(k->api.head.key == PRODUCE && only_produce(c)))) {
+	if (!open_for(c) || (c->count > 0 && !(k->api.head.key == PRODUCE && only_produce(c)))) {
 		c->held = k;
 		return;
 	}
@@ -403,20 +441,21 @@ node_gone(struct node *n, struct rk_conn *conn)
 	}
 	rk_assert(c != NULL);
 	conn->node = NULL;
+	node_sessions_gone(n, c);
 	while (!rk_list_empty(&c->sending))
-		drop_call(rk_of(c->sending.next, struct node_call, link));
+		node_call_drop(rk_of(c->sending.next, struct node_call, link));
 	while (!rk_list_empty(&c->calls)) {
 		struct node_call *k = rk_of(c->calls.next, struct node_call, link);
 		rk_list_del(&k->link);
 		k->conn = NULL;
 		k->api.gone = true;
-		if (k->done)
-			drop_call(k);
+		if (k->done || node_forward_forget(k))
+			node_call_drop(k);
 		else if (k->api.abandon != NULL)
 			k->api.abandon(&k->api); /* a waiting fetch ends now; an append goes its way */
 	}
 	if (c->held != NULL)
-		drop_call(c->held);
+		node_call_drop(c->held);
 	rk_assert(n->connections > 0);
 	n->connections--;
 	rk_list_del(&c->link);
