@@ -285,7 +285,8 @@ failed(void *arg, bool lost)
 	struct member *n = &l->q->member[l->from];
 
 	if (!lost)
-		sim_feed(n, (struct raft_event){ .kind = RAFT_FAILED, .call = l->m.call & 0xffffffffffu });
+		sim_feed(n, (struct raft_event){ .kind = RAFT_FAILED, .call = l->m.call & 0xffffffffffu,
+		    .refused = l->refused });
 	letter_free(l);
 }
 
@@ -334,6 +335,7 @@ deliver(void *arg, bool lost)
 		hear(n, l);
 	else if (!lost && !l->m.reply && sim_chance(&q->sim, 500000)) {
 		/* a refused connection says so; a black hole does not */
+		l->refused = l->to < q->members && !n->up;
 		struct member *from = &q->member[l->from];
 		sim_at(&q->sim, q->sim.now_us + 1000, &from->life, failed, l);
 		return;

@@ -23,6 +23,7 @@ struct letter {
 	uint64_t call;           /* of the asker */
 	uint32_t life;           /* a reply: of the asker */
 	uint64_t need;           /* leaves when this flush is done */
+	bool refused;            /* nobody ran there */
 	struct raft_key preferred[RAFT_VOTERS_MAX];
 	uint8_t *bytes;          /* record batches */
 	uint32_t len;
