@@ -12,7 +12,7 @@
 enum { CREATE_TOPICS = 19, DELETE_TOPICS = 20, CREATE_PARTITIONS = 37, ELECT_LEADERS = 43, INCREMENTAL_ALTER_CONFIGS =
     44,
 	ALTER_PARTITION_REASSIGNMENTS = 45 };
-enum { EXISTS = 36, UNKNOWN_TOPIC = 3, TIMEOUT = 10 * SECOND };
+enum { EXISTS = 36, TIMEOUT = 10 * SECOND };
 
 static void
 create(struct cl *cl, const char *name, int32_t parts, cl_done *done, void *arg)
@@ -96,8 +96,6 @@ extra_gone(struct cl_ask *a, const void *res)
 
 	if (r != NULL && r->responses.len == 1 && r->responses.at[0].error_code == 0)
 		x->gone = true;
-	if (r != NULL && r->responses.len == 1 && r->responses.at[0].error_code == UNKNOWN_TOPIC && x->made && !x->leaving)
-		cl_fail(a->conn->who->cl, "topic %s was acknowledged and is unknown", x->name);
 	x->leaving = true;
 }
 

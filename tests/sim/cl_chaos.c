@@ -41,7 +41,7 @@ shape(struct cl *cl)
 		p->controllers = p->brokers = sim_chance(&cl->sim, 300000) ? 5 : 3;
 	}
 	p->dynamic = sim_chance(&cl->sim, 400000);
-	p->factor = (int16_t)rk_min(3, p->brokers);
+	p->factor = (int16_t)rk_min(cl_factor > 0 ? (uint32_t)cl_factor : 3, p->brokers);
 	p->min_isr = (int16_t)(sim_chance(&cl->sim, 800000) ? rk_min(2, p->factor) : 1);
 	p->topics = 1 + (uint32_t)sim_below(&cl->sim, 2);
 	p->parts = 1 + (uint32_t)sim_below(&cl->sim, 3);

@@ -2,8 +2,6 @@
  * leave them. See cluster.h. The node is not asked: its files are read past it. */
 #include "tests/sim/cluster.h"
 
-enum { SEGMENTS = 64 };
-
 struct segment {
 	struct sim_inode *inode;
 	int64_t base;
@@ -12,8 +10,8 @@ struct segment {
 
 struct folder {
 	char path[160];
-	struct segment at[SEGMENTS];
-	uint32_t count;
+	struct segment *at;
+	uint32_t count, cap;
 };
 
 uint64_t
@@ -28,9 +26,11 @@ file(void *arg, const char *path, struct sim_inode *inode, uint64_t size)
 	struct folder *f = arg;
 	size_t n = strlen(path);
 
-	if (n < 24 || strcmp(path + n - 4, ".log") != 0 || f->count == SEGMENTS)
+	if (n < 24 || strcmp(path + n - 4, ".log") != 0)
 		return;
-	f->at[f->count++] = (struct segment){ inode, strtoll(path + n - 24, NULL, 10), size };
+	*(struct segment *)rk_mem_room((void **)&f->at, f->count, &f->cap, sizeof *f->at) =
+	    (struct segment){ inode, strtoll(path + n - 24, NULL, 10), size };
+	f->count++;
 }
 
 static int
@@ -100,21 +100,22 @@ cl_look(struct cl_node *n, const struct cl_part *p, int64_t from, bool safe, cl_
 {
 	struct folder f = { .count = 0 };
 	int64_t next = 0;
+	int how = 1;
 	uint32_t i = 0;
 
 	snprintf(f.path, sizeof f.path, "%s/%s-%d", n->data, p->topic->name, p->index);
 	sim_disk_each(n->disk, safe, f.path, file, &f);
-	qsort(f.at, f.count, sizeof *f.at, by_base);
+	if (f.count > 0)
+		qsort(f.at, f.count, sizeof *f.at, by_base);
 	while (i + 1 < f.count && f.at[i + 1].base <= from)
 		i++;
-	for (; i < f.count; i++) {
-		int how = segment(&f.at[i], from, safe, &next, fn, arg);
-		if (how <= 0)
-			return how < 0;
-		if (i + 1 < f.count && next != f.at[i + 1].base)
-			return false;
+	for (; i < f.count && how > 0; i++) {
+		how = segment(&f.at[i], from, safe, &next, fn, arg);
+		if (how > 0 && i + 1 < f.count && next != f.at[i + 1].base)
+			how = 0;
 	}
-	return true;
+	rk_mem_put(f.at);
+	return how != 0;
 }
 
 struct wanted {

@@ -12,6 +12,7 @@
 enum { LAST = 400, LINE = 240, CHECK_SEEDS = 6, QUORUM_SEEDS = 20, EVENTS_MAX = 20000000 };
 
 bool cl_say_all, cl_trace_all, cl_single, cl_quorum;
+int cl_factor;
 static char last[LAST][LINE];
 static uint64_t lines;
 static uint64_t seed_now;
@@ -390,6 +391,8 @@ main(int argc, char **argv)
 			cl_single = true;
 		} else if (strcmp(argv[i], "--quorum") == 0) {
 			cl_quorum = true;
+		} else if (strcmp(argv[i], "--factor") == 0 && i + 1 < argc) {
+			cl_factor = (int)strtol(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--once") == 0) {
 			once = true;
 		} else if (strcmp(argv[i], "--quiet") == 0) {
@@ -402,7 +405,7 @@ main(int argc, char **argv)
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {
 			fprintf(stderr,
-			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
+			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--factor N] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
 			return 2;
 		}
 	}

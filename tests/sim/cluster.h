@@ -208,6 +208,7 @@ struct cl {
 };
 
 extern bool cl_say_all, cl_trace_all, cl_single, cl_quorum; /* one node only; no data */
+extern int cl_factor; /* replicas of each partition; 0: as the seed says */
 
 void cl_fail(struct cl *, const char *fmt, ...) rk_format(2, 3);
 /* One line of what happened; the last ones are printed when the seed fails. */
