@@ -405,7 +405,8 @@ main(int argc, char **argv)
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {
 			fprintf(stderr,
-			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--factor N] [--once] [--say] [--trace] [--quiet] [--bug N]\n");
+			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--factor N] [--once] [--say] [--trace] [--quiet] "
+			    "[--bug N]\n");
 			return 2;
 		}
 	}
