@@ -35,6 +35,8 @@ struct fetch {
 	int32_t min_bytes, max_bytes;
 	int64_t have; /* sum over the wants */
 	bool committed, incremental;
+	bool anywhere;       /* a follower may answer, or a nearer replica be named (version 11, KIP-392) */
+	struct rk_str rack;  /* where the consumer is */
 	struct core_session *session; /* held; NULL: none */
 };
 
@@ -235,7 +237,7 @@ judge(struct want *w, struct st_log **log, bool *diverges, int32_t *epoch, int64
 	*log = NULL;
 	if (p == NULL)
 		return w->err;
-	enum rk_err err = core_check_leader(p, w->leader_epoch);
+	enum rk_err err = w->fetch->anywhere ? core_check_replica(p, w->leader_epoch) : core_check_leader(p, w->leader_epoch);
 	if (err != RK_OK)
 		return err;
 	if (core_open(p, log) != RK_OK)
@@ -251,6 +253,13 @@ judge(struct want *w, struct st_log **log, bool *diverges, int32_t *epoch, int64
 			return RK_OK;
 	}
 	return w->offset < start || w->offset > last ? RK_OFFSET_OUT_OF_RANGE : RK_OK;
+}
+
+/* The replica that the consumer should ask instead; -1: this one. */
+static int32_t
+nearer(const struct fetch *f, const struct want *w)
+{
+	return f->anywhere ? core_nearest(w->at, f->rack, w->offset) : -1;
 }
 
 static int64_t
@@ -272,7 +281,7 @@ look(struct fetch *f, struct want *w)
 	f->have -= w->have;
 	w->have = 0;
 	if (judge(w, &log, &diverges, &epoch, &end) != RK_OK || diverges
-	    || rk_min(w->max_bytes, f->max_bytes) < 0)
+	    || rk_min(w->max_bytes, f->max_bytes) < 0 || nearer(f, w) >= 0)
 		return true;
 	int64_t limit = limit_of(f, w->at);
 	if (log == NULL || w->offset >= limit)
@@ -367,7 +376,8 @@ answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one,
 									 : err == RK_OK
 									     ? w->at->high
 									     : -1;
-	if (err == RK_OK && log != NULL && !diverges)
+	o->preferred_read_replica = err == RK_OK && !diverges ? nearer(f, w) : -1;
+	if (err == RK_OK && log != NULL && !diverges && o->preferred_read_replica < 0)
 		err = read_records(f, w, log, limit, *budget, *at_least_one, o);
 	o->error_code = rk_err_wire(err);
 	if (err != RK_OK) {
@@ -395,7 +405,8 @@ static bool
 is_news(struct fetch *f, struct want *w, const part_out *o)
 {
 	struct core_session_part *p = w->cached;
-	bool news = o->records.out != NULL || o->error_code != 0 || o->diverging_epoch.epoch >= 0;
+	bool news = o->records.out != NULL || o->error_code != 0 || o->diverging_epoch.epoch >= 0
+		    || o->preferred_read_replica >= 0;
 
 	if (p == NULL)
 		return true;
@@ -583,6 +594,8 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	f->call = c;
 	f->mark = core_mark(c->shared->core);
 	f->committed = q->isolation_level == 1;
+	f->anywhere = c->head.version >= 11;
+	f->rack = q->rack_id;
 	f->max_bytes = (int32_t)rk_min(q->max_bytes, c->shared->conf->fetch_max_bytes);
 	f->min_bytes = (int32_t)rk_min(q->min_bytes, f->max_bytes);
 	if (impossible_session(q))

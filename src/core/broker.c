@@ -61,6 +61,7 @@ core_broker_read(struct core *c, const struct meta_view *view, int32_t id)
 		b->epoch = r.broker_epoch;
 		b->active = !r.fenced && !r.in_controlled_shutdown;
 		take_endpoint(c, b, &r);
+		rk_str_copy(b->rack, sizeof b->rack, r.rack.len > 0 && r.rack.len < (int32_t)sizeof b->rack ? r.rack : rk_lit(""));
 	}
 	bool changed = known ? b->active != was.active || b->epoch != was.epoch || b->port != was.port
 				   || b->reachable != was.reachable || strcmp(b->host, was.host) != 0

@@ -154,6 +154,8 @@ void core_epoch_end(struct core_partition *, int32_t asked, int32_t *epoch, int6
 /* Kafka's check of the leader epoch a client sends: RK_OK, RK_NOT_LEADER_OR_FOLLOWER,
  * RK_FENCED_LEADER_EPOCH, RK_UNKNOWN_LEADER_EPOCH. client_epoch -1: not checked. */
 rk_must_use enum rk_err core_check_leader(const struct core_partition *, int32_t client_epoch);
+/* As core_check_leader, for what a follower may answer as well. */
+rk_must_use enum rk_err core_check_replica(const struct core_partition *, int32_t client_epoch);
 /* The same for another broker, which is answered although this one may be cut off. */
 rk_must_use enum rk_err core_check_epoch(const struct core_partition *, int32_t epoch);
 /* A new leader does not know yet how far its predecessor's records were committed: consumers are not told of an end
@@ -172,6 +174,9 @@ struct core_watcher {
 	void (*heard)(struct core_watcher *, struct core_partition *, enum core_lead, int32_t leader_epoch);
 };
 void core_listen(struct core *, struct core_watcher *); /* until the core's end */
+
+/* Where a consumer in that rack should read from that offset on (replica.selector.class): a broker's id; -1: here. */
+int32_t core_nearest(const struct core_partition *, struct rk_str rack, int64_t offset);
 
 /* --- the directories of this node (place.c, move.c) */
 /* AlterReplicaLogDirs: the partition is to lie in the directory of that path; what moves it comes later. The one it

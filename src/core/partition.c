@@ -198,6 +198,15 @@ core_check_leader(const struct core_partition *p, int32_t client_epoch)
 }
 
 enum rk_err
+core_check_replica(const struct core_partition *p, int32_t client_epoch)
+{
+	enum rk_err err = core_check_leader(p, client_epoch);
+
+	rk_assert(err != RK_OK || p->leads);
+	return err == RK_NOT_LEADER_OR_FOLLOWER && p->mine && !p->leads && !core_of(p)->cut_off ? RK_OK : err;
+}
+
+enum rk_err
 core_check_epoch(const struct core_partition *p, int32_t client_epoch)
 {
 	if (client_epoch != -1 && client_epoch < p->leader_epoch)
