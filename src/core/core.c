@@ -413,6 +413,14 @@ drop_broker_configs(struct core *c, const struct meta_view *view)
 	}
 }
 
+void
+core_follow_configs(struct core *c, const struct meta_view *view)
+{
+	rk_assert(c->magic == CORE_MAGIC);
+	drop_broker_configs(c, view);
+	take_broker_configs(c, view);
+}
+
 /* A topic this node knows and the view does not; false: none (left). */
 static bool
 find_gone(struct core *c, const struct meta_view *view, struct rk_uuid *id)
@@ -437,8 +445,7 @@ core_resync(struct core *c, const struct meta_view *view)
 	rk_assert(c->magic == CORE_MAGIC);
 	if (!c->loaded || c->stopping)
 		return;
-	drop_broker_configs(c, view);
-	take_broker_configs(c, view);
+	core_follow_configs(c, view);
 	core_brokers_read(c, view);
 	while (find_gone(c, view, &id)) /* first, for another may have its name now */
 		heard_removed(c, id);

@@ -113,6 +113,8 @@ void core_stop(struct core *, int64_t broker_epoch, rk_done *done, void *arg);
  * what is gone, new or changed is taken as if its records had been heard. Before core_load nothing
  * happens. */
 void core_resync(struct core *, const struct meta_view *);
+/* The dynamic broker configs are what the view says: for a controller alone, which never loads. */
+void core_follow_configs(struct core *, const struct meta_view *);
 /* This node has lost touch with the controllers for longer than its session, or has found it again:
  * while it is cut off, another may lead what it believes to lead, so it answers no client
  * (NOT_LEADER_OR_FOLLOWER). What was appended before is still acknowledged when every replica has

@@ -46,8 +46,11 @@ node_heard(void *arg, int16_t type, int16_t version, const void *record, int64_t
 	(void)version;
 	node_active_heard(n, type);
 	node_broker_heard(n, type, record);
-	if (n->broker == NULL || !node_broker_loaded(n))
+	if (n->broker == NULL || !node_broker_loaded(n)) {
+		if (!n->conf->is_broker && type == KP_CONFIG_RECORD)
+			node_resync(n);
 		return; /* core_load will see the image whole */
+	}
 	meta_view_begin(n->image, &v);
 	core_heard(n->core, &v, type, record);
 	meta_view_end(&v);
@@ -59,10 +62,11 @@ node_resync(struct node *n)
 {
 	struct meta_view v;
 
-	if (n->broker == NULL || !node_broker_loaded(n))
-		return;
 	meta_view_begin(n->image, &v);
-	core_resync(n->core, &v);
+	if (n->broker != NULL && node_broker_loaded(n))
+		core_resync(n->core, &v);
+	else if (!n->conf->is_broker)
+		core_follow_configs(n->core, &v);
 	meta_view_end(&v);
 }
 
@@ -224,6 +228,8 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
 	}
+	if (!conf->is_broker)
+		node_resync(n);
 	node_flush(n);
 	*out = n;
 	return RK_OK;
