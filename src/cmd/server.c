@@ -18,6 +18,9 @@ static const struct cmd_opt opts[] = {
     {"dev", CMD_FLAG, 0, 0, 0, NULL, NULL,
 	"Run a cluster of this one node in a temporary directory that goes when it ends; needs no "
 	"file."},
+    {"nodes", CMD_LONG, 0, 0, 0, "n", NULL,
+	"With --dev: a cluster of so many nodes (1 to 9), each a process of its own: node i serves "
+	"clients on 127.0.0.1:(9091+i). --override then holds for all of them."},
     {"print-config", CMD_FLAG, 0, 0, 0, NULL, NULL,
 	"With a file: print the configuration in effect, secrets hidden. Without: a "
 	"server.properties with every key, its default "
@@ -248,6 +251,10 @@ run(struct cmd_args *a)
 	if (s.path == NULL && !dev)
 		rc = cmd_usage(
 		    a, "USAGE: rookery server server.properties [--override property=value]*");
+	else if (cmd_given(a, "nodes"))
+		rc = dev ? cmd_server_nodes(&s, cmd_number(a, "nodes", 0))
+			 : cmd_usage(a, "--nodes goes with --dev: a cluster that is not thrown away "
+					"has a server.properties for each node");
 	else if (dev && !cmd_server_dev(&s))
 		rc = 1;
 	else

@@ -26,6 +26,10 @@ struct conf *cmd_server_conf(struct cmd_server *, struct conf_notes *);
  * nothing. */
 int cmd_server_check(struct cmd_server *, bool thorough);
 
+/* --dev: the temporary directory alone. False: said. */
+bool cmd_server_dev_dir(struct cmd_server *);
+/* --dev --nodes N: a cluster of so many nodes, each a process of its own, until SIGINT or SIGTERM. The exit status. */
+int cmd_server_nodes(struct cmd_server *, int64_t nodes);
 /* --dev: a temporary directory, formatted, and the overrides that make one node of it. False: said.
  */
 bool cmd_server_dev(struct cmd_server *);

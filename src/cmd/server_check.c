@@ -147,18 +147,16 @@ check_limits(bool thorough)
 		rk_say(RK_INFO, "%" PRIu64 " files may be open", (uint64_t)r.rlim_cur);
 }
 
-/* The node refuses this, too; -t is to know it before. */
+/* A controller among static voters must be one of them. */
 static int
 check_quorum(const struct conf *c)
 {
-	if (c->voter_count > 1)
-		return no(
-		    "controller.quorum.voters names %u voters: this release runs a quorum of one",
-		    c->voter_count);
-	if (c->voter_count == 1 && c->is_controller && c->voter[0].id != c->node_id)
-		return no("controller.quorum.voters names node %d, but node.id is %d",
-		    c->voter[0].id, c->node_id);
-	return 0;
+	if (!c->is_controller || c->voter_count == 0 || c->bootstrap_count > 0)
+		return 0;
+	for (uint32_t i = 0; i < c->voter_count; i++)
+		if (c->voter[i].id == c->node_id)
+			return 0;
+	return no("controller.quorum.voters does not name node %d, which has the role of a controller", c->node_id);
 }
 
 int

@@ -64,19 +64,8 @@ format(struct cmd_server *s)
 }
 
 bool
-cmd_server_dev(struct cmd_server *s)
+cmd_server_dev_dir(struct cmd_server *s)
 {
-	static const char *const settings[][2] = {
-	    {"process.roles", "broker,controller"},
-	    {"node.id", "1"},
-	    {"listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"},
-	    {"controller.listener.names", "CONTROLLER"},
-	    {"controller.quorum.bootstrap.servers", "127.0.0.1:9093"},
-	    {"offsets.topic.replication.factor", "1"},
-	    {"transaction.state.log.replication.factor", "1"},
-	    {"transaction.state.log.min.isr", "1"},
-	    {"group.initial.rebalance.delay.ms", "0"},
-	};
 	const char *tmp = getenv("TMPDIR");
 
 	if (s->path != NULL) {
@@ -96,6 +85,26 @@ cmd_server_dev(struct cmd_server *s)
 		*s->dev_dir = 0;
 		return false;
 	}
+	return true;
+}
+
+bool
+cmd_server_dev(struct cmd_server *s)
+{
+	static const char *const settings[][2] = {
+	    {"process.roles", "broker,controller"},
+	    {"node.id", "1"},
+	    {"listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"},
+	    {"controller.listener.names", "CONTROLLER"},
+	    {"controller.quorum.bootstrap.servers", "127.0.0.1:9093"},
+	    {"offsets.topic.replication.factor", "1"},
+	    {"transaction.state.log.replication.factor", "1"},
+	    {"transaction.state.log.min.isr", "1"},
+	    {"group.initial.rebalance.delay.ms", "0"},
+	};
+
+	if (!cmd_server_dev_dir(s))
+		return false;
 	for (uint32_t i = 0; i < rk_countof(settings); i++)
 		if (!given(s, settings[i][0]))
 			set(s, settings[i][0], settings[i][1]);
