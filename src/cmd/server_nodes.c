@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "src/cmd/server.h"
 
-enum { NODES_MAX = 9, CLIENTS = 9091, CONTROLLERS = 9191, LINE = 2000, PATIENCE_MS = 3000 };
+enum { NODES_MAX = 9, CLIENTS = 9091, CONTROLLERS = 9191, LINE = 2000, PATIENCE_MS = 5000 };
 
 struct child {
 	pid_t pid; /* 0: ended */

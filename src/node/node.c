@@ -8,7 +8,7 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { STOP_WITHIN_MS = 30000, LEAVE_WITHIN_MS = 15000, LEAVE_LOOK_MS = 3000 };
+enum { STOP_WITHIN_MS = 30000, LEAVE_WITHIN_MS = 15000, LEAVE_LOOK_MS = 2000 };
 
 void
 node_fail(struct node *n, const char *why)
