@@ -3,6 +3,7 @@
 #include "protocol/gen/allocate_producer_ids.h"
 #include "protocol/gen/alter_configs.h"
 #include "protocol/gen/alter_partition.h"
+#include "protocol/gen/broker_heartbeat.h"
 #include "protocol/gen/broker_registration.h"
 #include "protocol/gen/controller_registration.h"
 #include "protocol/gen/create_partitions.h"
@@ -53,6 +54,7 @@ api_refuse(struct api_call *c, enum rk_err err, struct rk_str why)
 		break
 	WHOLE(ELECT_LEADERS, kp_elect_leaders_res);
 	WHOLE(ALTER_PARTITION, kp_alter_partition_res);
+	WHOLE(BROKER_HEARTBEAT, kp_broker_heartbeat_res);
 	WHOLE(BROKER_REGISTRATION, kp_broker_registration_res);
 	WHOLE(ALLOCATE_PRODUCER_IDS, kp_allocate_producer_ids_res);
 	WHOLE(CONTROLLER_REGISTRATION, kp_controller_registration_res);
