@@ -133,3 +133,24 @@ rk_hash(const void *p, size_t len, uint64_t seed)
 		v = v << 8 | (uint8_t)at[len - 1];
 	return mix(h ^ v, 0x94d049bb133111ebu) ^ h;
 }
+
+uint32_t
+rk_java_hash(struct rk_str s)
+{
+	uint32_t h = 0;
+
+	for (int32_t i = 0; i < s.len; i++) {
+		uint32_t c = (uint8_t)s.at[i], n = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+		if (n > 0 && i + (int32_t)n < s.len) {
+			c &= 0x3fu >> n;
+			for (; n > 0; n--)
+				c = c << 6 | ((uint8_t)s.at[++i] & 0x3f);
+		}
+		if (c > 0xffff) {
+			h = h * 31 + (0xd800 + ((c - 0x10000) >> 10));
+			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
+		}
+		h = h * 31 + c;
+	}
+	return h;
+}

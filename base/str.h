@@ -35,6 +35,9 @@ rk_must_use bool rk_uuid_parse(struct rk_str, struct rk_uuid *);
 
 /* A 64-bit hash of bytes, the same on every machine and run; not for adversaries. */
 uint64_t rk_hash(const void *, size_t len, uint64_t seed);
+/* Java's String.hashCode (over UTF-16 units), where Kafka's placement or order depends on it. A byte that is not UTF-8
+ * counts as itself. */
+uint32_t rk_java_hash(struct rk_str);
 /* CRC-32C (Castagnoli), as record batches and snapshots carry it; start with crc 0. Uses SSE4.2
  * or ARMv8 instructions where the machine has them. */
 uint32_t rk_crc32c(uint32_t crc, const void *, size_t len);

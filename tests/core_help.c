@@ -5,6 +5,7 @@
 #include "src/meta/image.h"
 
 struct broker b;
+void (*broker_made)(struct core *);
 static const struct st_meta meta = {
     .version = 1, .node_id = 1, .cluster_id = "abc", .directory_id = {{9}}};
 
@@ -23,6 +24,8 @@ broker_start(void)
 
 	ck_assert_int_eq(st_dir_open(&b.w.env, b.path, &meta, &b.dir, &b.how), RK_OK);
 	b.core = core_new(&b.w.env, t_conf, &b.timers, 1, &b.dir, &b.how, 1);
+	if (broker_made != NULL)
+		broker_made(b.core);
 	meta_view_begin(t_image, &v);
 	ck_assert_int_eq(core_load(b.core, &v), RK_OK);
 	meta_view_end(&v);

@@ -20,6 +20,7 @@ struct broker {
 };
 extern struct broker b;
 
+extern void (*broker_made)(struct core *); /* called between core_new and core_load; NULL: nothing */
 void broker_begin(void); /* image, directory, core, loaded and empty */
 void broker_end(void);
 void broker_crash(void); /* nothing more is written; then it starts again */

@@ -33,6 +33,7 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	core_upkeep_init(c);
 	core_cleaner_init(c);
 	core_moves_init(c);
+	rk_list_init(&c->coords);
 	core_sessions_init(&c->sessions);
 	core_isr_init(c);
 	core_lead_init(c);
@@ -636,6 +637,7 @@ core_free(struct core *c)
 	core_upkeep_stop(c);
 	rk_timer_stop(c->timers, &c->move_timer);
 	core_cleaner_free(c);
+	core_coords_free(c);
 	core_isr_stop(c);
 	core_follow_stop(c);
 	core_fetchers_free(c);

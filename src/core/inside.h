@@ -48,6 +48,7 @@ struct core {
 	struct rk_timer flush_timer; /* flush.ms of topics with write.caching */
 	struct rk_timer clean_timer; /* retention; runs only while there are records */
 	struct rk_timer dir_timer;   /* deletes files whose delay is over */
+	struct rk_list coords; /* of core_coord */
 	struct core_cleaner cleaner;
 	struct core_sessions sessions;
 	struct core_counts counts;
@@ -189,6 +190,9 @@ void core_cleaner_forget(struct core_partition *);      /* the partition is abou
 bool core_cleaner_stop(struct core *);                  /* true: a job runs; core_stop_counted comes after it */
 void core_cleaner_free(struct core *);
 void core_stop_counted(struct core *);                  /* one of what core_stop waits for is done */
+
+/* --- coord.c */
+void core_coords_free(struct core *);
 
 /* --- check.c */
 /* Kafka's validation of one produced batch, in its order; a->err RK_OK: fit to be appended. May

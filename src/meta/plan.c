@@ -172,30 +172,6 @@ meta_plan_feature(const struct meta_plan *p, const char *name)
 
 /* --- Java's order of a HashSet of strings: by bucket, and in a bucket by insertion */
 
-/* String.hashCode over UTF-16 units; a stray byte counts as itself. */
-static uint32_t
-java_hash(struct rk_str s)
-{
-	uint32_t h = 0;
-
-	for (int32_t i = 0; i < s.len;) {
-		uint32_t c = (uint8_t)s.at[i], n = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-		if (n > 0 && i + (int32_t)n < s.len) {
-			c &= 0x3fu >> n;
-			for (uint32_t k = 1; k <= n; k++)
-				c = c << 6 | ((uint8_t)s.at[i + (int32_t)k] & 0x3f);
-			i += (int32_t)n;
-		}
-		i++;
-		if (c > 0xffff) {
-			h = h * 31 + (0xd800 + ((c - 0x10000) >> 10));
-			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-		}
-		h = h * 31 + c;
-	}
-	return h ^ h >> 16;
-}
-
 void
 meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, struct rk_arena *a)
 {
@@ -211,7 +187,7 @@ meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, str
 		return;
 	}
 	for (uint32_t i = count; i-- > 0;) { /* backwards, so that chains run forwards */
-		uint32_t slot = java_hash(names[i]) & (cap - 1);
+		uint32_t h = rk_java_hash(names[i]), slot = (h ^ h >> 16) & (cap - 1);
 		next[i] = first[slot];
 		first[slot] = i + 1;
 	}
