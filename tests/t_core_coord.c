@@ -1,5 +1,5 @@
-/* t_core_coord.c - shards: replayed when won, written, waited for, lost. The kind here counts words: a record's key is a
- * word, its value a number; a tombstone forgets the word. */
+/* t_core_coord.c - shards: replayed when won, written, waited for, lost. The kind here counts words: a key is a word,
+ * its value a number; a tombstone forgets the word. */
 #include <check.h>
 #include "base/mem.h"
 #include "src/core/coord.h"
