@@ -52,6 +52,23 @@ START_TEST(an_acknowledgement_waits_for_the_followers_disk)
 }
 END_TEST
 
+START_TEST(a_leader_that_becomes_a_follower_tells_only_of_what_its_disk_has)
+{
+	put(part("t", 0), batch_of(3, b.w.wall_ms));
+	core_flush(b.core); /* the sync has begun, and has not come back */
+	carry(&o);
+	other_settle();
+	partition_is(1, 0, 2, both, 2, true); /* the follower takes over, with all of it */
+	core_flush(b.core);
+	ck_assert(!carry(&b));
+	ck_assert_int_eq(other("t", 0)->high, 0);
+	settle();
+	flow();
+	both_pass(100);
+	ck_assert_int_eq(other("t", 0)->high, 3);
+}
+END_TEST
+
 START_TEST(with_write_caching_nobody_waits_for_a_disk)
 {
 	config_is("t", "write.caching", "true");
@@ -335,6 +352,7 @@ main(void)
 	TCase *t = tcase_create("core_follow");
 	const TTest *const all[] = {what_the_leader_takes_its_follower_has,
 	    an_acknowledgement_waits_for_the_followers_disk, with_write_caching_nobody_waits_for_a_disk,
+	    a_leader_that_becomes_a_follower_tells_only_of_what_its_disk_has,
 	    an_idle_source_names_nothing, a_thousand_batches_arrive_in_order,
 	    a_new_leader_goes_on_where_the_old_one_was, records_that_nobody_else_had_are_cut_off,
 	    epochs_that_only_one_side_knows_are_walked_back, a_cut_below_the_high_watermark_is_made_and_said,

@@ -86,6 +86,22 @@ detach(struct core_follow *f)
 }
 
 static void
+want_stable(struct core_follow *f)
+{
+	struct core_partition *p = f->partition;
+
+	if (core_conf(p)->write_caching) {
+		core_want_sync(p);
+		return;
+	}
+	p->unsynced = true;
+	core_touch(p);
+	if (f->sync_to < 0)
+		f->source->syncing++;
+	f->sync_to = st_log_end(p->log);
+}
+
+static void
 attach(struct core_follow *f, int32_t leader)
 {
 	struct core *c = core_of(f->partition);
@@ -99,6 +115,10 @@ attach(struct core_follow *f, int32_t leader)
 	f->state = CORE_FOLLOWS;
 	f->source->following++;
 	f->tries = 0;
+	/* What this node wrote as the leader, or copied from another, is told to nobody before it is on the disk. */
+	struct st_log *log = f->partition->log;
+	if (log != NULL && st_log_stable(log) < st_log_end(log))
+		want_stable(f);
 	core_source_name(f->source, f);
 }
 
@@ -293,22 +313,6 @@ fit(const struct core_partition *p, const uint8_t *at, int32_t len, enum rk_err 
 		n += (int32_t)kp_batch_bytes(b);
 	}
 	return n;
-}
-
-static void
-want_stable(struct core_follow *f)
-{
-	struct core_partition *p = f->partition;
-
-	if (core_conf(p)->write_caching) {
-		core_want_sync(p);
-		return;
-	}
-	p->unsynced = true;
-	core_touch(p);
-	if (f->sync_to < 0)
-		f->source->syncing++;
-	f->sync_to = st_log_end(p->log);
 }
 
 /* Copies the records; false: the follow has gone to another state. */
