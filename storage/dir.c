@@ -314,6 +314,21 @@ st_dir_open(struct rk_env *env, const char *path, const struct st_meta *meta, st
 	return RK_OK;
 }
 
+struct st_dir *
+st_dir_offline(struct rk_env *env, const char *path)
+{
+	struct st_dir *d = rk_new(struct st_dir);
+
+	d->magic = ST_DIR_MAGIC;
+	d->env = env;
+	d->path = rk_mem_str(path, strlen(path));
+	rk_list_init(&d->syncs);
+	rk_list_init(&d->waiting);
+	rk_list_init(&d->futures);
+	st_dir_fail(d, "it cannot be read");
+	return d;
+}
+
 static int
 by_name(const void *a, const void *b)
 {

@@ -34,6 +34,8 @@ struct st_dir_opened {
  * read is said and counts as absent; the directory is then not clean. Waits. */
 rk_must_use enum rk_err st_dir_open(struct rk_env *, const char *path, const struct st_meta *, struct st_dir **,
     struct st_dir_opened *);
+/* One that cannot be opened, beside others that can: it is failed, holds nothing, and has no id. */
+struct st_dir *st_dir_offline(struct rk_env *, const char *path);
 const char *st_dir_path(const struct st_dir *);
 struct rk_uuid st_dir_id(const struct st_dir *);
 bool st_dir_failed(const struct st_dir *);

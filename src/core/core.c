@@ -308,6 +308,7 @@ core_load(struct core *c, const struct meta_view *view)
 	for (uint32_t d = 0; d < c->dirs; d++)
 		good += list_dir(c, (uint8_t)d) == RK_OK;
 	core_moves_load(c);
+	core_missing_look(c);
 	recover(c);
 	c->loaded = true;
 	rk_list_each(&c->moves, m)

@@ -159,6 +159,7 @@ void core_told(struct core_partition *, const struct kp_partition_record *); /* 
 void core_place(struct core_partition *); /* where it lies has changed: is it as the metadata says? */
 uint8_t core_wanted_dir(const struct core_partition *);
 void core_dirs_look(struct core *);       /* has a directory failed? */
+void core_missing_look(struct core *);    /* at start: what lies in a directory that is not there is offline */
 
 /* --- move.c */
 void core_moves_init(struct core *);

@@ -145,6 +145,23 @@ core_dirs_look(struct core *c)
 			lose(c, d);
 }
 
+/* The metadata names a directory that is none of those that are here, and one of ours could not be opened: that must
+ * be it. Making the partition anew, empty, would lose what it has there. */
+void
+core_missing_look(struct core *c)
+{
+	bool missing = false;
+
+	for (uint32_t d = 0; d < c->dirs; d++)
+		missing |= st_dir_failed(c->dir[d]);
+	for (struct core_topic *t = missing ? core_topics_walk(c, NULL) : NULL; t != NULL; t = core_topics_walk(c, t))
+		for (uint32_t i = 0; i < t->partitions; i++) {
+			struct core_partition *p = t->partition[i];
+			if (p != NULL && !p->found && p->log == NULL && p->told == CORE_DIR_OTHER)
+				take_offline(p);
+		}
+}
+
 uint32_t
 core_dirs_lost(const struct core *c)
 {

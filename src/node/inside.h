@@ -69,6 +69,7 @@ struct node_desk;
 struct node_sessions;
 struct node_active;
 struct node_wishes;
+struct node_dirs;
 
 struct node {
 	struct rk_env *env;
@@ -84,6 +85,7 @@ struct node {
 	struct node_sessions *sessions;
 	struct node_active *active;
 	struct node_wishes *wishes;
+	struct node_dirs *dirs_told;
 	struct st_dir **dir;
 	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
@@ -201,6 +203,11 @@ void node_wishes_free(struct node *);
 /* A first block, in the batch that registers the broker. */
 void node_wishes_plan_ids(struct node *, struct meta_plan *);
 void node_wishes_ids_kept(struct node *, bool); /* that batch is committed, or is not */
+
+/* --- dirs.c: where replicas lie, and directories that fail, as the controller is to know it */
+void node_dirs_open(struct node *);
+void node_dirs_turn(struct node *);        /* after every round of events */
+void node_dirs_free(struct node *);
 
 /* Every committed record passes here, after the image has it. */
 void node_heard(void *node, int16_t type, int16_t version, const void *record, int64_t offset);

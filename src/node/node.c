@@ -118,15 +118,31 @@ own_dir(struct node *n, const char *path, struct st_meta *out)
 	return lock_dir(n, path);
 }
 
+/* A disk that fails at start: with others, and the metadata on another, the node goes on without it. */
+static bool
+go_without(struct node *n, const char *path, struct st_dir_opened *how)
+{
+	if (n->conf->dirs.count < 2 || strcmp(path, n->conf->metadata_dir) == 0)
+		return false;
+	*how = (struct st_dir_opened){ .broker_epoch = -1 };
+	n->dir[n->dirs++] = st_dir_offline(n->env, path);
+	return true;
+}
+
 /* One directory of log.dirs. */
 static bool
 open_dir(struct node *n, const char *path, struct st_dir_opened *how)
 {
 	struct st_meta m;
+	char why[256];
 
+	if (st_meta_read(n->env, path, &m, why) == RK_KAFKA_STORAGE_ERROR && go_without(n, path, how))
+		return true;
 	if (!own_dir(n, path, &m))
 		return false;
 	enum rk_err err = st_dir_open(n->env, path, &m, &n->dir[n->dirs], how);
+	if (err == RK_KAFKA_STORAGE_ERROR && go_without(n, path, how))
+		return true;
 	if (err != RK_OK) {
 		rk_say(RK_FATAL, "The directory %s cannot be opened (%s).", path, rk_err_name(err));
 		return false;
@@ -139,7 +155,7 @@ open_dir(struct node *n, const char *path, struct st_dir_opened *how)
 static bool
 open_dirs(struct node *n, int64_t *previous_epoch)
 {
-	bool clean = true;
+	bool clean = true, any = false;
 
 	n->dir = rk_mem_get(n->conf->dirs.count * sizeof *n->dir);
 	n->dir_opened = rk_mem_get(n->conf->dirs.count * sizeof *n->dir_opened);
@@ -148,9 +164,16 @@ open_dirs(struct node *n, int64_t *previous_epoch)
 		struct st_dir_opened *how = &n->dir_opened[i];
 		if (!open_dir(n, n->conf->dirs.at[i], how))
 			return false;
-		if (!how->clean || (i > 0 && how->broker_epoch != *previous_epoch))
+		if (st_dir_failed(n->dir[i]))
+			continue;
+		if (!how->clean || (any && how->broker_epoch != *previous_epoch))
 			clean = false;
+		any = true;
 		*previous_epoch = how->broker_epoch;
+	}
+	if (!any) {
+		rk_say(RK_FATAL, "None of the directories in log.dirs can be read: look at the disks.");
+		return false;
 	}
 	if (!clean)
 		*previous_epoch = -1;
@@ -223,6 +246,7 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	node_sessions_open(n);
 	node_active_open(n);
 	node_wishes_open(n);
+	node_dirs_open(n);
 	node_broker_open(n, previous_epoch);
 	if (!open_metadata(n)) {
 		node_free(n);
@@ -257,6 +281,7 @@ node_flush(struct node *n)
 		node_active_turn(n);
 		node_broker_turn(n);
 		core_flush(n->core);
+		node_dirs_turn(n);
 		node_control_run(n);
 		node_quorum_flush(n);
 	}
@@ -370,6 +395,7 @@ node_free(struct node *n)
 	if (n->desk != NULL) {
 		node_broker_free(n);
 		node_wishes_free(n);
+		node_dirs_free(n);
 		node_active_free(n);
 		node_sessions_free(n);
 		node_desk_free(n);
