@@ -18,8 +18,8 @@ struct cmd_link {
 	int16_t min[KEYS], max[KEYS]; /* -1: not known there */
 };
 
-static bool
-fail(struct cmd_client *c, enum rk_err e, const char *fmt, ...)
+bool
+cmd_client_fail(struct cmd_client *c, enum rk_err e, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -100,16 +100,16 @@ static bool
 say_unreachable(struct cmd_client *c, const char *name, int e)
 {
 	if (e == ECONNREFUSED)
-		return fail(c, RK_BROKER_NOT_AVAILABLE,
+		return cmd_client_fail(c, RK_BROKER_NOT_AVAILABLE,
 		    "nothing listens on %s (connection refused): is the node "
 		    "started, and is this one of its listeners?",
 		    name);
 	if (e == ETIMEDOUT)
-		return fail(c, RK_REQUEST_TIMED_OUT,
+		return cmd_client_fail(c, RK_REQUEST_TIMED_OUT,
 		    "no answer from %s while connecting (timeout): a firewall, or a "
 		    "machine that is down?",
 		    name);
-	return fail(c, RK_BROKER_NOT_AVAILABLE, "cannot connect to %s: %s", name, strerror(e));
+	return cmd_client_fail(c, RK_BROKER_NOT_AVAILABLE, "cannot connect to %s: %s", name, strerror(e));
 }
 
 static bool
@@ -123,7 +123,7 @@ dial(struct cmd_client *c, const char *host, const char *port, struct cmd_link *
 	    l->name, sizeof l->name, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
 	e = getaddrinfo(host, port, &hints, &list);
 	if (e != 0)
-		return fail(c, RK_BROKER_NOT_AVAILABLE,
+		return cmd_client_fail(c, RK_BROKER_NOT_AVAILABLE,
 		    "the host name %s is not known here (%s): check it, and "
 		    "/etc/hosts or DNS",
 		    host, gai_strerror(e));
@@ -145,7 +145,7 @@ send_all(struct cmd_client *c, struct cmd_link *l, const void *p, size_t len, in
 			len -= (size_t)n;
 		} else if (errno != EINTR
 			   && (errno != EAGAIN || !wait_for(l->fd, POLLOUT, until))) {
-			return fail(c, RK_NETWORK_EXCEPTION, "sending to %s failed: %s", l->name,
+			return cmd_client_fail(c, RK_NETWORK_EXCEPTION, "sending to %s failed: %s", l->name,
 			    strerror(errno));
 		}
 	}
@@ -157,17 +157,17 @@ say_closed(struct cmd_client *c, const struct cmd_link *l, int e)
 {
 	c->silent = true;
 	if (e == ETIMEDOUT)
-		return fail(c, RK_REQUEST_TIMED_OUT,
+		return cmd_client_fail(c, RK_REQUEST_TIMED_OUT,
 		    "%s took the request but did not answer in time (%s): is it overloaded%s?",
 		    l->name,
 		    l->greeted ? "request.timeout.ms" : "socket.connection.setup.timeout.ms",
 		    l->greeted ? "" : ", or not a Kafka listener");
 	if (!l->greeted)
-		return fail(c, RK_NETWORK_EXCEPTION,
+		return cmd_client_fail(c, RK_NETWORK_EXCEPTION,
 		    "%s closed the connection at the first request%s%s: its listener "
 		    "may want TLS or SASL (security.protocol), or it is not a Kafka listener",
 		    l->name, e == 0 ? "" : ", ", e == 0 ? "" : strerror(e));
-	return fail(c, RK_NETWORK_EXCEPTION, "%s closed the connection before it answered%s%s",
+	return cmd_client_fail(c, RK_NETWORK_EXCEPTION, "%s closed the connection before it answered%s%s",
 	    l->name, e == 0 ? "" : ": ", e == 0 ? "" : strerror(e));
 }
 
@@ -192,14 +192,13 @@ static bool
 bad_size(struct cmd_client *c, const struct cmd_link *l, const uint8_t *head)
 {
 	if (head[0] == 0x15 && head[1] == 0x03)
-		return fail(c, RK_NETWORK_EXCEPTION,
+		return cmd_client_fail(c, RK_NETWORK_EXCEPTION,
 		    "%s speaks TLS: use a PLAINTEXT listener, or "
 		    "security.protocol=SSL where the command can",
 		    l->name);
 	if (memcmp(head, "HTTP", 4) == 0)
-		return fail(
-		    c, RK_NETWORK_EXCEPTION, "%s speaks HTTP, not Kafka: check the port", l->name);
-	return fail(c, RK_NETWORK_EXCEPTION,
+		return cmd_client_fail(c, RK_NETWORK_EXCEPTION, "%s speaks HTTP, not Kafka: check the port", l->name);
+	return cmd_client_fail(c, RK_NETWORK_EXCEPTION,
 	    "%s does not speak Kafka (its first bytes: %02x %02x %02x %02x): check "
 	    "the port",
 	    l->name, head[0], head[1], head[2], head[3]);
@@ -220,8 +219,7 @@ recv_frame(struct cmd_client *c, struct cmd_link *l, struct rk_str *frame)
 		return bad_size(c, l, head);
 	char *p = rk_arena_raw(&c->arena, (size_t)len);
 	if (p == NULL)
-		return fail(
-		    c, RK_NO_MEMORY, "the answers take more memory than this command allows");
+		return cmd_client_fail(c, RK_NO_MEMORY, "the answers take more memory than this command allows");
 	*frame = (struct rk_str){p, len};
 	return recv_all(c, l, p, (size_t)len, until);
 }
@@ -265,7 +263,7 @@ exchange(struct cmd_client *c, struct cmd_link *l, const struct kp_api *api, int
 	kp_head_write(&head, &out);
 	kp_write(api->req, version, req, &out);
 	if (out.over)
-		return fail(c, RK_NO_MEMORY, "the request does not fit in memory");
+		return cmd_client_fail(c, RK_NO_MEMORY, "the request does not fit in memory");
 	rk_put32(size, (uint32_t)out.bytes);
 	if (!send_all(c, l, size, 4, until))
 		return false;
@@ -275,7 +273,7 @@ exchange(struct cmd_client *c, struct cmd_link *l, const struct kp_api *api, int
 	if (!recv_frame(c, l, body))
 		return false;
 	if ((int32_t)rk_get32(body->at) != c->correlation || !body_of(api, version, body))
-		return l->greeted ? fail(c, RK_NETWORK_EXCEPTION,
+		return l->greeted ? cmd_client_fail(c, RK_NETWORK_EXCEPTION,
 			   "%s answered something else than it was asked", l->name)
 				  : bad_size(c, l, (const uint8_t *)body->at);
 	return true;
@@ -303,10 +301,10 @@ greet(struct cmd_client *c, struct cmd_link *l)
 			return false;
 	}
 	if (kp_read(api->res, version, body.at, (size_t)body.len, &c->arena, &res, NULL) != RK_OK)
-		return fail(c, RK_NETWORK_EXCEPTION,
+		return cmd_client_fail(c, RK_NETWORK_EXCEPTION,
 		    "%s answered ApiVersions in a form that cannot be read", l->name);
 	if (res.error_code != 0)
-		return fail(c, rk_err_of_wire(res.error_code), "%s refuses ApiVersions: %s",
+		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s refuses ApiVersions: %s",
 		    l->name, rk_err_name(rk_err_of_wire(res.error_code)));
 	for (int32_t i = 0; i < res.api_keys.len; i++) {
 		int16_t key = res.api_keys.at[i].api_key;
@@ -371,8 +369,8 @@ add_link(struct cmd_client *c, int32_t node, const char *host, const char *port)
 	rk_str_copy(why, sizeof why, rk_str_of(c->why));
 	rk_str_copy(name, sizeof name, rk_str_of(l->name));
 	const char *speaks = probe(c, host, port);
-	return speaks != NULL ? fail(c, RK_NETWORK_EXCEPTION, "%s speaks %s", name, speaks)
-			      : fail(c, RK_NETWORK_EXCEPTION, "%s", why);
+	return speaks != NULL ? cmd_client_fail(c, RK_NETWORK_EXCEPTION, "%s speaks %s", name, speaks)
+			      : cmd_client_fail(c, RK_NETWORK_EXCEPTION, "%s", why);
 }
 
 /* "host:port", "[v6]:port", with or without "PROTOCOL://" before it. Cuts in place. */
@@ -402,7 +400,7 @@ check_security(struct cmd_client *c)
 
 	if (s == NULL || strcasecmp(s, "PLAINTEXT") == 0)
 		return true;
-	return fail(c, RK_INVALID_REQUEST,
+	return cmd_client_fail(c, RK_INVALID_REQUEST,
 	    "security.protocol=%s: this command speaks PLAINTEXT only; use a PLAINTEXT "
 	    "listener (or Kafka's own script, which works against rookery too)",
 	    s);
@@ -419,18 +417,18 @@ cmd_client_open(struct cmd_client *c, const char *addresses, const char *config,
 	c->controller = -1;
 	rk_arena_init(&c->arena, (size_t)2 << 30);
 	if (config != NULL && !cmd_props_read(&c->props, config))
-		return fail(c, RK_INVALID_REQUEST, "cannot read %s: %s", config, strerror(errno));
+		return cmd_client_fail(c, RK_INVALID_REQUEST, "cannot read %s: %s", config, strerror(errno));
 	if (!check_security(c))
 		return false;
 	count = cmd_split(&c->arena, addresses, ',', &piece);
-	fail(c, RK_INVALID_REQUEST, "there is no address in \"%s\"", addresses);
+	cmd_client_fail(c, RK_INVALID_REQUEST, "there is no address in \"%s\"", addresses);
 	for (uint32_t i = 0; i < count; i++) {
 		if (piece[i][0] == 0)
 			continue;
 		char *text = rk_mem_str(piece[i], strlen(piece[i]));
 		if (!split_address(text, &host, &port)) {
 			rk_mem_put(text);
-			return fail(c, RK_INVALID_REQUEST,
+			return cmd_client_fail(c, RK_INVALID_REQUEST,
 			    "Invalid url in bootstrap.servers: %s (host:port is meant)", piece[i]);
 		}
 		bool done = add_link(c, CMD_ANY, host, port);
@@ -442,7 +440,7 @@ cmd_client_open(struct cmd_client *c, const char *addresses, const char *config,
 	if (tried > 1) {
 		char why[400];
 		rk_str_copy(why, sizeof why, rk_str_of(c->why));
-		fail(c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
+		cmd_client_fail(c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
 	}
 	return false;
 }
@@ -500,7 +498,7 @@ link_to(struct cmd_client *c, int32_t node)
 		return NULL;
 	const struct cmd_broker *b = cmd_client_broker(c, node);
 	if (b == NULL) {
-		fail(c, RK_BROKER_NOT_AVAILABLE, "there is no broker %d in the cluster", node);
+		cmd_client_fail(c, RK_BROKER_NOT_AVAILABLE, "there is no broker %d in the cluster", node);
 		return NULL;
 	}
 	snprintf(port, sizeof port, "%d", b->port);
@@ -508,7 +506,7 @@ link_to(struct cmd_client *c, int32_t node)
 		return &c->link[c->links - 1];
 	char why[400];
 	rk_str_copy(why, sizeof why, rk_str_of(c->why));
-	fail(c, c->err, "broker %d cannot be reached at the address it advertises: %s", node, why);
+	cmd_client_fail(c, c->err, "broker %d cannot be reached at the address it advertises: %s", node, why);
 	return NULL;
 }
 
@@ -525,14 +523,14 @@ cmd_client_call_max(
 		return false;
 	c->version = (int16_t)rk_min(rk_min(api->stable_max, most), l->max[key]);
 	if (l->max[key] < 0 || c->version < l->min[key] || c->version < api->min)
-		return fail(c, RK_UNSUPPORTED_VERSION, "%s does not know %s%s", l->name, api->name,
+		return cmd_client_fail(c, RK_UNSUPPORTED_VERSION, "%s does not know %s%s", l->name, api->name,
 		    l->max[key] < 0 ? "" : " in a version that this command knows");
 	if (!exchange(c, l, api, c->version, req, &body))
 		return false;
 	c->err = kp_read(api->res, c->version, body.at, (size_t)body.len, &c->arena, res, NULL);
 	if (c->err == RK_OK)
 		return true;
-	return fail(c, c->err, "%s answered %s version %d in a form that cannot be read (%s)",
+	return cmd_client_fail(c, c->err, "%s answered %s version %d in a form that cannot be read (%s)",
 	    l->name, api->name, c->version, rk_err_name(c->err));
 }
 
@@ -563,7 +561,7 @@ brokers_of_controller(struct cmd_client *c)
 	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, &res))
 		return false;
 	if (res.error_code != 0)
-		return fail(c, rk_err_of_wire(res.error_code), "%s",
+		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
 		    cmd_client_says(c, res.error_code, res.error_message));
 	c->brokers = (uint32_t)rk_max(res.brokers.len, 0);
 	c->broker = rk_arena_get(&c->arena, c->brokers, sizeof *c->broker);

@@ -65,6 +65,8 @@ const struct cmd_broker *cmd_client_broker(
 
 /* True: the error may pass and there is time left; a tenth of a second went by. */
 bool cmd_client_again(struct cmd_client *, enum rk_err);
+/* Sets why and err of a failure that the caller found in an answer; returns false. */
+bool cmd_client_fail(struct cmd_client *, enum rk_err, const char *fmt, ...) rk_format(3, 4);
 /* What to tell people of an error in an answer: its message, else Kafka's, else its name. */
 const char *cmd_client_says(struct cmd_client *, int16_t wire, struct rk_str message);
 #endif

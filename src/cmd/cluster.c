@@ -1,13 +1,16 @@
 /* cluster.c - rookery cluster: the cluster's id and endpoints; unregistering a broker. */
 #include "protocol/gen/describe_cluster.h"
 #include "protocol/gen/unregister_broker.h"
-#include "src/cmd/client.h"
+#include "src/cmd/drain.h"
 
-enum { ACT_ID, ACT_UNREGISTER, ACT_ENDPOINTS };
+enum { ACT_ID, ACT_UNREGISTER, ACT_ENDPOINTS, ACT_DRAIN, ACT_CAN_STOP };
 static const struct cmd_act acts[] = {
     {"cluster-id", "Print the cluster's id."},
     {"unregister", "Make the cluster forget a broker that will not come back."},
     {"list-endpoints", "List where brokers or controllers are reached."},
+    {"drain", "drain ID: move replicas and leaderships away from a broker, or back (--undo)."},
+    {"can-stop", "can-stop ID: whether all would go on without the broker: 0, or 1 and what would "
+		 "not (2: not known)."},
     {NULL, NULL},
 };
 static const struct cmd_opt opts[] = {
@@ -21,6 +24,15 @@ static const struct cmd_opt opts[] = {
     {"id", CMD_INT, 0, 'i', 1 << ACT_UNREGISTER, "ID", NULL, "The broker to unregister."},
     {"include-fenced-brokers", CMD_FLAG, 0, 0, 1 << ACT_ENDPOINTS, NULL, NULL,
 	"Brokers that are fenced, too."},
+    {"wait", CMD_FLAG, 0, 0, 1 << ACT_DRAIN, NULL, NULL, "Wait until it is done, with progress."},
+    {"undo", CMD_FLAG, 0, 0, 1 << ACT_DRAIN, NULL, NULL,
+	"Bring back what the drain moved away, and with --wait the leaderships."},
+    {"dry-run", CMD_FLAG, 0, 0, 1 << ACT_DRAIN, NULL, NULL,
+	"Show what would be moved, also as JSON for reassign-partitions, and do nothing."},
+    {"throttle", CMD_LONG, 0, 0, 1 << ACT_DRAIN, "THROTTLE", NULL,
+	"Bytes a second for the moves; with --wait taken away at the end."},
+    {"save", CMD_TEXT, 0, 0, 1 << ACT_DRAIN, "FILE", NULL,
+	"The file for the way back (default: drain-ID.json)."},
 };
 
 static int
@@ -101,10 +113,29 @@ endpoints(const struct cmd_args *a, struct cmd_client *c)
 	return 0;
 }
 
+/* The broker that drain and can-stop speak of. */
+static int
+about_one(const struct cmd_args *a)
+{
+	int64_t id;
+
+	if (a->rest_count == 0)
+		return cmd_usage(a, "argument ID is required");
+	if (!rk_str_int(rk_str_of(a->rest[0]), &id) || id < 0 || id != (int32_t)id)
+		return cmd_usage(a, "argument ID: a broker's number is meant");
+	if (cmd_given(a, "bootstrap-controller"))
+		return cmd_usage(
+		    a, "argument --bootstrap-controller/-C: brokers are asked (--bootstrap-server)");
+	return a->act == ACT_DRAIN ? cmd_cluster_drain(a, (int32_t)id)
+				   : cmd_cluster_can_stop(a, (int32_t)id);
+}
+
 static int
 run(struct cmd_args *a)
 {
 	struct cmd_client c;
+	char line[200];
+	bool one = a->act == ACT_DRAIN || a->act == ACT_CAN_STOP;
 	bool brokers = cmd_given(a, "bootstrap-server"),
 	     controllers = cmd_given(a, "bootstrap-controller");
 	int rc;
@@ -114,6 +145,12 @@ run(struct cmd_args *a)
 					      "with argument --bootstrap-server/-b"
 					    : "one of the arguments --bootstrap-server/-b "
 					      "--bootstrap-controller/-C is required");
+	if (a->rest_count > (one ? 1u : 0u)) {
+		snprintf(line, sizeof line, "unrecognized arguments: '%.100s'", a->rest[one]);
+		return cmd_usage(a, line);
+	}
+	if (one)
+		return about_one(a);
 	if (a->act == ACT_UNREGISTER && !cmd_given(a, "id"))
 		return cmd_usage(a, "argument --id/-i is required");
 	if (a->act == ACT_ENDPOINTS && controllers && cmd_given(a, "include-fenced-brokers")) {
@@ -138,8 +175,13 @@ const struct cmd_spec cmd_cluster_spec = {
     .opt = opts,
     .count = rk_countof(opts),
     .act = acts,
-    .summary = "Shows the cluster's id and endpoints, and unregisters brokers.",
-    .about = "Asks brokers (--bootstrap-server) or controllers (--bootstrap-controller).",
+    .summary = "Shows the cluster's id and endpoints; drains, checks and unregisters brokers.",
+    .about = "Asks brokers (--bootstrap-server) or controllers (--bootstrap-controller).\n.PP\n"
+	     "drain and can-stop are not in Kafka's command. To take broker 3 out for good: drain 3 "
+	     "--wait; can-stop 3; stop it; unregister --id 3. For a while: can-stop 3, stop it, "
+	     "start it, and wait until can-stop says 0 for the next one. While a broker is drained "
+	     "its directories are cordoned, so that no new partition is placed on it; drain 3 "
+	     "--undo --wait brings everything back.",
     .help_exit = 1,
     .bare_exit = 1,
     .run = run,

@@ -32,6 +32,10 @@ uint32_t cmd_format_dirs(struct cmd_format *, const char ***dirs);
 bool cmd_format_read(const char *dir, struct cmd_props *p);
 /* The level of a release's name (NULL: the newest); 1 after saying that there is none such. */
 int cmd_format_version(const char *name, int16_t *level);
+/* The same for rookery features, whose list has the version that is not for production, too. */
+int cmd_features_version(const char *name, int16_t *level);
+/* Prints the levels that belong to a release (NULL: the newest). */
+int cmd_features_mapping(const char *name);
 /* Parses one --add-scram into the next of f->scram; 1 after saying what is wrong. */
 int cmd_format_scram(struct cmd_format *, const char *text);
 int cmd_format_run(struct cmd_format *);

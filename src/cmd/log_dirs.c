@@ -2,6 +2,7 @@
 #include "protocol/gen/describe_log_dirs.h"
 #include "protocol/gen/metadata.h"
 #include "src/cmd/client.h"
+#include "src/cmd/jread.h"
 
 static const struct cmd_opt opts[] = {
     {"bootstrap-server", CMD_TEXT, CMD_REQUIRED, 0, 0, "The server(s) to use for bootstrapping",
@@ -22,22 +23,6 @@ struct job {
 	uint32_t ids;
 	struct kp_describe_log_dirs_req req;
 };
-
-static void
-quoted(struct rk_str s)
-{
-	putchar('"');
-	for (int32_t i = 0; i < s.len; i++) {
-		unsigned char ch = (unsigned char)s.at[i];
-		if (ch == '"' || ch == '\\')
-			printf("\\%c", ch);
-		else if (ch < 0x20)
-			printf("\\u%04x", ch);
-		else
-			putchar(ch);
-	}
-	putchar('"');
-}
 
 static int
 cmp_id(const void *a, const void *b)
@@ -152,7 +137,7 @@ print_dir(const struct kp_describe_log_dirs_res_results *d)
 	else
 		printf("],\"error\":\"%s\",\"logDir\":",
 		    cmd_java_error(rk_err_of_wire(d->error_code), name, sizeof name));
-	quoted(d->log_dir);
+	cmd_write_string(stdout, d->log_dir);
 	putchar('}');
 }
 

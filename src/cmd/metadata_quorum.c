@@ -3,6 +3,7 @@
 #include "protocol/gen/add_raft_voter.h"
 #include "protocol/gen/describe_quorum.h"
 #include "protocol/gen/remove_raft_voter.h"
+#include <unistd.h>
 #include "src/cmd/client.h"
 
 enum { ACT_DESCRIBE, ACT_ADD, ACT_REMOVE };
@@ -42,6 +43,20 @@ struct state { /* one replica; voters and observers are two types with the same 
 	struct rk_uuid directory;
 	int64_t end, fetched_ms, caught_up_ms;
 };
+
+#define VALID "Is this a valid controller configuration file?"
+
+static int
+says(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 1;
+}
 
 /* Kafka's command reports what went wrong as its exception. */
 static int
@@ -251,13 +266,13 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 	kp_defaults(kp_api(KP_REMOVE_RAFT_VOTER)->req, &req);
 	req.cluster_id = RK_STR_NULL;
 	req.voter_id = (int32_t)cmd_number(a, "controller-id", -1);
-	if (!rk_uuid_parse(rk_str_of(directory), &req.voter_directory_id)) {
-		fprintf(stderr,
-		    "Failed to parse --controller-directory-id: %s is not 22 characters of "
-		    "base64\n",
-		    directory);
-		return 1;
-	}
+	if (req.voter_id < 0)
+		return says("Invalid negative --controller-id: %d", req.voter_id);
+	if (!rk_uuid_parse(rk_str_of(directory), &req.voter_directory_id))
+		return says("Failed to parse --controller-directory-id: Input string `%s` decoded "
+			    "as %zu bytes, which is not equal to the expected 16 bytes of a "
+			    "base64-encoded UUID",
+		    directory, strlen(directory) * 3 / 4);
 	if (cmd_given(a, "dry-run")) {
 		printf("DRY RUN of removing  KRaft controller %d with directory id %s\n",
 		    req.voter_id, directory);
@@ -272,83 +287,110 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 	return 0;
 }
 
-/* The listeners of the new controller: those that controller.listener.names names. */
+/* The address of a listener in one of the two lists; an empty host is this machine. */
 static bool
+listener(struct cmd_client *c, const char *name, struct kp_add_raft_voter_req_listeners *l)
+{
+	static const char *const lists[] = {"advertised.listeners", "listeners"};
+	char **at;
+
+	for (uint32_t i = 0; i < rk_countof(lists); i++) {
+		const char *list = cmd_props_get(&c->props, lists[i]);
+		uint32_t n = list == NULL ? 0 : cmd_split(&c->arena, list, ',', &at);
+		for (uint32_t k = 0; k < n; k++) {
+			char *slash = strstr(at[k], "://"), *colon = strrchr(at[k], ':');
+			if (slash == NULL || colon == slash || strlen(name) != (size_t)(slash - at[k])
+			    || strncmp(at[k], name, strlen(name)) != 0)
+				continue;
+			l->name = rk_str_of(name);
+			l->host = (struct rk_str){slash + 3, (int32_t)(colon - slash - 3)};
+			if (l->host.len == 0)
+				l->host = rk_lit("localhost");
+			if (l->host.len > 2 && l->host.at[0] == '[')
+				l->host = (struct rk_str){l->host.at + 1, l->host.len - 2};
+			l->port = (uint16_t)strtol(colon + 1, NULL, 10);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
 own_listeners(struct cmd_client *c, struct kp_add_raft_voter_req *req)
 {
 	const char *names = cmd_props_get(&c->props, "controller.listener.names");
-	const char *lists[2] = {cmd_props_get(&c->props, "advertised.listeners"),
-	    cmd_props_get(&c->props, "listeners")};
-	char **name, **at;
-	uint32_t n = names == NULL ? 0 : cmd_split(&c->arena, names, ',', &name);
+	char **name;
+	uint32_t n;
 
+	if (names == NULL)
+		return says("controller.listener.names was not found. " VALID);
+	n = cmd_split(&c->arena, names, ',', &name);
 	req->listeners.at = rk_arena_get(&c->arena, n, sizeof *req->listeners.at);
 	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t l = 0; l < 2; l++) {
-			uint32_t m =
-			    lists[l] == NULL ? 0 : cmd_split(&c->arena, lists[l], ',', &at);
-			bool found = false;
-			for (uint32_t k = 0; k < m && !found; k++) {
-				char *slash = strstr(at[k], "://"), *colon = strrchr(at[k], ':');
-				if (slash == NULL || colon == slash
-				    || strlen(name[i]) != (size_t)(slash - at[k])
-				    || strncmp(at[k], name[i], strlen(name[i])) != 0)
-					continue;
-				req->listeners.at[req->listeners.len].name = rk_str_of(name[i]);
-				req->listeners.at[req->listeners.len].host =
-				    (struct rk_str){slash + 3, (int32_t)(colon - slash - 3)};
-				req->listeners.at[req->listeners.len++].port =
-				    (uint16_t)strtol(colon + 1, NULL, 10);
-				found = true;
-			}
-			if (found)
-				break;
-		}
-	return req->listeners.len > 0;
+		if (!listener(c, name[i], &req->listeners.at[req->listeners.len++]))
+			return says("Cannot find information about controller listener name: %s",
+			    name[i]);
+	return 0;
 }
 
-static bool
+static int
 own_directory(struct cmd_client *c, struct rk_uuid *id)
 {
 	const char *dir = cmd_props_get(&c->props, "metadata.log.dir");
 	struct cmd_props meta = {0};
 	char **dirs;
-	bool ok = false;
+	int rc = 0;
 
+	if (dir == NULL && (dir = cmd_props_get(&c->props, "log.dirs")) != NULL
+	    && cmd_split(&c->arena, dir, ',', &dirs) > 0)
+		dir = dirs[0];
 	if (dir == NULL)
-		dir = cmd_props_get(&c->props, "log.dirs");
-	if (dir == NULL)
-		dir = cmd_props_get(&c->props, "log.dir");
-	if (dir == NULL || cmd_split(&c->arena, dir, ',', &dirs) == 0)
-		return false;
-	if (cmd_props_read(&meta, rk_arena_print(&c->arena, "%s/meta.properties", dirs[0]).at))
-		ok = rk_uuid_parse(rk_str_of(cmd_props_get(&meta, "directory.id")), id);
+		return says("Neither metadata.log.dir nor log.dirs were found. " VALID);
+	if (!cmd_props_read(&meta, rk_arena_print(&c->arena, "%s/meta.properties", dir).at))
+		rc = says("Unable to read meta.properties from %s", dir);
+	else if (!rk_uuid_parse(rk_str_of(cmd_props_get(&meta, "directory.id")), id))
+		rc = says("No directory id found in %s", dir);
 	cmd_props_free(&meta);
-	return ok;
+	return rc;
+}
+
+/* Who the new controller is, from its own configuration file. */
+static int
+own_identity(struct cmd_client *c, struct kp_add_raft_voter_req *req)
+{
+	const char *node = cmd_props_get(&c->props, "node.id"),
+		   *roles = cmd_props_get(&c->props, "process.roles");
+	char **role;
+	bool controller = false;
+	int64_t n;
+	int rc;
+
+	if (node == NULL || !rk_str_int(rk_str_of(node), &n) || n != (int32_t)n)
+		return says("node.id not found in configuration file. " VALID);
+	if (n < 0)
+		return says("node.id was negative in configuration file. " VALID);
+	for (uint32_t i = roles == NULL ? 0 : cmd_split(&c->arena, roles, ',', &role); i > 0; i--)
+		controller = controller || strcmp(role[i - 1], "controller") == 0;
+	if (!controller)
+		return says("process.roles did not contain 'controller' in configuration file. " VALID);
+	req->voter_id = (int32_t)n;
+	rc = own_directory(c, &req->voter_directory_id);
+	return rc != 0 ? rc : own_listeners(c, req);
 }
 
 static int
 add_one(const struct cmd_args *a, struct cmd_client *c)
 {
-	const char *node = cmd_props_get(&c->props, "node.id");
 	struct kp_add_raft_voter_req req;
 	struct kp_add_raft_voter_res res;
 	char id[RK_UUID_TEXT];
-	int64_t n;
+	int rc;
 
 	kp_defaults(kp_api(KP_ADD_RAFT_VOTER)->req, &req);
 	req.cluster_id = RK_STR_NULL;
 	req.timeout_ms = 60000;
-	if (node == NULL || !rk_str_int(rk_str_of(node), &n))
-		return cmd_fail(
-		    a, "the configuration file has no node.id, so it is not a controller's");
-	req.voter_id = (int32_t)n;
-	if (!own_directory(c, &req.voter_directory_id))
-		return cmd_fail(a, "the first log directory has no meta.properties with a "
-				   "directory.id: format it first");
-	if (!own_listeners(c, &req))
-		return cmd_fail(a, "none of controller.listener.names has an address in listeners "
-				   "or advertised.listeners");
+	if ((rc = own_identity(c, &req)) != 0)
+		return rc;
 	if (!cmd_given(a, "dry-run")) {
 		if (!cmd_client_call(c, CMD_DECIDER, KP_ADD_RAFT_VOTER, &req, &res))
 			return wrong(a, c->err, c->why);
@@ -361,7 +403,10 @@ add_one(const struct cmd_args *a, struct cmd_client *c)
 		   : "Added controller %d with directory id %s and endpoints: ",
 	    req.voter_id, rk_uuid_text(req.voter_directory_id, id));
 	for (int32_t i = 0; i < req.listeners.len; i++)
-		printf("%s%.*s://%.*s:%u", i == 0 ? "" : ", ", req.listeners.at[i].name.len,
+		printf(memchr(req.listeners.at[i].host.at, ':', (size_t)req.listeners.at[i].host.len)
+			       == NULL
+			   ? "%s%.*s://%.*s:%u"
+			   : "%s%.*s://[%.*s]:%u", i == 0 ? "" : ", ", req.listeners.at[i].name.len,
 		    req.listeners.at[i].name.at, req.listeners.at[i].host.len,
 		    req.listeners.at[i].host.at, req.listeners.at[i].port);
 	putchar('\n');
@@ -383,7 +428,9 @@ check(const struct cmd_args *a)
 		return cmd_usage(a, "argument --controller-id/-i is required");
 	if (a->act == ACT_REMOVE && !cmd_given(a, "controller-directory-id"))
 		return cmd_usage(a, "argument --controller-directory-id/-d is required");
-	const char *why = NULL;
+	const char *why = NULL, *config = cmd_text(a, "command-config");
+	if (config != NULL && access(config, F_OK) != 0)
+		return says("Properties file %s does not exists!", config);
 	if (a->act == ACT_ADD && !cmd_given(a, "command-config"))
 		why = "You must supply the configuration file of the controller you are adding "
 		      "when using add-controller.";

@@ -71,6 +71,10 @@ cmd_usage(const struct cmd_args *a, const char *message)
 		cmd_print_help(a->spec, message, stderr);
 		return 1;
 	}
+	if (a->spec->terse_usage) {
+		fprintf(stderr, "Command line error: %s. Type --help for help.\n", message);
+		return 1;
+	}
 	usage_line(a, stderr);
 	fprintf(stderr, "%s: error: %s\n", a->spec->peer, message);
 	return 1;

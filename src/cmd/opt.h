@@ -48,6 +48,7 @@ struct cmd_spec {
 	 * or not. */
 	const char *odd_prefix;
 	bool odd_usage;
+	bool terse_usage; /* argparse4j: complaints are one line, "Command line error: ..." */
 	int help_exit;                 /* the exit status of --help */
 	int bare_exit;                 /* and of no argument at all */
 	int (*run)(struct cmd_args *); /* the exit status */

@@ -240,10 +240,16 @@ cmd_format_version(const char *name, int16_t *level)
 	return *level == 0 ? unknown_version(name, false) : 0;
 }
 
-static int
-mapping(struct cmd_format *f)
+int
+cmd_features_version(const char *name, int16_t *level)
 {
-	const char *name = cmd_text(f->args, "release-version");
+	*level = meta_version_level(rk_str_of(name));
+	return *level == 0 ? unknown_version(name, true) : 0;
+}
+
+int
+cmd_features_mapping(const char *name)
+{
 	bool unstable =
 	    name != NULL && (strcmp(name, CMD_UNSTABLE_NAME) == 0 || strcmp(name, "4.4") == 0);
 	int16_t level = name == NULL ? meta_supported[0].max
@@ -338,7 +344,7 @@ run(struct cmd_args *a)
 	if (a->act == ACT_FORMAT)
 		rc = cmd_format_run(f);
 	if (a->act == ACT_MAPPING)
-		rc = mapping(f);
+		rc = cmd_features_mapping(cmd_text(a, "release-version"));
 	for (uint32_t i = 0;
 	     a->act == ACT_DEPENDENCIES && rc == 0 && (text = cmd_nth(a, "feature", i)) != NULL;
 	     i++)

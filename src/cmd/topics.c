@@ -1,16 +1,10 @@
 /* topics.c - rookery topics: creates, lists, describes, alters and deletes topics.
  *
- * Descriptions are gathered first (DescribeTopicPartitions in pages, or Metadata where a broker
- * does not know that), then the configurations and the moves under way, and then printed topic by
- * topic. */
+ * What is to be described is gathered first (view.h) and then printed topic by topic. */
 #include "protocol/gen/create_partitions.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/delete_topics.h"
-#include "protocol/gen/describe_configs.h"
-#include "protocol/gen/describe_topic_partitions.h"
-#include "protocol/gen/list_partition_reassignments.h"
-#include "protocol/gen/metadata.h"
-#include "src/cmd/client.h"
+#include "src/cmd/view.h"
 
 static const struct cmd_opt opts[] = {
     {"alter", CMD_FLAG, 0, 0, 0, NULL, NULL,
@@ -64,30 +58,12 @@ static const struct cmd_opt opts[] = {
 	"With --describe: only partitions with fewer in-sync replicas than replicas."},
 };
 
-struct ids {
-	const int32_t *at;
-	int32_t len; /* -1: not known */
-};
-struct part {
-	int32_t index, leader;
-	struct ids replicas, isr, elr, last_elr, adding, removing;
-	bool moving;
-};
-struct topic {
-	struct rk_str name;
-	struct rk_uuid id;
-	struct part *part;
-	uint32_t parts, cap;
-	struct rk_str configs; /* "a=1,b=2": what differs from the default */
-	int64_t min_isr;
-};
 struct job {
 	const struct cmd_args *a;
 	struct cmd_client c;
 	struct rk_str *name; /* the topics asked for, sorted */
 	uint32_t names;
-	struct topic *topic;
-	uint32_t topics, cap;
+	struct cmd_view view;
 };
 
 /* Kafka's command says its errors on stdout, and so scripts look there. */
@@ -105,12 +81,6 @@ wrong_wire(struct job *j, int16_t wire, struct rk_str message)
 	return cmd_fail(j->a, "%s", rk_err_name(rk_err_of_wire(wire)));
 }
 
-static int
-by_name(const void *a, const void *b)
-{
-	return rk_str_cmp(*(const struct rk_str *)a, *(const struct rk_str *)b);
-}
-
 /* The names that --topic asks for; all without it. */
 static int
 find_names(struct job *j)
@@ -118,24 +88,18 @@ find_names(struct job *j)
 	const char *want = cmd_text(j->a, "topic");
 	bool no_internal = cmd_given(j->a, "exclude-internal");
 	struct cmd_regex *re = NULL;
-	struct kp_metadata_req req;
-	struct kp_metadata_res res;
+	uint32_t all;
 	char why[200];
 
-	kp_defaults(kp_api(KP_METADATA)->req, &req);
-	req.topics.len = -1;
-	req.allow_auto_topic_creation = false;
-	if (!cmd_client_call(&j->c, CMD_ANY, KP_METADATA, &req, &res))
+	if (!cmd_view_names(&j->c, &j->name, &all))
 		return wrong(j->c.why);
 	if (want != NULL && (re = cmd_regex_topics(want, why, sizeof why)) == NULL)
 		return wrong(why);
-	j->name = rk_arena_get(&j->c.arena, (size_t)rk_max(res.topics.len, 0), sizeof *j->name);
-	for (int32_t i = 0; i < res.topics.len; i++) {
-		struct rk_str n = res.topics.at[i].name;
+	for (uint32_t i = 0; i < all; i++) {
+		struct rk_str n = j->name[i];
 		if ((re == NULL || cmd_regex_is(re, n)) && !(no_internal && cmd_topic_internal(n)))
 			j->name[j->names++] = n;
 	}
-	qsort(j->name, j->names, sizeof *j->name, by_name);
 	cmd_regex_free(re);
 	return 0;
 }
@@ -165,7 +129,7 @@ list(struct job *j)
 
 /* "1:2,2:3": a row of brokers for each partition. False: not numbers, or rows of unequal length. */
 static bool
-parse_assignment(struct job *j, const char *text, struct ids **rows, uint32_t *count)
+parse_assignment(struct job *j, const char *text, struct cmd_ids **rows, uint32_t *count)
 {
 	char **piece, **id;
 
@@ -180,7 +144,7 @@ parse_assignment(struct job *j, const char *text, struct ids **rows, uint32_t *c
 				return false;
 			at[k] = (int32_t)v;
 		}
-		(*rows)[i] = (struct ids){at, (int32_t)n};
+		(*rows)[i] = (struct cmd_ids){at, (int32_t)n};
 		if ((*rows)[i].len != (*rows)[0].len)
 			return false;
 	}
@@ -213,7 +177,7 @@ create_shape(struct job *j, struct kp_create_topics_req_topics *t)
 	int64_t partitions = cmd_number(j->a, "partitions", -1),
 		factor = cmd_number(j->a, "replication-factor", -1);
 	const char *assignment = cmd_text(j->a, "replica-assignment");
-	struct ids *rows;
+	struct cmd_ids *rows;
 	uint32_t count;
 
 	if (cmd_given(j->a, "partitions") && partitions < 1)
@@ -293,209 +257,26 @@ static int delete (struct job *j)
 	return 0;
 }
 
-static struct topic *
-topic_of(struct job *j, struct rk_str name, struct rk_uuid id)
-{
-	if (j->topics > 0 && rk_str_eq(j->topic[j->topics - 1].name, name))
-		return &j->topic[j->topics - 1]; /* goes on from the page before */
-	struct topic *t = rk_mem_room((void **)&j->topic, j->topics, &j->cap, sizeof *t);
-	*t = (struct topic){.name = name, .id = id, .configs = rk_lit(""), .min_isr = 1};
-	j->topics++;
-	return t;
-}
-
-static void
-add_part(struct topic *t, const struct part *p)
-{
-	*(struct part *)rk_mem_room((void **)&t->part, t->parts, &t->cap, sizeof *p) = *p;
-	t->parts++;
-}
-
 static int
-by_index(const void *a, const void *b)
+described(struct job *j, bool ok)
 {
-	const struct part *p = a, *q = b;
-
-	return (p->index > q->index) - (p->index < q->index);
-}
-
-#define IDS(a) ((struct ids){(a).at, (a).len})
-
-/* By Metadata: brokers that know nothing better, and topics asked for by id. */
-static int
-gather_by_metadata(struct job *j, const struct rk_uuid *id)
-{
-	struct kp_metadata_req req;
-	struct kp_metadata_res res;
-
-	kp_defaults(kp_api(KP_METADATA)->req, &req);
-	req.allow_auto_topic_creation = false;
-	req.topics.len = id != NULL ? 1 : (int32_t)j->names;
-	req.topics.at = rk_arena_get(&j->c.arena, (size_t)req.topics.len, sizeof *req.topics.at);
-	for (int32_t i = 0; i < req.topics.len; i++) {
-		req.topics.at[i].name = id != NULL ? RK_STR_NULL : j->name[i];
-		if (id != NULL)
-			req.topics.at[i].topic_id = *id;
-	}
-	if (!cmd_client_call(&j->c, CMD_ANY, KP_METADATA, &req, &res))
+	if (!ok)
 		return wrong(j->c.why);
-	for (int32_t i = 0; i < res.topics.len; i++) {
-		struct kp_metadata_res_topics *m = &res.topics.at[i];
-		if (m->error_code != 0)
-			return wrong_wire(j, m->error_code, RK_STR_NULL);
-		struct topic *t = topic_of(j, m->name, m->topic_id);
-		for (int32_t k = 0; k < m->partitions.len; k++) {
-			struct kp_metadata_res_topics_partitions *p = &m->partitions.at[k];
-			add_part(t, &(struct part){.index = p->partition_index,
-					.leader = p->leader_id,
-					.replicas = IDS(p->replica_nodes),
-					.isr = IDS(p->isr_nodes),
-					.elr = {NULL, -1},
-					.last_elr = {NULL, -1}});
-		}
-	}
-	return 0;
-}
-
-static int
-one_page(struct job *j, const struct kp_describe_topic_partitions_res *res)
-{
-	for (int32_t i = 0; i < res->topics.len; i++) {
-		struct kp_describe_topic_partitions_res_topics *m = &res->topics.at[i];
-		if (m->error_code != 0)
-			return wrong_wire(j, m->error_code, RK_STR_NULL);
-		struct topic *t = topic_of(j, m->name, m->topic_id);
-		for (int32_t k = 0; k < m->partitions.len; k++) {
-			struct kp_describe_topic_partitions_res_topics_partitions *p =
-			    &m->partitions.at[k];
-			struct part q = {.index = p->partition_index,
-			    .leader = p->leader_id,
-			    .replicas = IDS(p->replica_nodes),
-			    .isr = IDS(p->isr_nodes),
-			    .elr = IDS(p->eligible_leader_replicas),
-			    .last_elr = IDS(p->last_known_elr)};
-			q.elr.len = (int32_t)rk_max(q.elr.len, 0);
-			q.last_elr.len = (int32_t)rk_max(q.last_elr.len, 0);
-			add_part(t, &q);
-		}
-	}
+	for (uint32_t i = 0; i < j->view.topics; i++)
+		if (j->view.topic[i].err != RK_OK)
+			return wrong_wire(j, rk_err_wire(j->view.topic[i].err), RK_STR_NULL);
 	return 0;
 }
 
 static int
 gather(struct job *j)
 {
-	struct kp_describe_topic_partitions_req req;
-	struct kp_describe_topic_partitions_req_cursor cursor;
-	struct kp_describe_topic_partitions_res res;
-	int16_t lo, hi;
-
-	if (!cmd_client_knows(&j->c, KP_DESCRIBE_TOPIC_PARTITIONS, &lo, &hi))
-		return gather_by_metadata(j, NULL);
-	kp_defaults(kp_api(KP_DESCRIBE_TOPIC_PARTITIONS)->req, &req);
-	req.response_partition_limit =
-	    (int32_t)cmd_number(j->a, "partition-size-limit-per-response", 2000);
-	req.topics.at = rk_arena_get(&j->c.arena, j->names, sizeof *req.topics.at);
-	req.topics.len = (int32_t)j->names;
-	for (uint32_t i = 0; i < j->names; i++)
-		req.topics.at[i].name = j->name[i];
-	for (;;) {
-		if (!cmd_client_call(&j->c, CMD_ANY, KP_DESCRIBE_TOPIC_PARTITIONS, &req, &res))
-			return wrong(j->c.why);
-		int rc = one_page(j, &res);
-		if (rc != 0 || res.next_cursor == NULL)
-			return rc;
-		cursor.topic_name = res.next_cursor->topic_name;
-		cursor.partition_index = res.next_cursor->partition_index;
-		req.cursor = &cursor;
-		while (req.topics.len > 0
-		       && rk_str_cmp(req.topics.at[0].name, cursor.topic_name) < 0) {
-			req.topics.at++;
-			req.topics.len--;
-		}
-	}
+	return described(j, cmd_view_topics(&j->view, &j->c, j->name, j->names,
+				(int32_t)cmd_number(j->a, "partition-size-limit-per-response", 2000)));
 }
 
 static int
-by_topic(const void *a, const void *b)
-{
-	return rk_str_cmp(((const struct topic *)a)->name, ((const struct topic *)b)->name);
-}
-
-/* What was gathered stands by name from here on. */
-static struct topic *
-topic_named(struct job *j, struct rk_str name)
-{
-	struct topic key = {.name = name};
-
-	return j->topics == 0 ? NULL : bsearch(&key, j->topic, j->topics, sizeof key, by_topic);
-}
-
-enum { TOPIC_RESOURCE = 2, FROM_DEFAULT = 5 };
-
-static int
-gather_configs(struct job *j)
-{
-	struct kp_describe_configs_req req;
-	struct kp_describe_configs_res res;
-
-	kp_defaults(kp_api(KP_DESCRIBE_CONFIGS)->req, &req);
-	req.resources.at = rk_arena_get(&j->c.arena, j->topics, sizeof *req.resources.at);
-	req.resources.len = (int32_t)j->topics;
-	for (uint32_t i = 0; i < j->topics; i++) {
-		req.resources.at[i].resource_type = TOPIC_RESOURCE;
-		req.resources.at[i].resource_name = j->topic[i].name;
-		req.resources.at[i].configuration_keys.len = -1;
-	}
-	if (!cmd_client_call(&j->c, CMD_ANY, KP_DESCRIBE_CONFIGS, &req, &res))
-		return wrong(j->c.why);
-	for (int32_t i = 0; i < res.results.len; i++) {
-		struct kp_describe_configs_res_results *r = &res.results.at[i];
-		struct topic *t = topic_named(j, r->resource_name);
-		for (int32_t k = 0; t != NULL && k < r->configs.len; k++) {
-			struct kp_describe_configs_res_results_configs *c = &r->configs.at[k];
-			if (rk_str_is(c->name, "min.insync.replicas"))
-				(void)!rk_str_int(c->value, &t->min_isr);
-			if (c->config_source != FROM_DEFAULT)
-				t->configs =
-				    rk_arena_print(&j->c.arena, "%.*s%s%.*s=%.*s", t->configs.len,
-					t->configs.at, t->configs.len > 0 ? "," : "", c->name.len,
-					c->name.at, (int)rk_max(c->value.len, 0), c->value.at);
-		}
-	}
-	return 0;
-}
-
-/* Moves under way. A broker that does not allow or know the question is as good as one without any.
- */
-static void
-gather_moves(struct job *j)
-{
-	struct kp_list_partition_reassignments_req req;
-	struct kp_list_partition_reassignments_res res;
-
-	kp_defaults(kp_api(KP_LIST_PARTITION_REASSIGNMENTS)->req, &req);
-	req.topics.len = -1;
-	if (!cmd_client_call(&j->c, CMD_ANY, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res)
-	    || res.error_code != 0)
-		return;
-	for (int32_t i = 0; i < res.topics.len; i++) {
-		struct topic *t = topic_named(j, res.topics.at[i].name);
-		for (int32_t k = 0; t != NULL && k < res.topics.at[i].partitions.len; k++) {
-			struct kp_list_partition_reassignments_res_topics_partitions *m =
-			    &res.topics.at[i].partitions.at[k];
-			for (uint32_t p = 0; p < t->parts; p++)
-				if (t->part[p].index == m->partition_index) {
-					t->part[p].moving = true;
-					t->part[p].adding = IDS(m->adding_replicas);
-					t->part[p].removing = IDS(m->removing_replicas);
-				}
-		}
-	}
-}
-
-static int
-print_ids(const char *label, struct ids ids)
+print_ids(const char *label, struct cmd_ids ids)
 {
 	printf("\t%s: ", label);
 	for (int32_t i = 0; i < ids.len; i++)
@@ -505,24 +286,17 @@ print_ids(const char *label, struct ids ids)
 	return 0;
 }
 
-/* Replicas a partition shall have: those being added do not count yet. */
-static int32_t
-factor(const struct part *p)
-{
-	return p->replicas.len - (p->moving ? p->adding.len : 0);
-}
-
 static bool
-wanted(const struct cmd_args *a, const struct topic *t, const struct part *p, bool filtered)
+wanted(const struct cmd_args *a, const struct cmd_topic *t, const struct cmd_part *p, bool filtered)
 {
-	return !filtered || (cmd_given(a, "under-replicated-partitions") && p->isr.len < factor(p))
+	return !filtered || (cmd_given(a, "under-replicated-partitions") && p->isr.len < cmd_part_factor(p))
 	       || (cmd_given(a, "unavailable-partitions") && p->leader < 0)
 	       || (cmd_given(a, "under-min-isr-partitions") && p->isr.len < t->min_isr)
 	       || (cmd_given(a, "at-min-isr-partitions") && p->isr.len == t->min_isr);
 }
 
 static void
-print_part(const struct topic *t, const struct part *p)
+print_part(const struct cmd_topic *t, const struct cmd_part *p)
 {
 	printf("\tTopic: %.*s\tPartition: %d\tLeader: ", t->name.len, t->name.at, p->index);
 	if (p->leader < 0)
@@ -531,17 +305,17 @@ print_part(const struct topic *t, const struct part *p)
 		printf("%d", p->leader);
 	print_ids("Replicas", p->replicas);
 	print_ids("Isr", p->isr);
-	print_ids("Elr", p->elr);
-	print_ids("LastKnownElr", p->last_elr);
 	if (p->moving) {
 		print_ids("Adding Replicas", p->adding);
 		print_ids("Removing Replicas", p->removing);
 	}
+	print_ids("Elr", p->elr);
+	print_ids("LastKnownElr", p->last_elr);
 	putchar('\n');
 }
 
 static void
-print_topic(const struct cmd_args *a, struct topic *t)
+print_topic(const struct cmd_args *a, struct cmd_topic *t)
 {
 	bool filtered =
 	    cmd_given(a, "under-replicated-partitions") || cmd_given(a, "unavailable-partitions")
@@ -549,13 +323,12 @@ print_topic(const struct cmd_args *a, struct topic *t)
 	bool overrides = cmd_given(a, "topics-with-overrides");
 	char id[RK_UUID_TEXT];
 
-	qsort(t->part, t->parts, sizeof *t->part, by_index);
 	if (!filtered && (!overrides || t->configs.len > 0)) {
 		printf("Topic: %.*s", t->name.len, t->name.at);
 		if (!rk_uuid_zero(t->id))
 			printf("\tTopicId: %s", rk_uuid_text(t->id, id));
 		printf("\tPartitionCount: %u\tReplicationFactor: %d\tConfigs: %.*s\n", t->parts,
-		    t->parts > 0 ? factor(&t->part[0]) : 0, t->configs.len, t->configs.at);
+		    t->parts > 0 ? cmd_part_factor(&t->part[0]) : 0, t->configs.len, t->configs.at);
 	}
 	for (uint32_t i = 0; !overrides && i < t->parts; i++)
 		if (wanted(a, t, &t->part[i], filtered))
@@ -572,25 +345,26 @@ describe(struct job *j)
 	if (id_text != NULL && !rk_uuid_parse(rk_str_of(id_text), &id))
 		return wrong("the topic id must be 22 characters of base64");
 	if (!rk_uuid_zero(id))
-		rc = gather_by_metadata(j, &id);
+		rc = described(j, cmd_view_topic_id(&j->view, &j->c, id));
 	else if ((rc = find_names(j)) == 0 && (rc = must_exist(j)) == 0 && j->names > 0)
 		rc = gather(j);
-	if (rc == 0 && j->topics > 0)
-		qsort(j->topic, j->topics, sizeof *j->topic, by_topic);
-	if (rc == 0 && j->topics > 0 && (rc = gather_configs(j)) == 0) {
-		gather_moves(j);
-		for (uint32_t i = 0; i < j->topics; i++)
-			print_topic(j->a, &j->topic[i]);
-	}
-	return rc;
+	if (rc != 0 || j->view.topics == 0)
+		return rc;
+	if (!cmd_view_configs(&j->view, &j->c))
+		return wrong(j->c.why);
+	/* A broker that does not allow or know the question is as good as one without any. */
+	(void)!cmd_view_moves(&j->view, &j->c);
+	for (uint32_t i = 0; i < j->view.topics; i++)
+		print_topic(j->a, &j->view.topic[i]);
+	return 0;
 }
 
 /* The rows of --replica-assignment behind the partitions that are there already. */
 static int
-alter_rows(struct job *j, const struct topic *t, struct kp_create_partitions_req_topics *q)
+alter_rows(struct job *j, const struct cmd_topic *t, struct kp_create_partitions_req_topics *q)
 {
 	const char *text = cmd_text(j->a, "replica-assignment");
-	struct ids *rows;
+	struct cmd_ids *rows;
 	uint32_t count;
 
 	q->assignments.len = -1;
@@ -622,11 +396,11 @@ alter(struct job *j)
 	kp_defaults(kp_api(KP_CREATE_PARTITIONS)->req, &req);
 	req.timeout_ms = 60000;
 	req.topics.at = rk_arena_get(&j->c.arena, j->names, sizeof *req.topics.at);
-	req.topics.len = (int32_t)j->topics;
-	for (uint32_t i = 0; rc == 0 && i < j->topics; i++) {
-		req.topics.at[i].name = j->topic[i].name;
+	req.topics.len = (int32_t)j->view.topics;
+	for (uint32_t i = 0; rc == 0 && i < j->view.topics; i++) {
+		req.topics.at[i].name = j->view.topic[i].name;
 		req.topics.at[i].count = (int32_t)cmd_number(j->a, "partitions", 0);
-		rc = alter_rows(j, &j->topic[i], &req.topics.at[i]);
+		rc = alter_rows(j, &j->view.topic[i], &req.topics.at[i]);
 	}
 	if (rc != 0)
 		return rc;
@@ -699,9 +473,7 @@ run(struct cmd_args *a)
 	     : cmd_given(a, "create")   ? create(&j)
 	     : cmd_given(a, "alter")    ? alter(&j)
 					: delete (&j);
-	for (uint32_t i = 0; i < j.topics; i++)
-		rk_mem_put(j.topic[i].part);
-	rk_mem_put(j.topic);
+	cmd_view_free(&j.view);
 	cmd_client_close(&j.c);
 	return rc;
 }

@@ -1,0 +1,330 @@
+/* reassign_execute.c - starts moves: throttles first, then the brokers' moves, then directories. */
+#include "src/cmd/reassign.h"
+
+/* Where a partition's data comes from and goes to: what the throttles are set for. */
+struct flow {
+	struct rk_str topic;
+	int32_t partition;
+	struct cmd_ids from, to;
+};
+
+static int
+terse(const char *line)
+{
+	puts(line);
+	return 1;
+}
+
+static struct cmd_ids
+without(struct rk_arena *a, struct cmd_ids all, struct cmd_ids some)
+{
+	int32_t *at = rk_arena_get(a, (size_t)all.len, sizeof *at), n = 0;
+
+	for (int32_t i = 0; i < all.len; i++)
+		if (!cmd_ids_has(some, all.at[i]))
+			at[n++] = all.at[i];
+	return (struct cmd_ids){at, n};
+}
+
+/* The flows of what is asked for and of what is under way already (those asked for win). */
+static uint32_t
+flows(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows, struct flow **out)
+{
+	struct rk_arena *a = &r->c.arena;
+	struct flow *f = rk_arena_get(a, r->moves + nows, sizeof *f);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->moves; i++) {
+		const struct cmd_move *m = &r->move[i];
+		struct cmd_part *p = cmd_view_part(&r->view, m->topic, m->partition);
+		struct cmd_ids from = p->moving ? without(a, p->replicas, p->adding) : p->replicas;
+		f[n++] = (struct flow){m->topic, m->partition, from, without(a, m->to, from)};
+	}
+	for (uint32_t i = 0; i < nows; i++) {
+		bool known = false;
+		for (uint32_t k = 0; k < r->moves && !known; k++)
+			known = rk_str_eq(now[i].topic, r->move[k].topic)
+				&& now[i].partition == r->move[k].partition;
+		if (!known)
+			f[n++] = (struct flow){now[i].topic, now[i].partition,
+			    without(a, now[i].to, now[i].adding), now[i].adding};
+	}
+	*out = f;
+	return n;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "0:1,0:2": the sources or the targets of a topic's partitions. */
+static const char *
+throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, struct rk_str topic, bool to)
+{
+	const char **pair, *text = "";
+	uint32_t count = 0, all = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		all += (uint32_t)(to ? f[i].to.len : f[i].from.len);
+	pair = rk_arena_get(&r->c.arena, all, sizeof *pair);
+	for (uint32_t i = 0; i < n; i++) {
+		struct cmd_ids ids = to ? f[i].to : f[i].from;
+		for (int32_t k = 0; k < ids.len && rk_str_eq(f[i].topic, topic); k++)
+			pair[count++] =
+			    rk_arena_print(&r->c.arena, "%d:%d", f[i].partition, ids.at[k]).at;
+	}
+	if (count > 0)
+		qsort(pair, count, sizeof *pair, by_text);
+	for (uint32_t i = 0; i < count; i++)
+		text = rk_arena_print(&r->c.arena, "%s%s%s", text, i == 0 ? "" : ",", pair[i]).at;
+	return text;
+}
+
+static bool
+throttle_topics(struct cmd_reassign *r, const struct flow *f, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		bool done = false;
+		for (uint32_t k = 0; k < i && !done; k++)
+			done = rk_str_eq(f[k].topic, f[i].topic);
+		if (done)
+			continue;
+		const char *from = throttled(r, f, n, f[i].topic, false),
+			   *to = throttled(r, f, n, f[i].topic, true);
+		struct cmd_set set[] = {{"leader.replication.throttled.replicas", from},
+		    {"follower.replication.throttled.replicas", to}};
+		/* An empty list is not written. */
+		uint32_t first = *from == 0, count = (*from != 0) + (*to != 0);
+		if (count > 0
+		    && !cmd_admin_config(&r->c, CMD_DECIDER, CMD_TOPIC_CONFIG,
+			rk_arena_str(&r->c.arena, f[i].topic).at, set + first, count))
+			return false;
+	}
+	return true;
+}
+
+/* Every broker once; false: the client tells. */
+static bool
+throttle_brokers(struct cmd_reassign *r, const int32_t *id, uint32_t n, const struct cmd_set *set,
+    uint32_t count)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		bool done = false;
+		for (uint32_t k = 0; k < i && !done; k++)
+			done = id[k] == id[i];
+		if (!done
+		    && !cmd_admin_config(&r->c, id[i], CMD_BROKER_CONFIG,
+			rk_arena_print(&r->c.arena, "%d", id[i]).at, set, count))
+			return false;
+	}
+	return true;
+}
+
+static bool
+throttle_moves(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows, int64_t rate)
+{
+	const char *text = rk_arena_print(&r->c.arena, "%" PRId64, rate).at;
+	struct cmd_set set[] = {
+	    {"leader.replication.throttled.rate", text}, {"follower.replication.throttled.rate", text}};
+	struct flow *f;
+	uint32_t n = flows(r, now, nows, &f), ids = 0, all = 0;
+	int32_t *id;
+
+	for (uint32_t i = 0; i < n; i++)
+		all += (uint32_t)(f[i].from.len + f[i].to.len);
+	id = rk_arena_get(&r->c.arena, all, sizeof *id);
+	for (uint32_t i = 0; i < n; i++)
+		for (int32_t k = 0; k < f[i].from.len + f[i].to.len; k++)
+			id[ids++] =
+			    k < f[i].from.len ? f[i].from.at[k] : f[i].to.at[k - f[i].from.len];
+	return throttle_topics(r, f, n) && throttle_brokers(r, id, ids, set, 2);
+}
+
+int
+cmd_reassign_throttle(struct cmd_reassign *r, int64_t rate)
+{
+	struct cmd_move *now;
+	uint32_t nows;
+	int rc = cmd_reassign_under_way(r, &now, &nows);
+
+	if (rc != 0)
+		return rc;
+	return throttle_moves(r, now, nows, rate) ? 0 : cmd_reassign_failed(r);
+}
+
+static bool
+throttle_dirs(struct cmd_reassign *r, int64_t rate)
+{
+	struct cmd_set set = {"replica.alter.log.dirs.io.max.bytes.per.second",
+	    rk_arena_print(&r->c.arena, "%" PRId64, rate).at};
+	int32_t *id = rk_arena_get(&r->c.arena, r->dirs, sizeof *id);
+
+	for (uint32_t i = 0; i < r->dirs; i++)
+		id[i] = r->dir[i].broker;
+	return throttle_brokers(r, id, r->dirs, &set, 1);
+}
+
+static int
+throttle(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows)
+{
+	int64_t moves = cmd_number(r->a, "throttle", -1),
+		dirs = cmd_number(r->a, "replica-alter-log-dirs-throttle", -1);
+
+	if (moves < 0 && dirs < 0)
+		return 0;
+	puts("Warning: You must run --verify periodically, until the reassignment completes, to "
+	     "ensure the throttle is removed.");
+	if (moves >= 0) {
+		if (!throttle_moves(r, now, nows, moves))
+			return cmd_reassign_failed(r);
+		printf("The inter-broker throttle limit was set to %" PRId64 " B/s\n", moves);
+	}
+	if (dirs >= 0) {
+		if (!throttle_dirs(r, dirs))
+			return cmd_reassign_failed(r);
+		printf("The replica-alter-dir throttle limit was set to %" PRId64 " B/s\n", dirs);
+	}
+	return 0;
+}
+
+static int
+by_replica(const void *a, const void *b)
+{
+	const struct cmd_dir_move *p = a, *q = b;
+	int d = rk_str_cmp(p->topic, q->topic);
+
+	if (d == 0)
+		d = (p->partition > q->partition) - (p->partition < q->partition);
+	return d != 0 ? d : (p->broker > q->broker) - (p->broker < q->broker);
+}
+
+/* A replica that is not on the broker yet is asked for again until the time is over. */
+int
+cmd_reassign_dirs(struct cmd_reassign *r, struct cmd_dir_move *d, uint32_t n, int64_t timeout_ms)
+{
+	const char *left;
+	uint32_t more;
+	int64_t waited = 0;
+
+	qsort(d, n, sizeof *d, by_replica);
+	for (uint32_t i = 0; i < n; i++)
+		d[i].err = RK_REPLICA_NOT_AVAILABLE;
+	for (;; waited += 100) {
+		left = NULL;
+		more = 0;
+		for (uint32_t i = 0; i < n; i++) {
+			if (d[i].err == RK_OK)
+				continue;
+			if (!cmd_admin_dir(&r->c, &d[i]))
+				return cmd_reassign_failed(r);
+			if (d[i].err == RK_OK) {
+				printf("Successfully started moving log directory to %s for "
+				       "replica %.*s-%d with broker %d \n",
+				    d[i].dir, d[i].topic.len, d[i].topic.at, d[i].partition,
+				    d[i].broker);
+				continue;
+			}
+			if (d[i].err != RK_REPLICA_NOT_AVAILABLE) {
+				cmd_reassign_error("Failed to alter dir for %.*s-%d-%d",
+				    d[i].topic.len, d[i].topic.at, d[i].partition, d[i].broker);
+				return cmd_fail(r->a, "broker %d, directory %s: %s", d[i].broker,
+				    d[i].dir,
+				    cmd_client_says(&r->c, rk_err_wire(d[i].err), RK_STR_NULL));
+			}
+			more++;
+			left = rk_arena_print(&r->c.arena, "%s%s%.*s-%d-%d", left == NULL ? "" : left,
+			    left == NULL ? "" : ",", d[i].topic.len, d[i].topic.at, d[i].partition,
+			    d[i].broker)
+				   .at;
+		}
+		if (more == 0)
+			return 0;
+		if (waited >= timeout_ms)
+			break;
+		fflush(stdout);
+		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	}
+	return terse(rk_arena_print(&r->c.arena,
+	    "Timed out before log directory move%s could be started for: %s", more == 1 ? "" : "s",
+	    left)
+			 .at);
+}
+
+static int
+start(struct cmd_reassign *r)
+{
+	bool change = !cmd_given(r->a, "disallow-replication-factor-change"), said = false;
+
+	if (!cmd_admin_reassign(&r->c, r->move, r->moves, change))
+		return cmd_reassign_failed(r);
+	for (uint32_t i = 0; i < r->moves; i++) {
+		if (r->move[i].err == RK_OK)
+			continue;
+		if (!said)
+			puts("Error reassigning partition(s):");
+		said = true;
+		printf("%.*s-%d: %s\n", r->move[i].topic.len, r->move[i].topic.at,
+		    r->move[i].partition, r->move[i].says);
+	}
+	if (said)
+		return 1;
+	printf("Successfully started partition reassignment%s for ", r->moves == 1 ? "" : "s");
+	for (uint32_t i = 0; i < r->moves; i++)
+		printf("%s%.*s-%d", i == 0 ? "" : ",", r->move[i].topic.len, r->move[i].topic.at,
+		    r->move[i].partition);
+	putchar('\n');
+	return 0;
+}
+
+/* What is now, in the form of the file: the way back. */
+static void
+print_now(struct cmd_reassign *r)
+{
+	struct cmd_move *now = rk_arena_get(&r->c.arena, r->moves, sizeof *now);
+
+	for (uint32_t i = 0; i < r->moves; i++) {
+		now[i] = r->move[i];
+		now[i].to =
+		    cmd_view_part(&r->view, r->move[i].topic, r->move[i].partition)->replicas;
+	}
+	cmd_reassign_places(r);
+	fputs("Current partition replica assignment\n\n", stdout);
+	cmd_reassign_json(r, stdout, now, r->moves, true);
+	fputs("\nSave this to use as the --reassignment-json-file option during rollback\n", stdout);
+}
+
+int
+cmd_reassign_execute(struct cmd_reassign *r)
+{
+	struct cmd_move *now;
+	uint32_t nows;
+	int rc = cmd_reassign_under_way(r, &now, &nows);
+
+	if (rc != 0)
+		return rc;
+	if (nows > 0 && !cmd_given(r->a, "additional"))
+		return terse(
+		    "Cannot execute because there is an existing partition assignment.  Use "
+		    "--additional to override this and create a new partition assignment in "
+		    "addition to the existing one. The --additional flag can also be used to "
+		    "change the throttle by resubmitting the current reassignment.");
+	if (!cmd_client_brokers(&r->c))
+		return cmd_reassign_failed(r);
+	for (uint32_t i = 0; i < r->moves; i++)
+		for (int32_t k = 0; k < r->move[i].to.len; k++)
+			if (cmd_client_broker(&r->c, r->move[i].to.at[k]) == NULL)
+				return cmd_reassign_error(
+				    "Unknown broker id %d", r->move[i].to.at[k]);
+	if ((rc = cmd_reassign_describe(r)) != 0)
+		return rc;
+	print_now(r);
+	if (!cmd_view_moves(&r->view, &r->c))
+		return cmd_reassign_failed(r);
+	if ((rc = throttle(r, now, nows)) != 0 || (rc = start(r)) != 0)
+		return rc;
+	return r->dirs == 0 ? 0
+			    : cmd_reassign_dirs(
+				r, r->dir, r->dirs, cmd_number(r->a, "timeout", 10000));
+}

@@ -1,0 +1,198 @@
+/* reassign_read.c - the JSON files of rookery reassign-partitions, and Kafka's complaints. */
+#include "src/cmd/reassign.h"
+
+static int
+load(struct cmd_reassign *r, const char *path)
+{
+	size_t len;
+	char *text = cmd_read_file(path, &len);
+
+	if (text == NULL) {
+		int rc = cmd_reassign_error("Unable to read file %s", path);
+		return errno == ENOENT ? rc : cmd_fail(r->a, "%s: %s", path, strerror(errno));
+	}
+	size_t blank = strspn(text, " \t\r\n");
+	cmd_read_text(&r->json, text, len);
+	rk_mem_put(text);
+	if (r->json.broken)
+		return cmd_reassign_error(len == 0       ? "The input string shouldn't be empty"
+					  : blank == len ? "Expected JSON object, received "
+							 : "The input string is not a valid JSON");
+	return 0;
+}
+
+static int
+bad(const struct cmd_reassign *r)
+{
+	return cmd_reassign_error("%s", r->json.why);
+}
+
+static int
+read_version(struct cmd_reassign *r)
+{
+	int32_t version = cmd_read_version(&r->json, cmd_read_object(&r->json, r->json.root));
+
+	if (r->json.bad)
+		return bad(r);
+	if (version != 1)
+		return cmd_reassign_error("Not supported version field value %d", version);
+	return 0;
+}
+
+/* The lists of one entry of "partitions". */
+static int
+read_entry(struct cmd_reassign *r, json_t *entry, struct cmd_move *m, struct cmd_dir_move *dir)
+{
+	struct cmd_read *j = &r->json;
+	struct rk_arena *a = &r->c.arena;
+	const char *topic = cmd_read_string(j, cmd_read_field(j, entry, "topic"));
+	int32_t part = cmd_read_int(j, cmd_read_field(j, entry, "partition"));
+	json_t *list = cmd_read_inner_list(j, cmd_read_field(j, entry, "replicas"));
+	json_t *dirs = json_object_get(entry, "log_dirs");
+	size_t n = json_array_size(list);
+	int32_t *at = rk_arena_get(a, n, sizeof *at);
+
+	for (size_t i = 0; i < n && !j->bad; i++)
+		at[i] = cmd_read_int(j, json_array_get(list, i));
+	if (dirs != NULL && !j->bad)
+		cmd_read_inner_list(j, dirs);
+	for (size_t i = 0; i < json_array_size(dirs) && !j->bad; i++)
+		(void)cmd_read_string(j, json_array_get(dirs, i));
+	if (j->bad)
+		return bad(r);
+	*m = (struct cmd_move){.topic = rk_str_of(topic), .partition = part, .to = {at, (int32_t)n}};
+	if (dirs != NULL && json_array_size(dirs) != n) {
+		const char *text = "";
+		for (size_t i = 0; i < json_array_size(dirs); i++)
+			text = rk_arena_print(a, "%s%s%s", text, i == 0 ? "" : ", ",
+			    json_string_value(json_array_get(dirs, i)))
+				   .at;
+		return cmd_reassign_error("Size of replicas list [%s] is different from size of "
+					  "log dirs list [%s] for partition %s-%d",
+		    cmd_ids_text(a, m->to, ", "), text, topic, part);
+	}
+	for (size_t i = 0; dirs != NULL && i < n; i++) {
+		const char *d = json_string_value(json_array_get(dirs, i));
+		if (strcmp(d, "any") != 0)
+			dir[r->dirs++] = (struct cmd_dir_move){at[i], m->topic, part, d, RK_OK};
+	}
+	return 0;
+}
+
+/* The replicas that a list names twice: "1" or "1,2"; NULL: none. */
+static const char *
+twice(struct rk_arena *a, struct cmd_ids ids)
+{
+	const char *text = NULL;
+
+	for (int32_t i = 0; i < ids.len; i++) {
+		int32_t before = 0;
+		for (int32_t k = 0; k < i; k++)
+			before += ids.at[k] == ids.at[i];
+		if (before == 1)
+			text = text == NULL ? rk_arena_print(a, "%d", ids.at[i]).at
+					    : rk_arena_print(a, "%s,%d", text, ids.at[i]).at;
+	}
+	return text;
+}
+
+static int
+check(struct cmd_reassign *r)
+{
+	struct rk_arena *a = &r->c.arena;
+	const char *text = NULL;
+
+	if (r->moves == 0)
+		return cmd_reassign_error("Partition reassignment list cannot be empty");
+	for (uint32_t i = 0; i < r->moves; i++)
+		if (r->move[i].to.len == 0)
+			return cmd_reassign_error("Partition replica list cannot be empty");
+	cmd_moves_sort(r->move, r->moves);
+	for (uint32_t i = 1; i < r->moves; i++)
+		if (rk_str_eq(r->move[i].topic, r->move[i - 1].topic)
+		    && r->move[i].partition == r->move[i - 1].partition
+		    && (i == 1 || !rk_str_eq(r->move[i].topic, r->move[i - 2].topic)
+			|| r->move[i].partition != r->move[i - 2].partition))
+			text = rk_arena_print(a, "%s%s%.*s-%d", text == NULL ? "" : text,
+			    text == NULL ? "" : ",", r->move[i].topic.len, r->move[i].topic.at,
+			    r->move[i].partition)
+				   .at;
+	if (text != NULL)
+		return cmd_reassign_error(
+		    "Partition reassignment contains duplicate topic partitions: %s", text);
+	for (uint32_t i = 0; i < r->moves; i++) {
+		const char *ids = twice(a, r->move[i].to);
+		if (ids != NULL)
+			text = rk_arena_print(a, "%s%s%.*s-%d contains multiple entries for %s",
+			    text == NULL ? "" : text, text == NULL ? "" : ". ",
+			    r->move[i].topic.len, r->move[i].topic.at, r->move[i].partition, ids)
+				   .at;
+	}
+	return text == NULL ? 0
+			    : cmd_reassign_error("Partition replica lists may not contain "
+						 "duplicate entries: %s",
+				text);
+}
+
+int
+cmd_reassign_read(struct cmd_reassign *r, const char *path)
+{
+	json_t *list;
+	int rc;
+
+	if ((rc = load(r, path)) != 0 || (rc = read_version(r)) != 0)
+		return rc;
+	list = json_object_get(r->json.root, "partitions");
+	if (list != NULL)
+		list = cmd_read_list(&r->json, list);
+	if (r->json.bad)
+		return bad(r);
+	size_t n = json_array_size(list), dirs = 0;
+	for (size_t i = 0; i < n; i++)
+		dirs += json_array_size(json_object_get(json_array_get(list, i), "log_dirs"));
+	r->move = rk_arena_get(&r->c.arena, n, sizeof *r->move);
+	r->dir = rk_arena_get(&r->c.arena, dirs, sizeof *r->dir);
+	for (size_t i = 0; i < n; i++)
+		if ((rc = read_entry(r, json_array_get(list, i), &r->move[r->moves++], r->dir)) != 0)
+			return rc;
+	if ((rc = check(r)) != 0)
+		return rc;
+	r->topic = rk_arena_get(&r->c.arena, r->moves, sizeof *r->topic);
+	for (uint32_t i = 0; i < r->moves; i++)
+		if (i == 0 || !rk_str_eq(r->move[i].topic, r->move[i - 1].topic))
+			r->topic[r->topics++] = r->move[i].topic;
+	return 0;
+}
+
+int
+cmd_reassign_read_topics(struct cmd_reassign *r, const char *path)
+{
+	struct cmd_read *j = &r->json;
+	const char *text = NULL;
+	json_t *list;
+	int rc;
+
+	if ((rc = load(r, path)) != 0 || (rc = read_version(r)) != 0)
+		return rc;
+	list = json_object_get(j->root, "topics");
+	if (list != NULL)
+		list = cmd_read_list(j, list);
+	r->topic = rk_arena_get(&r->c.arena, json_array_size(list), sizeof *r->topic);
+	for (size_t i = 0; i < json_array_size(list) && !j->bad; i++) {
+		const char *t =
+		    cmd_read_string(j, cmd_read_field(j, json_array_get(list, i), "topic"));
+		uint32_t same = 0;
+		for (uint32_t k = 0; k < r->topics && t != NULL; k++)
+			same += rk_str_is(r->topic[k], t);
+		if (same == 1)
+			text = text == NULL ? rk_arena_print(&r->c.arena, "%s", t).at
+					    : rk_arena_print(&r->c.arena, "%s, %s", text, t).at;
+		r->topic[r->topics++] = rk_str_of(t);
+	}
+	if (j->bad)
+		return bad(r);
+	return text == NULL
+		   ? 0
+		   : cmd_reassign_error(
+			 "List of topics to reassign contains duplicate entries: [%s]", text);
+}
