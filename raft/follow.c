@@ -201,7 +201,7 @@ raft_on_fetch_reply(struct raft *r, const struct raft_msg *m)
 		return;
 	if (r->down.end > 0) /* asked elsewhere while the leader was silent: the download goes on */
 		return;
-	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	r->deadline_ms = raft_fetch_deadline(r);
 	r->has_fetched = true;
 	r->leader_dead = false;
 	if (m->diverging.epoch >= 0)
@@ -236,7 +236,7 @@ raft_on_snapshot_reply(struct raft *r, const struct raft_msg *m)
 		raft_backoff(r, p);
 		return;
 	}
-	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	r->deadline_ms = raft_fetch_deadline(r);
 	r->todo->keep = true;
 	r->todo->snap_part = r->down;
 	r->todo->slice_handle = m->handle;
@@ -258,5 +258,5 @@ raft_on_installed(struct raft *r, const struct raft_event *e)
 	raft_restart(r, e->snap, &e->change);
 	r->down = (struct raft_snap){ 0, 0 };
 	r->down_whole = false;
-	r->deadline_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	r->deadline_ms = raft_fetch_deadline(r);
 }

@@ -40,6 +40,7 @@ void raft_peers_tick(struct raft *);
 /* role.c: transitions, votes, begin and end of epochs */
 int64_t raft_chance(struct raft *, int64_t below);
 int64_t raft_random_election(struct raft *);
+int64_t raft_fetch_deadline(const struct raft *);
 void raft_to_unattached(struct raft *, int32_t epoch, int32_t leader);
 void raft_to_follower(struct raft *, int32_t epoch, int32_t leader, const struct raft_ends *);
 void raft_to_prospective(struct raft *);

@@ -282,6 +282,7 @@ struct raft {
 	/* The role. */
 	enum raft_role role;
 	int64_t now_ms, deadline_ms; /* election, fetch or check-quorum timer */
+	int64_t slack_ms;            /* Follower: added to the fetch timer */
 	uint64_t rng, calls;
 	struct raft_ends leader_ends;
 	uint32_t granted, refused;   /* bits by place in the voter set; Resigned: granted = acknowledged */

@@ -65,6 +65,15 @@ raft_to_unattached(struct raft *r, int32_t epoch, int32_t leader)
 		r->deadline_ms = raft_random_election(r);
 }
 
+/* A leader that says nothing is silent for all at the same moment, for a record wakes all their fetches at once: each
+ * adds its own slack, or they would all stand, vote for themselves, and begin again. */
+int64_t
+raft_fetch_deadline(const struct raft *r)
+{
+	rk_assert(r->slack_ms >= 0 && r->role == RAFT_FOLLOWER);
+	return r->now_ms + r->conf.fetch_timeout_ms + r->slack_ms;
+}
+
 void
 raft_to_follower(struct raft *r, int32_t epoch, int32_t leader, const struct raft_ends *ends)
 {
@@ -77,7 +86,9 @@ raft_to_follower(struct raft *r, int32_t epoch, int32_t leader, const struct raf
 	r->vote.leader = leader;
 	r->leader_ends = *ends;
 	r->has_fetched = r->updated = r->leader_dead = false;
-	r->deadline_ms = r->update_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	r->update_ms = r->now_ms + r->conf.fetch_timeout_ms;
+	r->slack_ms = raft_chance(r, r->conf.election_ms / 4);
+	r->deadline_ms = raft_fetch_deadline(r);
 	rk_assert(r->leader_ends.count <= RAFT_ENDS_MAX);
 }
 

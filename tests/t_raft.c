@@ -982,6 +982,63 @@ START_TEST(a_leader_describes_who_has_what)
 }
 END_TEST
 
+static void
+refused(const struct raft_msg *q)
+{
+	ck_assert_ptr_nonnull(q);
+	step((struct raft_event){ .kind = RAFT_FAILED, .call = q->call, .refused = true });
+}
+
+START_TEST(a_leader_whose_process_is_gone_is_not_waited_for)
+{
+	follow();
+	got(sent(RAFT_FETCH, 2), 0, 0, 5, -1);
+	step((struct raft_event){ .kind = RAFT_FAILED, .call = sent(RAFT_FETCH, 2)->call });
+	ck_assert_int_gt(r.deadline_ms, now + 1900); /* it broke: that may be the network */
+	struct raft_msg m = reply_to(sent(RAFT_FETCH, 3));
+	m.leader = 2;
+	m.err = RK_NOT_LEADER_OR_FOLLOWER;
+	recv_msg(m);
+	at(now + r.conf.retry_ms);
+	refused(sent(RAFT_FETCH, 2));
+	ck_assert_int_lt(r.deadline_ms, now + 100);
+	recv_msg(vote_from(3, 5, true));
+	ck_assert(answered(99)->granted);
+	at(r.deadline_ms);
+	ck_assert_int_eq(r.role, RAFT_PROSPECTIVE);
+	ck_assert(sent(RAFT_VOTE, 3)->pre);
+}
+END_TEST
+
+START_TEST(who_alone_cannot_reach_the_leader_asks_once)
+{
+	follow();
+	got(sent(RAFT_FETCH, 2), 0, 0, 5, -1);
+	refused(sent(RAFT_FETCH, 2));
+	at(r.deadline_ms);
+	ck_assert_int_eq(r.role, RAFT_PROSPECTIVE);
+	recv_msg((struct raft_msg){ .kind = RAFT_BEGIN, .call = 9, .epoch = 5, .leader = 2, .voter = r.self.key });
+	ck_assert_int_eq(r.role, RAFT_FOLLOWER);
+	refused(sent(RAFT_FETCH, 2));
+	ck_assert_int_gt(r.deadline_ms, now + 1900);
+}
+END_TEST
+
+START_TEST(who_stops_does_not_wait_for_the_dead)
+{
+	lead();
+	flushed();
+	recv_msg(fetch_from(2, 3, 1));
+	step((struct raft_event){ .kind = RAFT_SHUTDOWN, .timeout_ms = 5000 });
+	ck_assert(!t.stopped);
+	uint64_t to3 = sent(RAFT_END, 3)->call;
+	refused(sent(RAFT_END, 2));
+	ck_assert(!t.stopped);
+	step((struct raft_event){ .kind = RAFT_FAILED, .call = to3, .refused = true });
+	ck_assert(t.stopped);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1010,7 +1067,9 @@ main(void)
 		static_voters_are_upgraded_when_all_have_told_who_they_are,
 		a_voter_that_moved_tells_the_leader_and_is_answered_at_once,
 		a_follower_at_another_address_tells_the_leader_each_fetch_timeout,
-		a_controller_that_may_joins_by_itself, a_leader_describes_who_has_what };
+		a_controller_that_may_joins_by_itself, a_leader_describes_who_has_what,
+		a_leader_whose_process_is_gone_is_not_waited_for, who_alone_cannot_reach_the_leader_asks_once,
+		who_stops_does_not_wait_for_the_dead };
 	Suite *s = suite_create("raft");
 	TCase *c = tcase_create("one node");
 

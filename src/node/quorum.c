@@ -336,6 +336,10 @@ node_quorum_step(struct node *n, struct raft_event *e)
 	}
 	q->high = rk_min(q->raft.hw, q->raft.flushed_end);
 	bool moved = share(n);
+	if (q->told_role != q->raft.role)
+		rk_say(RK_DEBUG, "This node is %s in epoch %" PRId32 " of the metadata quorum.", raft_role_name(q->raft.role),
+		    q->raft.vote.epoch);
+	q->told_role = q->raft.role;
 	if (!n->failed) /* else nobody would move the time on: it would fire for ever */
 		rk_timer_set(&n->timers, &q->timer, q->todo.wake_ms);
 	if (moved) {

@@ -68,6 +68,7 @@ struct node_quorum {
 	uint32_t bootstraps;
 	/* what the rest of the node was last told */
 	int32_t told_leader, told_epoch;
+	enum raft_role told_role;
 	/* stopping */
 	rk_done *stopped;
 	void *stopped_arg;
