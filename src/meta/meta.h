@@ -154,6 +154,14 @@ struct meta_sessions {
 /* --- planning: the active controller. A batch of requests shares one top transaction; each request is
  * planned in a child and kept or dropped as a whole (a request that reports errors topic by topic keeps
  * what it planned for the others). */
+/* What the node that plans knows and the image does not. */
+struct meta_knows {
+	/* Is the broker's session under this epoch alive? */
+	bool (*session)(void *arg, int32_t broker, int64_t epoch);
+	/* Begins to change kraft.version (validate_only: would it?). RK_INVALID_UPDATE_VERSION with *why when it cannot. */
+	enum rk_err (*kraft_version)(void *arg, int16_t level, bool validate_only, struct rk_str *why);
+	void *arg;
+};
 struct meta_plan {
 	struct rk_env *env;
 	const struct conf *conf;
@@ -167,6 +175,7 @@ struct meta_plan {
 	uint64_t bytes;          /* of values: a batch must stay below 8 MiB, so begin no request past 4 */
 	struct meta_sessions *sessions; /* NULL: nobody is alive but whom the log says is */
 	const char *cluster_id;  /* what a registering broker must name; NULL: not looked at */
+	const struct meta_knows *knows; /* NULL: nothing */
 	struct rk_arena *scratch;
 	int16_t version;         /* the finalised metadata.version */
 	struct st_txn *top;
