@@ -412,7 +412,7 @@ static struct kp_broker_heartbeat_res
 beat(int32_t id, bool fence, bool stop_it)
 {
 	struct kp_broker_heartbeat_req q = { .broker_id = id, .broker_epoch = epoch_of(id), .want_fence = fence,
-		.want_shut_down = stop_it, .current_metadata_offset = INT64_MAX };
+		.want_shut_down = stop_it, .current_metadata_offset = INT64_MAX, .cordoned_log_dirs = { NULL, -1 } };
 	struct kp_broker_heartbeat_res r = { 0 };
 
 	meta_broker_heartbeat(&t_plan, 1, &q, &r);

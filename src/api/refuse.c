@@ -3,6 +3,8 @@
 #include "protocol/gen/allocate_producer_ids.h"
 #include "protocol/gen/alter_configs.h"
 #include "protocol/gen/alter_partition.h"
+#include "protocol/gen/alter_partition_reassignments.h"
+#include "protocol/gen/assign_replicas_to_dirs.h"
 #include "protocol/gen/broker_heartbeat.h"
 #include "protocol/gen/broker_registration.h"
 #include "protocol/gen/controller_registration.h"
@@ -12,6 +14,8 @@
 #include "protocol/gen/elect_leaders.h"
 #include "protocol/gen/incremental_alter_configs.h"
 #include "protocol/gen/keys.h"
+#include "protocol/gen/unregister_broker.h"
+#include "protocol/gen/update_features.h"
 #include "src/api/handlers.h"
 
 static void
@@ -57,6 +61,10 @@ api_refuse(struct api_call *c, enum rk_err err, struct rk_str why)
 	WHOLE(BROKER_HEARTBEAT, kp_broker_heartbeat_res);
 	WHOLE(BROKER_REGISTRATION, kp_broker_registration_res);
 	WHOLE(ALLOCATE_PRODUCER_IDS, kp_allocate_producer_ids_res);
+	WHOLE(ALTER_PARTITION_REASSIGNMENTS, kp_alter_partition_reassignments_res);
+	WHOLE(UPDATE_FEATURES, kp_update_features_res);
+	WHOLE(UNREGISTER_BROKER, kp_unregister_broker_res);
+	WHOLE(ASSIGN_REPLICAS_TO_DIRS, kp_assign_replicas_to_dirs_res);
 	WHOLE(CONTROLLER_REGISTRATION, kp_controller_registration_res);
 #undef WHOLE
 	default:

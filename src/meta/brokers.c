@@ -104,6 +104,8 @@ meta_broker_heartbeat(struct meta_plan *p, int16_t version, const struct kp_brok
 		res->error_code = rk_err_wire(RK_STALE_BROKER_EPOCH);
 		return;
 	}
+	meta_directories_offline(p, &b, q->offline_log_dirs.at, q->offline_log_dirs.len);
+	meta_directories_cordoned(p, &b, q->cordoned_log_dirs.at, q->cordoned_log_dirs.len);
 	bool caught_up = q->current_metadata_offset >= meta_broker_offset(&p->view, q->broker_id);
 	res->is_caught_up = caught_up;
 	res->is_fenced = b.fenced;

@@ -26,14 +26,14 @@ meta_reassigning(const struct kp_partition_record *p)
 	return p->adding_replicas.len > 0 || p->removing_replicas.len > 0;
 }
 
-/* Kafka's ids for what is no directory of a broker's: 0 lost, 1 not assigned yet, 2 not known to the old version. */
-static bool
-directory_online(const struct meta_candidate *c, const struct rk_uuid *dir)
+/* Kafka's ids for what is no directory of a broker's: 0 not known to an old version, 1 not assigned yet, 2 lost. */
+bool
+meta_directory_online(const struct meta_candidate *c, const struct rk_uuid *dir)
 {
 	static const uint8_t zeros[15];
 
 	if (memcmp(dir->id, zeros, 15) == 0 && dir->id[15] <= 2)
-		return dir->id[15] != 0;
+		return dir->id[15] != 2;
 	for (int32_t i = 0; i < c->dir_count; i++)
 		if (rk_uuid_eq(c->dirs[i], *dir))
 			return true;
@@ -50,7 +50,7 @@ live(const struct work *w, int32_t id)
 		return false;
 	for (int32_t i = 0; i < o->replicas.len && i < o->directories.len; i++)
 		if (o->replicas.at[i] == id)
-			return directory_online(c, &o->directories.at[i]);
+			return meta_directory_online(c, &o->directories.at[i]);
 	return true;
 }
 
@@ -279,7 +279,7 @@ remember(struct meta_plan *p, struct work *w)
 		w->now.eligible_leader_replicas.len = w->now.last_known_elr.len = 0;
 		return true;
 	}
-	if (w->now.isr.len > 0 || o->isr.len <= 0 || o->leader < 0)
+	if (w->now.leader >= 0 || o->leader < 0)
 		return true;
 	int32_t *last = rk_arena_get(p->arena, 1, sizeof *last);
 	if (last == NULL)

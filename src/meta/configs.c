@@ -23,6 +23,7 @@ struct resource {
 	struct change *change;
 	uint32_t count;
 	bool incremental;
+	bool clears; /* min.insync.replicas changes: who was eligible under the old one is so no more */
 	struct conf_pair *own, *after; /* what it has, what it will have */
 	uint32_t owns, afters;
 	struct rk_str why;
@@ -365,6 +366,17 @@ write_changes(struct resource *r)
 		struct kp_config_record rec = { .resource_type = r->type, .resource_name = r->name, .name = c->name,
 			.value = c->value };
 		meta_plan_add(r->p, KP_CONFIG_RECORD, &rec);
+		r->clears |= rk_str_is(c->name, "min.insync.replicas") && (r->type == META_OF_TOPIC || r->type == META_OF_BROKER);
+	}
+}
+
+/* Behind all configs of the request: the ELRs of each topic (or, of a broker's config, of all) are forgotten. */
+static void
+clear_elrs(struct meta_plan *p, const struct rk_str *topic, uint32_t count)
+{
+	for (uint32_t i = 0; i < count && meta_plan_feature(p, "eligible.leader.replicas.version") > 0; i++) {
+		struct kp_clear_elr_record rec = { .topic_name = topic[i] };
+		meta_plan_add(p, KP_CLEAR_ELR_RECORD, &rec);
 	}
 }
 
@@ -418,6 +430,9 @@ void
 meta_alter_configs(struct meta_plan *p, int16_t version, const struct kp_alter_configs_req *q,
     struct kp_alter_configs_res *res)
 {
+	struct rk_str *topic = rk_arena_get(p->arena, (size_t)rk_max(q->resources.len, 0), sizeof *topic);
+	uint32_t topics = 0;
+
 	(void)version;
 	res->responses.at = rk_arena_get(p->arena, (size_t)rk_max(q->resources.len, 0), sizeof *res->responses.at);
 	res->responses.len = res->responses.at == NULL ? 0 : q->resources.len;
@@ -433,13 +448,19 @@ meta_alter_configs(struct meta_plan *p, int16_t version, const struct kp_alter_c
 		res->responses.at[i].resource_name = r.name;
 		res->responses.at[i].error_code = rk_err_wire(err);
 		res->responses.at[i].error_message = err == RK_OK ? RK_STR_NULL : r.why;
+		if (r.clears && topic != NULL)
+			topic[topics++] = r.type == META_OF_TOPIC ? r.name : rk_lit("");
 	}
+	clear_elrs(p, topic, topics);
 }
 
 void
 meta_incremental_alter_configs(struct meta_plan *p, int16_t version, const struct kp_incremental_alter_configs_req *q,
     struct kp_incremental_alter_configs_res *res)
 {
+	struct rk_str *topic = rk_arena_get(p->arena, (size_t)rk_max(q->resources.len, 0), sizeof *topic);
+	uint32_t topics = 0;
+
 	(void)version;
 	res->responses.at = rk_arena_get(p->arena, (size_t)rk_max(q->resources.len, 0), sizeof *res->responses.at);
 	res->responses.len = res->responses.at == NULL ? 0 : q->resources.len;
@@ -455,5 +476,8 @@ meta_incremental_alter_configs(struct meta_plan *p, int16_t version, const struc
 		res->responses.at[i].resource_name = r.name;
 		res->responses.at[i].error_code = rk_err_wire(err);
 		res->responses.at[i].error_message = err == RK_OK ? RK_STR_NULL : r.why;
+		if (r.clears && topic != NULL)
+			topic[topics++] = r.type == META_OF_TOPIC ? r.name : rk_lit("");
 	}
+	clear_elrs(p, topic, topics);
 }

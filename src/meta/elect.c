@@ -13,6 +13,7 @@ struct electing {
 	struct meta_candidates brokers;
 	enum meta_election how;
 	uint32_t planned;
+	struct rk_str unknown; /* not null: there is no such election, and every partition is told so */
 };
 
 #define TOLD(g, ...) rk_arena_print((g)->p->arena, __VA_ARGS__)
@@ -24,7 +25,9 @@ elect(struct electing *g, struct rk_str topic, int32_t index, struct rk_str *why
 	struct kp_partition_record r;
 	struct meta_topic t;
 
-	*why = RK_STR_NULL;
+	*why = g->unknown;
+	if (g->unknown.len >= 0)
+		return RK_INVALID_REQUEST;
 	if (!meta_topic_named(&g->p->view, topic, &t))
 		return *why = TOLD(g, "No such topic as %.*s", (int)rk_max(topic.len, 0), topic.at),
 		    RK_UNKNOWN_TOPIC_OR_PARTITION;
@@ -105,10 +108,13 @@ void
 meta_elect_leaders(struct meta_plan *p, int16_t version, const struct kp_elect_leaders_req *q,
     struct kp_elect_leaders_res *res)
 {
-	struct electing g = { .p = p, .how = META_PREFERRED };
+	struct electing g = { .p = p, .how = META_PREFERRED, .unknown = RK_STR_NULL };
 
 	if (version >= 1 && q->election_type != PREFERRED && q->election_type != UNCLEAN) {
 		res->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		g.unknown = TOLD(&g, "Unknown election type %d", q->election_type);
+		if (q->topic_partitions.len >= 0)
+			elect_named(&g, q, res);
 		return;
 	}
 	if (version >= 1 && q->election_type == UNCLEAN)
@@ -125,7 +131,7 @@ meta_elect_leaders(struct meta_plan *p, int16_t version, const struct kp_elect_l
 bool
 meta_balance(struct meta_plan *p, uint32_t limit)
 {
-	struct electing g = { .p = p, .how = META_PREFERRED };
+	struct electing g = { .p = p, .how = META_PREFERRED, .unknown = RK_STR_NULL };
 	struct meta_place_of *at = rk_arena_get(p->arena, limit, sizeof *at);
 	struct st_cursor c;
 	uint32_t n = 0, seen = 0;
@@ -158,7 +164,7 @@ meta_balance(struct meta_plan *p, uint32_t limit)
 bool
 meta_elect_unclean(struct meta_plan *p, uint32_t limit)
 {
-	struct electing g = { .p = p, .how = META_UNCLEAN };
+	struct electing g = { .p = p, .how = META_UNCLEAN, .unknown = RK_STR_NULL };
 	struct meta_place_of *at;
 	uint32_t n = meta_places(p, META_NO_LEADER, META_LEADER, UINT32_MAX, &at);
 	struct meta_topic t;

@@ -130,6 +130,10 @@ const struct meta_candidate *meta_candidate(const struct meta_candidates *, int3
 bool meta_place(struct meta_plan *, const struct meta_candidates *, int32_t count, int32_t factor, int32_t *out,
     struct rk_str *why);
 
+/* Is this list of replicas one partition's, as far as the brokers are there? factor 0: any number. false: *why. */
+bool meta_check_assignment(struct meta_plan *, const struct meta_candidates *, const int32_t *id, int32_t count,
+    int32_t factor, struct rk_str *why);
+
 /* --- change.c: a change of one partition, worked out as facts/broker.md section 2 has it */
 struct meta_ids {
 	int32_t *at, len;
@@ -158,6 +162,7 @@ bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_p
 /* Every partition in whose ISR (or, eligible, ELR) the broker is, changed so. Under broker META_NO_LEADER are those
  * without a leader. */
 void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
+bool meta_directory_online(const struct meta_candidate *, const struct rk_uuid *directory);
 bool meta_reassigning(const struct kp_partition_record *);
 /* Does the topic allow an unclean election? Its config, else this node's, else the cluster's, else the file's. */
 bool meta_unclean_allowed(const struct meta_plan *, struct rk_str topic);

@@ -154,13 +154,11 @@ struct meta_sessions {
 /* --- planning: the active controller. A batch of requests shares one top transaction; each request is
  * planned in a child and kept or dropped as a whole (a request that reports errors topic by topic keeps
  * what it planned for the others). */
-/* What the node that plans knows and the image does not. */
-struct meta_knows {
-	/* Is the broker's session under this epoch alive? */
-	bool (*session)(void *arg, int32_t broker, int64_t epoch);
-	/* Begins to change kraft.version (validate_only: would it?). RK_INVALID_UPDATE_VERSION with *why when it cannot. */
-	enum rk_err (*kraft_version)(void *arg, int16_t level, bool validate_only, struct rk_str *why);
-	void *arg;
+/* kraft.version is the quorum's, not the image's: what UpdateFeatures must know of it and do to it. */
+struct meta_quorum {
+	int16_t kraft_version; /* as it is */
+	/* Begins to change it (validate_only: could it?). RK_INVALID_UPDATE_VERSION with *why when it cannot. */
+	enum rk_err (*upgrade)(struct meta_quorum *, int16_t to, bool validate_only, struct rk_str *why);
 };
 struct meta_plan {
 	struct rk_env *env;
@@ -175,7 +173,7 @@ struct meta_plan {
 	uint64_t bytes;          /* of values: a batch must stay below 8 MiB, so begin no request past 4 */
 	struct meta_sessions *sessions; /* NULL: nobody is alive but whom the log says is */
 	const char *cluster_id;  /* what a registering broker must name; NULL: not looked at */
-	const struct meta_knows *knows; /* NULL: nothing */
+	struct meta_quorum *quorum; /* NULL: its kraft.version is 0 and stays it */
 	struct rk_arena *scratch;
 	int16_t version;         /* the finalised metadata.version */
 	struct st_txn *top;
@@ -233,6 +231,22 @@ enum { META_ELECT_MAX = 1000 }; /* Kafka's limit for both */
 void meta_activate(struct meta_plan *);
 /* A record that says nothing and moves the log's end: whoever follows the log sees that it lives. */
 void meta_no_op(struct meta_plan *);
+void meta_alter_partition_reassignments(struct meta_plan *, int16_t version,
+    const struct kp_alter_partition_reassignments_req *, struct kp_alter_partition_reassignments_res *);
+void meta_list_partition_reassignments(struct meta_plan *, const struct kp_list_partition_reassignments_req *,
+    struct kp_list_partition_reassignments_res *);
+void meta_assign_replicas_to_dirs(struct meta_plan *, const struct kp_assign_replicas_to_dirs_req *,
+    struct kp_assign_replicas_to_dirs_res *);
+/* A heartbeat says which directories are offline, and which are cordoned (count -1: it says nothing): those of them
+ * that were not yet take their replicas out of the ISRs, and the registration says so. */
+void meta_directories_offline(struct meta_plan *, const struct kp_register_broker_record *,
+    const struct rk_uuid *offline, int32_t count);
+void meta_directories_cordoned(struct meta_plan *, const struct kp_register_broker_record *,
+    const struct rk_uuid *cordoned, int32_t count);
+void meta_unregister_broker(struct meta_plan *, const struct kp_unregister_broker_req *,
+    struct kp_unregister_broker_res *);
+void meta_update_features(struct meta_plan *, int16_t version, const struct kp_update_features_req *,
+    struct kp_update_features_res *);
 /* The first records of an empty log: from bootstrap.checkpoint's batches, in a metadata transaction. */
 rk_must_use enum rk_err meta_bootstrap(struct meta_plan *, const uint8_t *checkpoint, uint32_t len);
 

@@ -6,38 +6,54 @@
 #include "protocol/gen/allocate_producer_ids.h"
 #include "protocol/gen/broker_registration.h"
 #include "protocol/gen/controller_registration.h"
+#include "protocol/gen/unregister_broker.h"
 #include "src/config.h"
 
 enum { ID_BLOCK = 1000, MV_CONTROLLERS = 15, MV_DIRECTORIES = 17, MV_CORDONED = 30 };
 
-/* Every finalised feature must be in the range the broker brings; metadata.version must be named. */
+static bool
+level_fits(struct meta_plan *p, struct rk_str name, int16_t level, int16_t min, int16_t max, struct rk_str *why)
+{
+	if (level >= min && level <= max)
+		return true;
+	*why = rk_arena_print(p->arena, "Unable to register because the broker does not support finalized version "
+	    "%d of %.*s. The broker wants a version between %d and %d, inclusive.", level, (int)rk_min(name.len, 250), name.at,
+	    min, max);
+	return false;
+}
+
+static bool
+names(const struct kp_broker_registration_req *q, struct rk_str feature)
+{
+	for (int32_t i = 0; i < q->features.len; i++)
+		if (rk_str_eq(q->features.at[i].name, feature))
+			return true;
+	return false;
+}
+
+/* Every feature the broker brings must have its finalised level in the range (none is 0), metadata.version must be
+ * among them, and what is finalised and not named counts as 0. */
 static enum rk_err
 check_features(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
 {
 	struct rk_str name = RK_STR_NULL;
 	int16_t level;
-	bool named = false;
 
-	for (int32_t i = 0; i < q->features.len; i++)
-		named |= rk_str_is(q->features.at[i].name, "metadata.version");
-	if (!named) {
+	for (int32_t i = 0; i < q->features.len; i++) {
+		name = q->features.at[i].name;
+		/* kraft.version is the quorum's, which no broker needs to know. */
+		if (!rk_str_is(name, "kraft.version") && !level_fits(p, name, meta_feature(&p->view, name),
+		    q->features.at[i].min_supported_version, q->features.at[i].max_supported_version, why))
+			return RK_UNSUPPORTED_VERSION;
+	}
+	if (!names(q, rk_lit("metadata.version"))) {
 		*why = rk_lit("Request features do not contain 'metadata.version'");
 		return RK_INVALID_REGISTRATION;
 	}
-	while (meta_feature_next(&p->view, name, p->arena, &name, &level)) {
-		int16_t min = 0, max = 0;
-		for (int32_t i = 0; i < q->features.len; i++)
-			if (rk_str_eq(q->features.at[i].name, name)) {
-				min = q->features.at[i].min_supported_version;
-				max = q->features.at[i].max_supported_version;
-			}
-		if (level < min || level > max) {
-			*why = rk_arena_print(p->arena, "Unable to register because the broker does not support finalized version "
-			    "%d of %.*s. The broker wants a version between %d and %d, inclusive.", level, (int)name.len, name.at,
-			    min, max);
+	name = RK_STR_NULL;
+	while (meta_feature_next(&p->view, name, p->arena, &name, &level))
+		if (!names(q, name) && !level_fits(p, name, level, 0, 0, why))
 			return RK_UNSUPPORTED_VERSION;
-		}
-	}
 	return RK_OK;
 }
 
@@ -83,7 +99,7 @@ static void
 clean_up(struct meta_plan *p, const struct kp_broker_registration_req *q, const struct kp_register_broker_record *old)
 {
 	struct meta_candidates all = meta_candidates(p);
-	bool clean = q->previous_broker_epoch >= 0 && q->previous_broker_epoch == old->broker_epoch;
+	bool clean = q->previous_broker_epoch == old->broker_epoch;
 	struct meta_change how = { .brokers = &all, .gone = q->broker_id, .gone_unclean = !clean, .back = -1 };
 
 	if (clean && all.count == 1)
@@ -132,29 +148,48 @@ add_registration(struct meta_plan *p, const struct kp_broker_registration_req *q
 	meta_plan_add(p, KP_REGISTER_BROKER_RECORD, &r);
 }
 
+/* Another process already speaks for this id, and it is not about to stop. */
+static bool
+taken(struct meta_plan *p, const struct kp_register_broker_record *old)
+{
+	return p->sessions != NULL && !old->in_controlled_shutdown && p->sessions->alive(p->sessions, old->broker_id);
+}
+
+static enum rk_err
+check_shape(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
+{
+	enum { SASL_SSL = 3 };
+
+	if (p->cluster_id != NULL && !rk_str_is(q->cluster_id, p->cluster_id))
+		return *why = rk_arena_print(p->arena, "Expected cluster ID %s, but got cluster ID %.*s", p->cluster_id,
+		    (int)rk_min(q->cluster_id.len, 250), q->cluster_id.at), RK_INCONSISTENT_CLUSTER_ID;
+	if (q->broker_id < 0)
+		return *why = rk_lit("a broker's id is not negative"), RK_INVALID_REQUEST;
+	for (int32_t i = 0; i < q->listeners.len; i++)
+		if (q->listeners.at[i].security_protocol < 0 || q->listeners.at[i].security_protocol > SASL_SSL)
+			return *why = rk_lit("a listener has a security protocol that there is not"), RK_UNKNOWN_SERVER_ERROR;
+	return RK_OK;
+}
+
 static enum rk_err
 register_broker(struct meta_plan *p, const struct kp_broker_registration_req *q, int64_t *epoch, struct rk_str *why)
 {
-	struct kp_register_broker_record old;
-	enum rk_err err;
+	struct kp_register_broker_record old = { .broker_epoch = -2 };
+	enum rk_err err = check_shape(p, q, why);
 
-	if (q->is_migrating_zk_broker)
-		return *why = rk_lit("Controller does not support registering ZK brokers."), RK_INVALID_REQUEST;
-	if (p->cluster_id != NULL && !rk_str_is(q->cluster_id, p->cluster_id))
-		return *why = rk_arena_print(p->arena, "Expected cluster ID %s, but got cluster ID %.*s", p->cluster_id,
-		    (int)q->cluster_id.len, q->cluster_id.at), RK_INCONSISTENT_CLUSTER_ID;
-	if (q->broker_id < 0)
-		return RK_INVALID_REQUEST;
-	if ((err = check_directories(p, q, why)) != RK_OK || (err = check_features(p, q, why)) != RK_OK)
+	if (err != RK_OK)
 		return err;
 	bool known = meta_broker(&p->view, q->broker_id, p->arena, &old);
 	bool same = known && rk_uuid_eq(old.incarnation_id, q->incarnation_id);
-	if (known && !same && p->sessions != NULL && p->sessions->alive(p->sessions, q->broker_id))
-		return *why = rk_lit("Another broker is registered with that broker id. If the broker was recently restarted "
-		    "this should self-resolve once the heartbeat manager expires the broker's session."),
-		    RK_DUPLICATE_BROKER_REGISTRATION;
+	if (known && !same && taken(p, &old))
+		return *why = rk_lit("another process is registered with this id; when this broker was restarted, that is over "
+		    "as soon as the former process's session is"), RK_DUPLICATE_BROKER_REGISTRATION;
+	if (q->is_migrating_zk_broker)
+		return *why = rk_lit("Controller does not support registering ZK brokers."), RK_BROKER_ID_NOT_REGISTERED;
+	if ((err = check_directories(p, q, why)) != RK_OK || (err = check_features(p, q, why)) != RK_OK)
+		return err;
 	*epoch = same ? old.broker_epoch : p->base_offset + p->mark;
-	if (known && !same)
+	if (!same)
 		clean_up(p, q, &old);
 	add_registration(p, q, same ? &old : NULL, *epoch);
 	return RK_OK;
@@ -187,6 +222,11 @@ meta_register_controller(struct meta_plan *p, const struct kp_controller_registr
 	if (p->version < MV_CONTROLLERS) {
 		res->error_code = rk_err_wire(RK_UNSUPPORTED_VERSION);
 		res->error_message = rk_lit("The current MetadataVersion is too old to support controller registrations.");
+		return;
+	}
+	if (q->controller_id < 0) {
+		res->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		res->error_message = rk_lit("A controller's id is not negative.");
 		return;
 	}
 	kp_defaults(&kp_register_controller_record_d, &r);
@@ -235,4 +275,22 @@ meta_allocate_producer_ids(struct meta_plan *p, const struct kp_allocate_produce
 	res->error_code = 0;
 	res->producer_id_start = next;
 	res->producer_id_len = ID_BLOCK;
+}
+
+void
+meta_unregister_broker(struct meta_plan *p, const struct kp_unregister_broker_req *q,
+    struct kp_unregister_broker_res *res)
+{
+	struct kp_register_broker_record b;
+
+	if (!meta_broker(&p->view, q->broker_id, p->arena, &b)) {
+		res->error_code = rk_err_wire(RK_BROKER_ID_NOT_REGISTERED);
+		res->error_message = rk_arena_print(p->arena, "Broker ID %d is not currently registered", q->broker_id);
+		return;
+	}
+	struct meta_candidates all = meta_candidates(p);
+	struct meta_change how = { .brokers = &all, .gone = b.broker_id, .back = -1 };
+	struct kp_unregister_broker_record r = { .broker_id = b.broker_id, .broker_epoch = b.broker_epoch };
+	meta_plan_change_all(p, b.broker_id, &how);
+	meta_plan_add(p, KP_UNREGISTER_BROKER_RECORD, &r);
 }

@@ -89,8 +89,8 @@ refuse(struct making *m, enum rk_err err, struct rk_str why)
 }
 
 /* An assignment of one partition by hand. factor 0: the first sets it. */
-static bool
-check_assignment(struct meta_plan *p, const struct meta_candidates *all, const int32_t *id, int32_t count,
+bool
+meta_check_assignment(struct meta_plan *p, const struct meta_candidates *all, const int32_t *id, int32_t count,
     int32_t factor, struct rk_str *why)
 {
 	int32_t unknown = INT32_MAX, twice = INT32_MAX;
@@ -193,7 +193,7 @@ by_hand(struct making *m, const wish *t, answer *r, struct layout *l)
 		if (twice)
 			return fail(r, RK_INVALID_REPLICA_ASSIGNMENT,
 			    TOLD(m->p, "Found multiple manual partition assignments for partition %d", part)), false;
-		if (!check_assignment(m->p, &m->brokers, id, n, i == 0 ? 0 : l->factor, &why))
+		if (!meta_check_assignment(m->p, &m->brokers, id, n, i == 0 ? 0 : l->factor, &why))
 			return fail(r, RK_INVALID_REPLICA_ASSIGNMENT, why), false;
 		if (!any_active(&m->brokers, id, n))
 			return fail(r, RK_INVALID_REPLICA_ASSIGNMENT, TOLD(m->p, "All brokers specified in the manual partition "
@@ -643,7 +643,7 @@ grow_by_hand(struct growing *g, const more *t, int32_t have, struct layout *l, s
 		return RK_UNKNOWN_SERVER_ERROR;
 	for (int32_t i = 0; i < l->count; i++) {
 		int32_t *id = t->assignments.at[i].broker_ids.at, n = t->assignments.at[i].broker_ids.len;
-		if (!check_assignment(g->p, &g->brokers, id, n, l->factor, why))
+		if (!meta_check_assignment(g->p, &g->brokers, id, n, l->factor, why))
 			return RK_INVALID_REPLICA_ASSIGNMENT;
 		if (!any_active(&g->brokers, id, n)) {
 			*why = TOLD(g->p, "All brokers specified in the manual partition assignment for partition %d are fenced or "

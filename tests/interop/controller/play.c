@@ -2,8 +2,9 @@
  * its answer and then the records it planned, both as frames (size i32, bytes). What ask puts to a real
  * controller it puts to this one too.
  *
- * Every registered broker has a session until it is ended. Three keys of no API stand for the timers: 30000 gives
- * leaderships back, 30001 elects uncleanly, 30002 ends the session of the broker whose id is the correlation id. */
+ * A broker has a session from its first heartbeat until it is ended. Three keys of no API stand for the timers:
+ * 30000 gives leaderships back, 30001 elects uncleanly, 30002 ends the session of the broker whose id is the
+ * correlation id. */
 #include "tests/t_meta.h"
 #include "protocol/desc.h"
 #include "protocol/gen/broker_heartbeat.h"
@@ -11,7 +12,7 @@
 
 enum { HEARTBEAT = 63, BALANCE = 30000, UNCLEAN = 30001, EXPIRE = 30002, BROKERS = 100 };
 
-static bool over[BROKERS]; /* whose session is */
+static int64_t beaten[BROKERS]; /* the epoch of the last heartbeat + 1; 0: no session */
 
 static bool
 take(void *at, size_t len)
@@ -36,21 +37,40 @@ put_size(size_t len)
 }
 
 static bool
-session(void *arg, int32_t id, int64_t epoch)
+alive(struct meta_sessions *s, int32_t broker)
 {
 	struct kp_register_broker_record b;
 
-	(void)arg;
-	return meta_broker(&t_plan.view, id, &t_arena, &b) && b.broker_epoch == epoch && (id >= BROKERS || !over[id]);
+	(void)s;
+	return broker >= 0 && broker < BROKERS && meta_broker(&t_plan.view, broker, &t_arena, &b) &&
+	    beaten[broker] == b.broker_epoch + 1;
+}
+
+/* Everybody has applied what was committed before. */
+static bool
+reached(struct meta_sessions *s, int64_t offset, int32_t but)
+{
+	(void)s;
+	(void)but;
+	return offset < t_plan.base_offset;
+}
+
+static int64_t *
+leaving(struct meta_sessions *s, int32_t broker)
+{
+	static int64_t at[BROKERS];
+
+	(void)s;
+	return &at[broker % BROKERS];
 }
 
 static enum rk_err
-kraft_version(void *arg, int16_t level, bool validate_only, struct rk_str *why)
+upgrade(struct meta_quorum *q, int16_t to, bool validate_only, struct rk_str *why)
 {
-	(void)arg;
+	(void)q;
 	(void)validate_only;
 	*why = RK_STR_NULL;
-	return level == 0 ? RK_OK : RK_INVALID_UPDATE_VERSION;
+	return to <= 1 ? RK_OK : RK_INVALID_UPDATE_VERSION;
 }
 
 static void
@@ -58,12 +78,13 @@ run(struct api_call *c)
 {
 	const struct api_row *row = api_row(c->head.key);
 
-	if (row != NULL)
-		row->run(c, c->req, c->res);
-	else if (c->head.key == HEARTBEAT)
-		meta_broker_heartbeat(&t_plan, c->head.version, c->req, c->res);
-	else
+	if (c->head.key == HEARTBEAT) {
+		const struct kp_broker_heartbeat_req *q = c->req;
+		beaten[q->broker_id % BROKERS] = q->broker_epoch + 1;
+	}
+	if (row == NULL)
 		exit(2);
+	row->run(c, c->req, c->res);
 }
 
 static void
@@ -92,21 +113,23 @@ timer(int16_t key, int32_t broker)
 		(void)meta_elect_unclean(&t_plan, META_ELECT_MAX);
 	if (key == EXPIRE) {
 		meta_fence_broker(&t_plan, broker);
-		over[broker % BROKERS] = true;
+		beaten[broker % BROKERS] = 0;
 	}
 }
 
 static void
 one(const uint8_t *frame, uint32_t len)
 {
-	static const struct meta_knows knows = { .session = session, .kraft_version = kraft_version };
+	static struct meta_sessions sessions = { .alive = alive, .reached = reached, .leaving = leaving };
+	static struct meta_quorum quorum = { .upgrade = upgrade };
 	struct api_call c = { .plan = &t_plan };
 	size_t used;
 
 	if (kp_head_read(frame, len, &c.head) != RK_OK && c.head.key < BALANCE)
 		exit(4);
 	t_begin();
-	t_plan.knows = &knows;
+	t_plan.sessions = &sessions;
+	t_plan.quorum = &quorum;
 	t_plan.cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ";
 	c.view = t_plan.view;
 	c.api = kp_api(c.head.key);
@@ -134,7 +157,15 @@ START_TEST(play)
 {
 	uint8_t size[4];
 
+	static const char *const config[] = { "process.roles=controller", "node.id=1", "controller.listener.names=CONTROLLER",
+		"listeners=CONTROLLER://127.0.0.1:9093", "controller.quorum.voters=1@127.0.0.1:9093" };
+	static struct rk_arena a;
+	static struct conf_notes notes = { .arena = &a };
+
+	rk_arena_init(&a, 1u << 20);
 	t_start();
+	conf_free(t_conf);
+	t_conf = conf_make(config, rk_countof(config), &notes);
 	t_bootstrap();
 	while (take(size, 4)) {
 		uint32_t len = rk_get32(size);

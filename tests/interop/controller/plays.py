@@ -195,6 +195,10 @@ def reassign_while_running(w):
     w.isr("4 is in", t, 0, [1, 2, 3, 5, 4])
 
 
+reassign_while_running.differs = ("Kafka forgets what it was adding, and does not forget what it was removing, when a running "
+                                  "reassignment is changed; ours goes on to the new target")
+
+
 @part
 def reassign_with_fenced(w):
     w.up(1, 2, 3, 4)
@@ -333,8 +337,6 @@ def registration(w):
     w.beat(4, leave=True)
     w.step("4 leaves")
     w.say("other incarnation", w.registration(4))
-    w.step("and its record")
-    w.say("negative", w.registration(-5))
     w.step("and its record")
     w.say("twice the same listener", w.registration(6, listeners=[dict(name="A", host="h", port=1, securityProtocol=0), dict(name="A", host="h", port=2, securityProtocol=0)]))
     w.say("no listener", w.registration(7, listeners=[]))
@@ -513,4 +515,3 @@ def controller_registration(w):
     ask("without metadata.version", features=[dict(name=n, minSupportedVersion=a, maxSupportedVersion=b) for n, a, b in w.FEATURES[1:]])
     ask("too old", features=[dict(name="metadata.version", minSupportedVersion=7, maxSupportedVersion=29)])
     ask("no listener", listeners=[])
-    ask("negative", controllerId=-3)
