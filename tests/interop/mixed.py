@@ -269,6 +269,10 @@ def case_b():
                   {1: "controller", 2: "controller", 3: "controller", 4: "broker", 5: "broker", 6: "broker"})
 
 
+def case_b0():
+    brokers_under([OURS] * 3, [THEIRS] * 3, {1: "controller", 2: "controller", 3: "controller", 4: "broker", 5: "broker", 6: "broker"})
+
+
 def wiped(cluster, m):
     """It lost its disk: formatted anew with the same ids it must get a snapshot, then the rest."""
     m.kill()
@@ -280,11 +284,11 @@ def snapshots(m):
     return [os.path.basename(f) for f in glob.glob(os.path.join(m.data, "__cluster_metadata-0", "*.checkpoint")) if not f.endswith("00000000000000000000-0000000000.checkpoint")]
 
 
-def quorum(kinds, dynamic):
+def quorum(kinds, dynamic, roles=None):
     """(c): voters of both kinds; the leadership goes back and forth."""
     lines = ["metadata.log.max.record.bytes.between.snapshots=20000", "metadata.max.retention.bytes=65536",
              "metadata.max.idle.interval.ms=200", "metadata.max.retention.ms=20000", "log.retention.check.interval.ms=1000"]
-    cluster = Cluster(os.path.join(arg.folder, arg.case), kinds, dynamic=dynamic, lines=lines)
+    cluster = Cluster(os.path.join(arg.folder, arg.case), kinds, roles, dynamic=dynamic, lines=lines)
     for m in cluster.members:
         if m.kind == "kafka":
             m.extra = ["internal.metadata.log.segment.bytes=65536"]
@@ -308,7 +312,7 @@ def quorum(kinds, dynamic):
         same, text = same_metadata(cluster)
         check("every node follows to the end of the metadata log", same, text)
         for kind in sorted(set(kinds)):
-            m = next(x for x in cluster.members if x.kind == kind and x is not cluster.active())
+            m = next(x for x in cluster.members if x.kind == kind and x.controller() and x is not cluster.active())
             active = cluster.active()
             hurt(cluster, probes, f"a node that lost its disk, under {active.kind}", m, lambda m: wiped(cluster, m), lambda m: m.start(), hold=0)
             same, text = same_metadata(cluster)
@@ -316,7 +320,7 @@ def quorum(kinds, dynamic):
             took = snapshots(m)
             print(f"# node {m.id} ({kind}) has the snapshots {took}")
         for kind in sorted(set(kinds)):
-            check(f"{kind}'s nodes wrote snapshots", any(snapshots(m) for m in cluster.members if m.kind == kind))
+            check(f"{kind}'s nodes wrote snapshots", any(snapshots(m) for m in cluster.members if m.kind == kind and m.controller()))
         if dynamic:
             code, said = kafka("kafka-metadata-quorum", "--bootstrap-server", cluster.bootstrap(), "describe", "--status")
             check("Kafka's tool describes the quorum", code == 0 and "LeaderId" in said, "" if code == 0 else said[-300:])
@@ -333,5 +337,13 @@ def case_dynamic():
     quorum([OURS, THEIRS, OURS], True)
 
 
-{"a": case_a, "b": case_b, "static": case_static, "dynamic": case_dynamic}[arg.case]()
+def case_static0():
+    quorum([OURS, THEIRS, OURS, THEIRS, THEIRS], False, {1: "controller", 3: "controller", 4: "broker", 5: "broker"})
+
+
+def case_dynamic0():
+    quorum([OURS, THEIRS, OURS, THEIRS, THEIRS], True, {1: "controller", 3: "controller", 4: "broker", 5: "broker"})
+
+
+{"a": case_a, "static0": case_static0, "dynamic0": case_dynamic0, "b": case_b, "b0": case_b0, "static": case_static, "dynamic": case_dynamic}[arg.case]()
 sys.exit(report.failures > 0)
