@@ -195,9 +195,11 @@ START_TEST(voters_in_the_log_are_seen)
 	static struct raft r;
 	struct raft_todo *t = rk_arena_get(&arena, 1, sizeof *t);
 
-	*t = (struct raft_todo){ .control = true, .control_base = 20, .control_epoch = 2, .tell_version = 1, .tell_voters = &v };
+	*t = (struct raft_todo){ .control = true, .control_base = 20, .control_epoch = 2, .tell_version = 1,
+		.tell_voters = &v };
 	struct rk_str b = node_voters_batch(&r, t, 1000, &arena);
-	ck_assert(answered((struct raft_msg){ .kind = RAFT_FETCH, .epoch = 3, .leader = 1, .diverging = { 0, -1 } }, 18, NULL, b));
+	struct raft_msg m = { .kind = RAFT_FETCH, .epoch = 3, .leader = 1, .diverging = { 0, -1 } };
+	ck_assert(answered(m, 18, NULL, b));
 	ck_assert_uint_eq(heard.got->changes, 2);
 	ck_assert(heard.got->change[0].offset == 20 && heard.got->change[0].version == 1);
 	ck_assert(heard.got->change[1].offset == 21 && heard.got->change[1].voters->voter[0].key.id == 4);
@@ -223,8 +225,10 @@ END_TEST
 
 START_TEST(a_slice_of_a_snapshot_arrives)
 {
-	struct raft_msg q = { .kind = RAFT_SNAPSHOT, .epoch = 3, .from = key(2), .snap = { 60, 3 }, .offset = 10, .max_bytes = 4 };
-	struct raft_msg m = { .kind = RAFT_SNAPSHOT, .epoch = 3, .leader = 1, .snap = { 60, 3 }, .offset = 10, .size = 20 };
+	struct raft_msg q = { .kind = RAFT_SNAPSHOT, .epoch = 3, .from = key(2), .snap = { 60, 3 }, .offset = 10,
+		.max_bytes = 4 };
+	struct raft_msg m = { .kind = RAFT_SNAPSHOT, .epoch = 3, .leader = 1, .snap = { 60, 3 }, .offset = 10,
+		.size = 20 };
 	const void *req = node_wire_ask(&wire, &q, &arena);
 
 	ck_assert(answered(m, 1, req, rk_lit("four")));
