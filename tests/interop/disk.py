@@ -28,6 +28,9 @@ report = Report("disk")
 check, skip = report.check, report.skip
 
 
+GONE = 13  # the server ended meanwhile: NETWORK_EXCEPTION, as a client calls it
+
+
 def fresh(name, extra="", data=None):
     """A formatted node that runs, in a folder of its own."""
     node = Node(opt.rookery, os.path.join(opt.folder, name), opt.port, extra, data)
@@ -47,13 +50,16 @@ def make(topic, partitions=1, configs=()):
 def fill(topic, count, size=200, known=None, partition=0):
     """count acknowledged records, {offset: value}; stops at the first error, which is given back."""
     known = {} if known is None else known
-    with Conn(opt.port) as c:
-        for i in range(count):
-            v = f"{topic}-{partition}-{len(known)}-".encode().ljust(size, b"x")
-            code, base, message = c.produce(topic, batch([v]), partition)
-            if code:
-                return known, code
-            known[base] = v
+    try:
+        with Conn(opt.port) as c:
+            for i in range(count):
+                v = f"{topic}-{partition}-{len(known)}-".encode().ljust(size, b"x")
+                code, base, message = c.produce(topic, batch([v]), partition)
+                if code:
+                    return known, code
+                known[base] = v
+    except (OSError, Closed):
+        return known, GONE
     return known, 0
 
 
@@ -175,6 +181,13 @@ def full():
 
 # --- failing calls
 
+def ended(node, name):
+    """The only directory has failed: the node ends by itself, with an error that says so."""
+    check(f"{name}: the server ends", node.status() == 1, f"status {node.status()}")
+    said = node.said("This node cannot go on", "directory")
+    check(f"{name}: it says why", said is not None, said or node.words()[-300:])
+
+
 def failing(name, fault, op):
     node = fresh(name)
     make("t")
@@ -186,21 +199,51 @@ def failing(name, fault, op):
     with Conn(opt.port) as c:
         c.wait_leader("t")
     known, code = fill("t", 100, known=known)
+    check(f"{name}: Produce is refused", code in (56, GONE), raw.name(code))
+    check(f"{name}: the log names the file", node.said(op, "t-0/") is not None)
+    ended(node, name)
+    check(f"{name}: it starts again", node.start(), "" if node.runs() else node.words()[-300:])
+    with Conn(opt.port) as c:
+        c.wait_leader("t")
+        c.wait_leader("other")
+    holds(f"{name}, repaired", "t", known)
+    holds(f"{name}, another topic", "other", other)
+    known, code = fill("t", 10, known={})
+    check(f"{name}: repaired, it takes records", code == 0, raw.name(code))
+    node.stop()
+
+
+def one_of_two(name, fault, op):
+    """One of two directories fails, the metadata lies in a third: the node goes on with the other."""
+    folder = os.path.join(opt.folder, re.sub(r"[^a-z0-9]", "", name))
+    dirs = [os.path.join(folder, x) for x in ("one", "two", "metadata")]
+    node = fresh(os.path.basename(folder), f"metadata.log.dir={dirs[2]}", ",".join(dirs[:2]))
+    make("t")
+    make("other")
+    known, _ = fill("t", 30)
+    other, _ = fill("other", 30)
+    lies = [[d for d in dirs[:2] if os.path.isdir(os.path.join(d, f"{t}-0"))] for t in ("t", "other")]
+    check(f"{name}: the topics lie in different directories", lies[0] != lies[1] and all(len(x) == 1 for x in lies), str(lies))
+    node.stop()
+    assert node.start(fault=fault), node.words()
+    with Conn(opt.port) as c:
+        c.wait_leader("t")
+    known, code = fill("t", 100, known=known)
     check(f"{name}: Produce is refused", code == 56, raw.name(code))
     check(f"{name}: the log names the file", node.said(op, "t-0/") is not None)
+    check(f"{name}: the log says what is offline", node.said("1 partitions in", "are offline", seconds=5) is not None)
     again = [fill("t", 1)[1] for _ in range(3)]
-    check(f"{name}: it stays refused", all(x == 56 for x in again), ", ".join(raw.name(x) for x in again))
-    holds(f"{name}: reads go on", "t", known)
-    with Conn(opt.port) as c:
-        high = c.fetch("t", 0)[1]
-        check(f"{name}: nothing past what is acknowledged is shown", high == len(known), f"high watermark {high} of {len(known)}")
+    check(f"{name}: it stays refused", all(x in (5, 6, 56) for x in again), ", ".join(raw.name(x) for x in again))
     holds(f"{name}: another topic", "other", other)
+    other, code = fill("other", 30, known=other)
+    check(f"{name}: another topic takes records", code == 0, raw.name(code))
     check(f"{name}: the server lives", node.runs())
     node.stop()
     check(f"{name}: it starts again", node.start(), "" if node.runs() else node.words()[-300:])
     with Conn(opt.port) as c:
-        c.wait_leader("t")
+        check(f"{name}, repaired: it has a leader", c.wait_leader("t"))
     holds(f"{name}, repaired", "t", known)
+    holds(f"{name}, repaired, another topic", "other", other)
     known, code = fill("t", 10, known={})
     check(f"{name}: repaired, it takes records", code == 0, raw.name(code))
     node.stop()
@@ -208,10 +251,12 @@ def failing(name, fault, op):
 
 def failed_fsync():
     failing("a failed fsync", "fsync:eio:t-0/:after=5", "sync")
+    one_of_two("a failed fsync of one of two", "fsync:eio:t-0/:after=5", "sync")
 
 
 def failed_write():
     failing("a failed write", "write:eio:t-0/:after=5", "write")
+    one_of_two("a failed write of one of two", "write:eio:t-0/:after=5", "write")
 
 
 def failed_read():
@@ -243,7 +288,10 @@ def failed_names():
         node.stop()
         if not check(f"{fault}: it starts", node.start(fault=fault), "" if node.runs() else node.words()[-300:]):
             continue
-        make("fresh")
+        try:
+            make("fresh")
+        except (OSError, Closed):
+            pass
         codes, new = [], {}
         for _ in range(10):
             known, code = fill("t", 30, size=10000, known=known)
@@ -251,9 +299,13 @@ def failed_names():
             codes += [code, code2]
         if fault.startswith("open:emfile"):
             check(f"{fault}: it passes", codes[-2:] == [0, 0], ", ".join(raw.name(x) for x in codes))
-        if not fault.startswith("open:eio"):
-            holds(f"{fault}: reads go on", "t", known)
-        check(f"{fault}: the server lives", node.runs(), ", ".join(sorted({raw.name(x) for x in codes})))
+        words = ", ".join(sorted({raw.name(x) for x in codes}))
+        if GONE in codes and ":eio:" in fault:
+            ended(node, fault)
+        else:
+            if not fault.startswith("open:eio"):
+                holds(f"{fault}: reads go on", "t", known)
+            check(f"{fault}: the server lives", node.runs(), words)
         node.kill()
         check(f"{fault}: it starts again", node.start(), "" if node.runs() else node.words()[-300:])
         with Conn(opt.port) as c:
