@@ -78,15 +78,19 @@ find(const struct kp_list_offsets_req *q, struct core_partition *p, const part_i
 {
 	bool committed = q->isolation_level == 1, consumer = q->replica_id == -1;
 	struct st_log *log;
-	enum rk_err err = core_check_leader(p, in->current_leader_epoch);
+	enum rk_err err = q->replica_id >= 0 ? core_check_epoch(p, in->current_leader_epoch)
+					     : core_check_leader(p, in->current_leader_epoch);
 
 	if (err == RK_OK)
 		err = core_open(p, &log);
 	if (err != RK_OK)
 		return err;
 	int64_t limit = !consumer ? core_end(p) : committed ? core_stable(p) : p->high;
+	bool unknown = consumer && core_end_unknown(p);
 	switch (in->timestamp) {
 	case LATEST:
+		if (unknown)
+			return RK_OFFSET_NOT_AVAILABLE;
 		o->offset = limit;
 		o->leader_epoch = p->leader_epoch;
 		return RK_OK;
@@ -98,7 +102,8 @@ find(const struct kp_list_offsets_req *q, struct core_partition *p, const part_i
 	case EARLIEST_PENDING:
 		return RK_OK; /* nothing is tiered here */
 	default:
-		return by_time(p, log, in->timestamp, limit, o);
+		err = by_time(p, log, in->timestamp, limit, o);
+		return err == RK_OK && o->offset < 0 && unknown ? RK_OFFSET_NOT_AVAILABLE : err;
 	}
 }
 
@@ -118,6 +123,8 @@ one(struct api_call *c, const struct kp_list_offsets_req *q, const struct api_na
 		err = RK_UNSUPPORTED_VERSION;
 	if (err == RK_OK)
 		err = find(q, p, in, o);
+	if (err == RK_OFFSET_NOT_AVAILABLE && c->head.version < 5)
+		err = RK_LEADER_NOT_AVAILABLE; /* older clients do not know the other */
 	if (err != RK_OK)
 		fail(o, err);
 }

@@ -9,7 +9,7 @@ typedef struct kp_offset_for_leader_epoch_req_topics_partitions part_in;
 typedef struct kp_offset_for_leader_epoch_res_topics_partitions part_out;
 
 static void
-one(struct api_call *c, struct rk_str topic, const part_in *in, part_out *o)
+one(struct api_call *c, bool broker, struct rk_str topic, const part_in *in, part_out *o)
 {
 	struct core_partition *p;
 	enum rk_err err =
@@ -19,7 +19,8 @@ one(struct api_call *c, struct rk_str topic, const part_in *in, part_out *o)
 	o->leader_epoch = -1;
 	o->end_offset = -1;
 	if (err == RK_OK)
-		err = core_check_leader(p, in->current_leader_epoch);
+		err = broker ? core_check_epoch(p, in->current_leader_epoch)
+			     : core_check_leader(p, in->current_leader_epoch);
 	o->error_code = rk_err_wire(err);
 	if (err == RK_OK)
 		core_epoch_end(p, in->leader_epoch, &o->leader_epoch, &o->end_offset);
@@ -40,7 +41,7 @@ api_offset_for_leader_epoch(struct api_call *c, const struct kp_offset_for_leade
 		    &c->arena, (size_t)rk_max(n, 1), sizeof *res->topics.at[i].partitions.at);
 		res->topics.at[i].partitions.len = res->topics.at[i].partitions.at == NULL ? 0 : n;
 		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++)
-			one(c, t->topic, &t->partitions.at[k], &res->topics.at[i].partitions.at[k]);
+			one(c, c->head.version >= 3 && q->replica_id >= 0, t->topic, &t->partitions.at[k], &res->topics.at[i].partitions.at[k]);
 	}
 	return API_NOW;
 }

@@ -70,6 +70,8 @@ struct node_sessions;
 struct node_active;
 struct node_wishes;
 struct node_dirs;
+struct node_follow;
+struct node_isr;
 
 struct node {
 	struct rk_env *env;
@@ -86,6 +88,8 @@ struct node {
 	struct node_active *active;
 	struct node_wishes *wishes;
 	struct node_dirs *dirs_told;
+	struct node_follow *follow; /* NULL: no partitions are followed here */
+	struct node_isr *isr;
 	struct st_dir **dir;
 	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
@@ -203,6 +207,11 @@ void node_wishes_free(struct node *);
 /* A first block, in the batch that registers the broker. */
 void node_wishes_plan_ids(struct node *, struct meta_plan *);
 void node_wishes_ids_kept(struct node *, bool); /* that batch is committed, or is not */
+/* --- follow.c: partitions copied from their leaders; isr.c: what their leaders here ask of the controller */
+void node_follow_open(struct node *);
+void node_follow_free(struct node *);
+void node_isr_open(struct node *);
+void node_isr_free(struct node *);
 
 /* --- dirs.c: where replicas lie, and directories that fail, as the controller is to know it */
 void node_dirs_open(struct node *);

@@ -248,6 +248,8 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	node_wishes_open(n);
 	node_dirs_open(n);
 	node_broker_open(n, previous_epoch);
+	node_follow_open(n);
+	node_isr_open(n);
 	if (!open_metadata(n)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
@@ -392,7 +394,9 @@ node_free(struct node *n)
 		node_gone(n, rk_of(n->conns.next, struct node_conn, link)->conn);
 	node_serve_free(n);
 	node_quorum_free(n);
+	node_follow_free(n);
 	if (n->desk != NULL) {
+		node_isr_free(n);
 		node_broker_free(n);
 		node_wishes_free(n);
 		node_dirs_free(n);
