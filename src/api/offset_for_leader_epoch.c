@@ -41,7 +41,8 @@ api_offset_for_leader_epoch(struct api_call *c, const struct kp_offset_for_leade
 		    &c->arena, (size_t)rk_max(n, 1), sizeof *res->topics.at[i].partitions.at);
 		res->topics.at[i].partitions.len = res->topics.at[i].partitions.at == NULL ? 0 : n;
 		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++)
-			one(c, c->head.version >= 3 && q->replica_id >= 0, t->topic, &t->partitions.at[k], &res->topics.at[i].partitions.at[k]);
+			one(c, c->head.version >= 3 && q->replica_id >= 0, t->topic,
+			    &t->partitions.at[k], &res->topics.at[i].partitions.at[k]);
 	}
 	return API_NOW;
 }

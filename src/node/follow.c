@@ -1,4 +1,4 @@
-/* follow.c - replication, carried: one link to each leader broker and share (num.replica.fetchers), and one request at a
+/* follow.c - replication, carried: one link to each leader broker and share (num.replica.fetchers), one request at a
  * time on it. What the requests say and what the answers mean is core's (src/core/follow.h). */
 #include "base/mem.h"
 #include "base/say.h"

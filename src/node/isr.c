@@ -1,4 +1,4 @@
-/* isr.c - what this broker's leaders wish of the controller: AlterPartition, all wishes in one request, one request at a
+/* isr.c - what this broker's leaders wish of the controller: AlterPartition, all wishes in one request, one at a
  * time (src/core/replica.h). */
 #include "base/mem.h"
 #include "base/say.h"
