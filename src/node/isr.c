@@ -162,7 +162,7 @@ node_isr_free(struct node *n)
 
 	if (x == NULL)
 		return;
-	node_desk_forget(&x->ask);
+	node_desk_forget(n, &x->ask);
 	rk_timer_stop(&n->timers, &x->again);
 	rk_arena_free(&x->arena);
 	rk_mem_put(x);
