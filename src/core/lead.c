@@ -158,12 +158,6 @@ core_cut_off(struct core *c, bool off)
 	if (c->cut_off == off)
 		return;
 	c->cut_off = off;
-	if (off)
-		rk_say(RK_WARN,
-		    "This broker has lost touch with the controllers: another may lead what it led, so it answers no client "
-		    "until it has found them again. Look at the network between them.");
-	else
-		rk_say(RK_INFO, "This broker has found the controllers again and answers clients.");
 	for (struct core_topic *t = core_topics_walk(c, NULL); off && t != NULL; t = core_topics_walk(c, t))
 		for (uint32_t i = 0; i < t->partitions; i++) {
 			struct core_partition *p = t->partition[i];
