@@ -199,41 +199,58 @@ raft_on_update(struct raft *r, const struct raft_msg *m)
 	write_voters(r, &v, -1);
 }
 
-/* kraft.version 0 -> 1: the voters move from the config into the log, as they told themselves. */
+/* The voters as they told of themselves; those of the config know neither directory nor kraft.version. */
+static enum rk_err
+told_voters(const struct raft *r, struct raft_voters *v)
+{
+	*v = raft_set_now(r)->voters;
+	for (uint32_t i = 0; i < v->count; i++) {
+		uint32_t k = 0;
+		while (k < r->heard.count && r->heard.voter[k].key.id != v->voter[i].key.id)
+			k++;
+		if (v->voter[i].key.id == r->self.key.id)
+			v->voter[i] = r->self;
+		else if (k < r->heard.count)
+			v->voter[i] = r->heard.voter[k];
+		else
+			return RK_INVALID_UPDATE_VERSION;
+		if (v->voter[i].max_version < 1)
+			return RK_INVALID_UPDATE_VERSION;
+	}
+	rk_assert(v->count <= RAFT_VOTERS_MAX);
+	return RK_OK;
+}
+
+enum rk_err
+raft_may_upgrade(const struct raft *r, int16_t version)
+{
+	const struct raft_set *s = raft_set_now(r);
+	struct raft_voters v;
+
+	if (r->role != RAFT_LEADER)
+		return RK_NOT_LEADER_OR_FOLLOWER;
+	if (version != 1 || s->version > 1)
+		return RK_INVALID_UPDATE_VERSION;
+	if (r->op.stage != RAFT_OP_NONE || !r->hw_known)
+		return RK_REQUEST_TIMED_OUT;
+	return s->version == 0 ? told_voters(r, &v) : RK_OK;
+}
+
+/* kraft.version 0 -> 1: the voters move from the config into the log. */
 void
 raft_on_upgrade(struct raft *r, const struct raft_event *e)
 {
-	const struct raft_set *s = raft_set_now(r);
-	struct raft_voters v = s->voters;
 	struct raft_msg m = { .kind = RAFT_UPDATE, .call = e->call };
-	enum rk_err err = RK_OK;
+	enum rk_err err = raft_may_upgrade(r, e->version);
+	struct raft_voters v;
 
-	if (r->role != RAFT_LEADER)
-		err = RK_NOT_LEADER_OR_FOLLOWER;
-	else if (e->version != 1 || s->version > 1)
-		err = RK_INVALID_UPDATE_VERSION;
-	else if (r->op.stage != RAFT_OP_NONE || !r->hw_known)
-		err = RK_REQUEST_TIMED_OUT;
-	for (uint32_t i = 0; err == RK_OK && s->version == 0 && i < v.count; i++) {
-		uint32_t k = 0;
-		while (k < r->heard.count && r->heard.voter[k].key.id != v.voter[i].key.id)
-			k++;
-		if (v.voter[i].key.id == r->self.key.id)
-			v.voter[i] = r->self;
-		else if (k < r->heard.count)
-			v.voter[i] = r->heard.voter[k];
-		else
-			err = RK_INVALID_UPDATE_VERSION;
-		if (v.voter[i].max_version < 1)
-			err = RK_INVALID_UPDATE_VERSION;
-	}
-	if (err != RK_OK || s->version == 1) {
-		raft_reply(r, RAFT_UPDATE, e->call, err);
+	if (err == RK_OK && raft_set_now(r)->version == 0 && (err = told_voters(r, &v)) == RK_OK) {
+		start_op(r, &m, r->conf.request_ms);
+		write_voters(r, &v, 1);
 		return;
 	}
-	start_op(r, &m, r->conf.request_ms);
-	rk_assert(s->version == 0);
-	write_voters(r, &v, 1);
+	raft_reply(r, RAFT_UPDATE, e->call, err);
+	rk_assert(r->role != RAFT_LEADER || err != RK_NOT_LEADER_OR_FOLLOWER);
 }
 
 void

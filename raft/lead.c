@@ -53,6 +53,8 @@ raft_recount(struct raft *r)
 		r->replica[i].voter = false;
 	for (uint32_t i = 0; i < v->count; i++) {
 		struct raft_replica *q = raft_replica(r, v->voter[i].key);
+		if (rk_uuid_zero(q->key.dir))
+			q->key.dir = v->voter[i].key.dir; /* a static voter is in the log now */
 		q->voter = true;
 	}
 	rk_assert(r->role == RAFT_LEADER && r->replicas >= (v->count > 0));

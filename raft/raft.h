@@ -331,6 +331,9 @@ void raft_step(struct raft *, const struct raft_event *, struct raft_todo *);
 /* --- questions */
 struct raft_mark raft_mark(const struct raft *);
 bool raft_leads(const struct raft *);                  /* the node may append, with epoch vote.epoch */
+/* What RAFT_UPGRADE to this kraft.version would be answered at once: RK_INVALID_UPDATE_VERSION,
+ * RK_REQUEST_TIMED_OUT (not now), RK_NOT_LEADER_OR_FOLLOWER. */
+enum rk_err raft_may_upgrade(const struct raft *, int16_t version);
 bool raft_is_voter(const struct raft *);
 const char *raft_role_name(enum raft_role);
 const struct raft_set *raft_set_now(const struct raft *);          /* in force, committed or not */

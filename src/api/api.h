@@ -53,6 +53,7 @@ struct api_shared {
 	int32_t leader_id, leader_epoch;
 	struct rk_uuid leader_directory;
 	int64_t quorum_high, quorum_end;
+	int16_t kraft_version;
 	struct rk_say_limit odd_records; /* of lines about records that were refused */
 	/* Creates a topic on the controller for auto.create.topics.enable; the client asks again. */
 	void (*auto_create)(struct api_shared *, struct rk_str topic);

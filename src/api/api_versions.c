@@ -59,7 +59,7 @@ add_finalized(struct api_call *c, struct kp_api_versions_res *res)
 
 	res->finalized_features_epoch = meta_applied(&c->view, &epoch) - 1;
 	res->finalized_features.at =
-	    rk_arena_get(&c->arena, meta_supported_count + 8, sizeof *res->finalized_features.at);
+	    rk_arena_get(&c->arena, meta_supported_count + 9, sizeof *res->finalized_features.at);
 	while (res->finalized_features.at != NULL
 	       && res->finalized_features.len < (int32_t)meta_supported_count + 8
 	       && meta_feature_next(&c->view, name, &c->arena, &name, &level)) {
@@ -69,6 +69,13 @@ add_finalized(struct api_call *c, struct kp_api_versions_res *res)
 		res->finalized_features.at[n].name = name;
 		res->finalized_features.at[n].min_version_level = level;
 		res->finalized_features.at[n].max_version_level = level;
+	}
+	/* The quorum's own feature is not in the metadata. */
+	if (c->shared->kraft_version > 0 && res->finalized_features.at != NULL) {
+		int32_t n = res->finalized_features.len++;
+		res->finalized_features.at[n].name = rk_lit("kraft.version");
+		res->finalized_features.at[n].min_version_level = c->shared->kraft_version;
+		res->finalized_features.at[n].max_version_level = c->shared->kraft_version;
 	}
 }
 

@@ -103,6 +103,7 @@ node_control_run(struct node *n)
 	meta_plan_begin(&c->plan, n->image, n->env, n->conf, &c->arena, node_quorum_end(n));
 	c->plan.cluster_id = n->cluster_id;
 	c->plan.sessions = node_sessions_of(n);
+	c->plan.quorum = node_quorum_meta(n);
 	while (!rk_list_empty(&c->waiting) && c->plan.bytes < BATCH_BYTES) {
 		struct node_errand *e = rk_of(c->waiting.next, struct node_errand, link);
 		rk_list_del(&e->link);

@@ -181,6 +181,7 @@ int32_t node_quorum_epoch(const struct node *);
 int64_t node_quorum_applied(const struct node *);             /* the image has all below */
 int64_t node_quorum_end(const struct node *);
 void node_quorum_append(struct node *, struct rk_str batch);  /* as the leader */
+struct meta_quorum *node_quorum_meta(struct node *);          /* for a plan: its kraft.version, and how to raise it */
 void node_quorum_flush(struct node *);                        /* starts what was staged */
 void node_quorum_stop(struct node *, rk_done *done, void *arg); /* done: all staged is durable */
 void node_quorum_free(struct node *);

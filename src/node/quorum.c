@@ -82,6 +82,7 @@ share(struct node *n)
 
 	n->shared.leader_id = q->told_leader = leader_now(r);
 	n->shared.leader_epoch = q->told_epoch = r->vote.epoch;
+	n->shared.kraft_version = raft_set_now(r)->version;
 	n->shared.quorum_high = r->hw;
 	n->shared.quorum_end = r->log_end;
 	return moved;
@@ -177,6 +178,8 @@ flushed(void *arg, enum rk_err err)
 	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_FLUSHED, .mark = mark });
 }
 
+static void upgrade_if_asked(struct node *);
+
 /* Sends what may leave, starts what was staged. What leaves may let requests in that plan something. */
 void
 node_quorum_flush(struct node *n)
@@ -185,8 +188,11 @@ node_quorum_flush(struct node *n)
 
 	if (q == NULL || n->failed || !q->began)
 		return;
-	while (node_post_send(n))
+	upgrade_if_asked(n);
+	while (node_post_send(n)) {
 		node_control_run(n);
+		upgrade_if_asked(n);
+	}
 	node_snap_if_due(n);
 	if (!q->flush_wanted || n->failed)
 		return;
@@ -375,6 +381,45 @@ node_quorum_append(struct node *n, struct rk_str batch)
 	q->flush_wanted = true;
 }
 
+/* --- kraft.version, which UpdateFeatures may raise */
+
+/* Called from inside a plan: the records stand behind the plan's, so raft hears of it when that is in the log. */
+static enum rk_err
+upgrade(struct meta_quorum *m, int16_t to, bool validate_only, struct rk_str *why)
+{
+	struct node_quorum *q = rk_of(m, struct node_quorum, meta);
+	enum rk_err err = raft_may_upgrade(&q->raft, to);
+
+	if (err == RK_REQUEST_TIMED_OUT)
+		*why = rk_lit("Another change of the voters is under way: try again.");
+	else if (err != RK_OK)
+		*why = to == 1 ? rk_lit("Not every voter has told that it supports it.") : rk_lit("It can only be raised to 1.");
+	if (err == RK_OK && !validate_only)
+		q->upgrade_to = to;
+	return err;
+}
+
+struct meta_quorum *
+node_quorum_meta(struct node *n)
+{
+	struct node_quorum *q = n->quorum;
+
+	q->meta = (struct meta_quorum){ raft_set_now(&q->raft)->version, upgrade };
+	return &q->meta;
+}
+
+static void
+upgrade_if_asked(struct node *n)
+{
+	struct node_quorum *q = n->quorum;
+	int16_t to = q->upgrade_to;
+
+	if (to < 0)
+		return;
+	q->upgrade_to = -1;
+	node_quorum_step(n, &(struct raft_event){ .kind = RAFT_UPGRADE, .version = to, .call = ++q->post.calls });
+}
+
 /* --- start and stop */
 
 /* The image, when it is empty, begins with the newest snapshot. */
@@ -481,7 +526,7 @@ node_quorum_open(struct node *n, const char *folder)
 	q->node = n;
 	q->timer.fire = tick;
 	q->snapshot_ms = rk_now(n->env);
-	q->told_leader = -1;
+	q->told_leader = q->upgrade_to = -1;
 	q->wire = (struct node_wire){ n->cluster_id,
 		n->conf->controller_listener_names.count > 0 ? n->conf->controller_listener_names.at[0] : "" };
 	node_post_init(n);

@@ -69,6 +69,9 @@ struct node_quorum {
 	/* what the rest of the node was last told */
 	int32_t told_leader, told_epoch;
 	enum raft_role told_role;
+	/* UpdateFeatures */
+	struct meta_quorum meta;
+	int16_t upgrade_to;         /* kraft.version; -1: nobody asks for another */
 	/* stopping */
 	rk_done *stopped;
 	void *stopped_arg;
