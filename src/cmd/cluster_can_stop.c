@@ -51,6 +51,8 @@ static void
 look(struct count *n, const struct cmd_topic *t, const struct cmd_part *p, int32_t id, bool tell)
 {
 	int32_t left = p->isr.len - 1;
+	/* As brokers count it: a partition never needs more replicas than it has. */
+	int64_t need = rk_min(t->min_isr, cmd_part_factor(p));
 
 	if (!cmd_ids_has(p->replicas, id))
 		return;
@@ -63,7 +65,7 @@ look(struct count *n, const struct cmd_topic *t, const struct cmd_part *p, int32
 		if (tell)
 			show(n, t, p, p->replicas.len == 1 ? "its only replica; it would be unavailable"
 				: "the only replica in sync; it would be unavailable");
-	} else if (left < t->min_isr) {
+	} else if (left < need) {
 		n->refuse += !tell;
 		if (tell)
 			show(n, t, p, "writes with acks=all would be refused");

@@ -86,8 +86,10 @@ plan_one(struct drain *d, const struct cmd_part *p, struct cmd_ids *to)
 			id[n++] = p->replicas.at[i];
 		}
 	*to = (struct cmd_ids){id, n};
-	if (!cmd_ids_has(*to, d->id))
-		return false;
+	if (!cmd_ids_has(*to, d->id)) {
+		d->leaving++; /* on its way already, from an earlier drain */
+		return true;
+	}
 	struct cmd_seat *s = cmd_seat_pick(d->seat, d->nodes, *to);
 	for (int32_t i = 0; i < n; i++)
 		if (id[i] == d->id) {
@@ -102,6 +104,18 @@ plan_one(struct drain *d, const struct cmd_part *p, struct cmd_ids *to)
 	d->leaving += s != NULL;
 	d->stays += s == NULL;
 	return s != NULL || first;
+}
+
+/* The replicas that the partition has, without those that are only on their way. */
+static struct cmd_ids
+origin(struct drain *d, const struct cmd_part *p)
+{
+	int32_t *id = rk_arena_get(&d->r.c.arena, (size_t)p->replicas.len, sizeof *id), n = 0;
+
+	for (int32_t i = 0; i < p->replicas.len; i++)
+		if (!p->moving || !cmd_ids_has(p->adding, p->replicas.at[i]))
+			id[n++] = p->replicas.at[i];
+	return (struct cmd_ids){id, n};
 }
 
 static int64_t
@@ -144,7 +158,7 @@ plan(struct drain *d)
 				continue;
 			d->bytes += cmd_ids_has(to, d->id) ? 0 : size_of(d, t->name, p);
 			d->before[r->moves] = (struct cmd_move){
-			    .topic = t->name, .partition = p->index, .to = p->replicas};
+			    .topic = t->name, .partition = p->index, .to = origin(d, p)};
 			r->move[r->moves++] =
 			    (struct cmd_move){.topic = t->name, .partition = p->index, .to = to};
 			if (r->topics == 0 || !rk_str_eq(r->topic[r->topics - 1], t->name))
@@ -329,6 +343,7 @@ static int
 undo(struct drain *d)
 {
 	struct cmd_reassign *r = &d->r;
+	int64_t rate = cmd_number(r->a, "throttle", -1);
 	int rc;
 
 	if (access(d->path, R_OK) != 0)
@@ -343,6 +358,8 @@ undo(struct drain *d)
 		return 0;
 	}
 	cordon(d, false);
+	if (r->moves > 0 && rate >= 0 && (rc = cmd_reassign_throttle(r, rate)) != 0)
+		return rc;
 	if (r->moves > 0 && (rc = start(d)) != 0)
 		return rc;
 	if (!cmd_given(r->a, "wait")) {
@@ -357,6 +374,8 @@ undo(struct drain *d)
 	uint32_t n;
 	if (r->moves > 0 && !cmd_admin_elect(&r->c, 0, r->move, (int32_t)r->moves, &e, &n))
 		return no(d);
+	if (r->moves > 0 && rate >= 0 && (rc = cmd_reassign_unthrottle(r)) != 0)
+		return rc;
 	if (unlink(d->path) != 0)
 		return cmd_fail(r->a, "%s cannot be taken away: %s", d->path, strerror(errno));
 	printf("Broker %d has its replicas and leaderships back.\n", d->id);

@@ -87,15 +87,16 @@ look(struct cmd_reassign *r, int32_t id, struct look *l, char *why, size_t size)
 /* What is left, and how long it will take as it goes now. */
 static void
 line(const struct cmd_reassign *r, const struct look *l, const struct look *first, int64_t ms,
-    bool terminal)
+    bool terminal, bool undo)
 {
 	char done[24], all[24], rate[24];
 	int64_t left = l->whole - l->copied;
 	int64_t gone = (first->whole - first->copied) - left;
 	int64_t each = ms > 2000 && gone > 0 ? gone * 1000 / ms : 0;
 
-	printf("%s%u of %u partitions are there, %u still led by it", terminal ? "\r" : "", l->moved,
-	    r->moves, l->leads);
+	printf("%s%u of %u partitions are there", terminal ? "\r" : "", l->moved, r->moves);
+	if (!undo)
+		printf(", %u still led by it", l->leads);
 	if (l->whole > 0)
 		printf("; under way %s of %s", cmd_bytes(l->copied, done), cmd_bytes(l->whole, all));
 	if (each > 0)
@@ -115,17 +116,17 @@ cmd_drain_watch(struct cmd_reassign *r, int32_t id, bool undo)
 {
 	bool terminal = isatty(STDOUT_FILENO);
 	int64_t began = clock_ms(), heard = began, said = began - LINE_MS, elected = began;
-	struct look l, first = {0};
+	struct look l = {0}, first = {0};
 	char why[600];
 
-	for (bool begun = false;; begun = true) {
+	for (bool begun = false; r->moves > 0; begun = true) {
 		if (look(r, id, &l, why, sizeof why)) {
 			heard = clock_ms();
 			first = begun ? first : l;
 			if (finished(r, &l, undo))
 				break;
 			if (terminal || clock_ms() - said >= LINE_MS) {
-				line(r, &l, &first, clock_ms() - began, terminal);
+				line(r, &l, &first, clock_ms() - began, terminal, undo);
 				said = clock_ms();
 			}
 		} else if (clock_ms() - heard > PATIENCE_MS) {
@@ -142,8 +143,9 @@ cmd_drain_watch(struct cmd_reassign *r, int32_t id, bool undo)
 		}
 		nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L - 1}, NULL);
 	}
-	line(r, &l, &first, clock_ms() - began, terminal);
-	if (terminal)
+	if (r->moves > 0)
+		line(r, &l, &first, clock_ms() - began, terminal, undo);
+	if (r->moves > 0 && terminal)
 		putchar('\n');
 	if (!undo)
 		printf("Broker %d is drained; rookery cluster can-stop %d tells whether it may be "

@@ -283,7 +283,7 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 	if (res.error_code != 0)
 		return wrong(a, rk_err_of_wire(res.error_code),
 		    cmd_client_says(c, res.error_code, res.error_message));
-	printf("Removed KRaft controller %d with directory id %s\n", req.voter_id, directory);
+	printf("Removed  KRaft controller %d with directory id %s\n", req.voter_id, directory);
 	return 0;
 }
 

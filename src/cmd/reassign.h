@@ -27,6 +27,8 @@ int cmd_reassign_failed(const struct cmd_reassign *);
 /* reassign_read.c: the files; 1 after saying what is wrong. */
 int cmd_reassign_read(struct cmd_reassign *, const char *path);
 int cmd_reassign_read_topics(struct cmd_reassign *, const char *path);
+int cmd_reassign_parse(struct cmd_reassign *, const char *text, size_t len);
+int cmd_reassign_parse_topics(struct cmd_reassign *, const char *text, size_t len);
 
 /* reassign_partitions.c: partitions as Kafka's JSON; dirs: where they lie, else "any". */
 void cmd_reassign_json(struct cmd_reassign *, FILE *, const struct cmd_move *, uint32_t, bool dirs);

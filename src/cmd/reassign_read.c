@@ -1,24 +1,32 @@
 /* reassign_read.c - the JSON files of rookery reassign-partitions, and Kafka's complaints. */
 #include "src/cmd/reassign.h"
 
-static int
-load(struct cmd_reassign *r, const char *path)
+static char *
+slurp(struct cmd_reassign *r, const char *path, size_t *len)
 {
-	size_t len;
-	char *text = cmd_read_file(path, &len);
+	char *text = cmd_read_file(path, len);
 
-	if (text == NULL) {
-		int rc = cmd_reassign_error("Unable to read file %s", path);
-		return errno == ENOENT ? rc : cmd_fail(r->a, "%s: %s", path, strerror(errno));
-	}
-	size_t blank = strspn(text, " \t\r\n");
+	if (text != NULL)
+		return text;
+	int e = errno;
+	cmd_reassign_error("Unable to read file %s", path);
+	cmd_fail(r->a, "%s: %s", path, strerror(e));
+	return NULL;
+}
+
+static int
+load(struct cmd_reassign *r, const char *text, size_t len)
+{
+	size_t blank = 0;
+
+	while (blank < len && strchr(" \t\r\n", text[blank]) != NULL && text[blank] != 0)
+		blank++;
 	cmd_read_text(&r->json, text, len);
-	rk_mem_put(text);
-	if (r->json.broken)
-		return cmd_reassign_error(len == 0       ? "The input string shouldn't be empty"
-					  : blank == len ? "Expected JSON object, received "
-							 : "The input string is not a valid JSON");
-	return 0;
+	if (!r->json.broken)
+		return 0;
+	return cmd_reassign_error(len == 0       ? "The input string shouldn't be empty"
+				  : blank == len ? "Expected JSON object, received "
+						 : "The input string is not a valid JSON");
 }
 
 static int
@@ -135,12 +143,12 @@ check(struct cmd_reassign *r)
 }
 
 int
-cmd_reassign_read(struct cmd_reassign *r, const char *path)
+cmd_reassign_parse(struct cmd_reassign *r, const char *text, size_t len)
 {
 	json_t *list;
 	int rc;
 
-	if ((rc = load(r, path)) != 0 || (rc = read_version(r)) != 0)
+	if ((rc = load(r, text, len)) != 0 || (rc = read_version(r)) != 0)
 		return rc;
 	list = json_object_get(r->json.root, "partitions");
 	if (list != NULL)
@@ -165,14 +173,25 @@ cmd_reassign_read(struct cmd_reassign *r, const char *path)
 }
 
 int
-cmd_reassign_read_topics(struct cmd_reassign *r, const char *path)
+cmd_reassign_read(struct cmd_reassign *r, const char *path)
+{
+	size_t len;
+	char *text = slurp(r, path, &len);
+	int rc = text == NULL ? 1 : cmd_reassign_parse(r, text, len);
+
+	rk_mem_put(text);
+	return rc;
+}
+
+int
+cmd_reassign_parse_topics(struct cmd_reassign *r, const char *text, size_t len)
 {
 	struct cmd_read *j = &r->json;
-	const char *text = NULL;
+	const char *twice = NULL;
 	json_t *list;
 	int rc;
 
-	if ((rc = load(r, path)) != 0 || (rc = read_version(r)) != 0)
+	if ((rc = load(r, text, len)) != 0 || (rc = read_version(r)) != 0)
 		return rc;
 	list = json_object_get(j->root, "topics");
 	if (list != NULL)
@@ -185,14 +204,26 @@ cmd_reassign_read_topics(struct cmd_reassign *r, const char *path)
 		for (uint32_t k = 0; k < r->topics && t != NULL; k++)
 			same += rk_str_is(r->topic[k], t);
 		if (same == 1)
-			text = text == NULL ? rk_arena_print(&r->c.arena, "%s", t).at
-					    : rk_arena_print(&r->c.arena, "%s, %s", text, t).at;
+			twice = twice == NULL
+				    ? rk_arena_print(&r->c.arena, "%s", t).at
+				    : rk_arena_print(&r->c.arena, "%s, %s", twice, t).at;
 		r->topic[r->topics++] = rk_str_of(t);
 	}
 	if (j->bad)
 		return bad(r);
-	return text == NULL
+	return twice == NULL
 		   ? 0
 		   : cmd_reassign_error(
-			 "List of topics to reassign contains duplicate entries: [%s]", text);
+			 "List of topics to reassign contains duplicate entries: [%s]", twice);
+}
+
+int
+cmd_reassign_read_topics(struct cmd_reassign *r, const char *path)
+{
+	size_t len;
+	char *text = slurp(r, path, &len);
+	int rc = text == NULL ? 1 : cmd_reassign_parse_topics(r, text, len);
+
+	rk_mem_put(text);
+	return rc;
 }
