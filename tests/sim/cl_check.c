@@ -99,7 +99,19 @@ best(struct cl *cl)
 		if (b == NULL || node_quorum_applied(n->node) > node_quorum_applied(b->node))
 			b = n;
 	}
-	return b;
+	if (b == NULL)
+		return NULL;
+	/* Those that know more may all be dead: what an old image says of the ISR is not what is. */
+	int64_t applied = node_quorum_applied(b->node);
+	cl->applied = rk_max(cl->applied, applied);
+	return applied < cl->applied ? NULL : b;
+}
+
+void
+cl_note_applied(struct cl_node *n)
+{
+	if (n->node != NULL && n->node->quorum != NULL && !node_failed(n->node))
+		n->cl->applied = rk_max(n->cl->applied, node_quorum_applied(n->node));
 }
 
 static bool
@@ -162,6 +174,48 @@ cl_acked(struct cl *cl, struct cl_op *op, int64_t base, bool leaves)
 
 /* --- every so often */
 
+static const char *
+ids(const int32_t *at, int32_t len, char to[64])
+{
+	to[0] = 0;
+	for (int32_t i = 0; i < len && strlen(to) < 50; i++)
+		snprintf(to + strlen(to), 64 - strlen(to), "%s%d", i > 0 ? "," : "", at[i]);
+	return to;
+}
+
+static void
+tell_change(struct cl *cl, struct cl_part *p, const struct kp_partition_record *r)
+{
+	char a[64], b[64], c[64], d[64];
+
+	if (r->partition_epoch == p->partition_epoch)
+		return;
+	p->partition_epoch = r->partition_epoch;
+	cl_tell(cl, "%s-%d: leader %d in epoch %d, replicas %s, ISR %s, ELR %s, last known %s, partition epoch %d, acknowledged to %"
+	    PRId64, p->topic->name, p->index, r->leader, r->leader_epoch, ids(r->replicas.at, r->replicas.len, a),
+	    ids(r->isr.at, r->isr.len, b), ids(r->eligible_leader_replicas.at, r->eligible_leader_replicas.len, c),
+	    ids(r->last_known_elr.at, r->last_known_elr.len, d), r->partition_epoch, p->acked_end);
+}
+
+static void
+tell_brokers(struct cl *cl, struct cl_node *n)
+{
+	struct meta_view v;
+	struct kp_register_broker_record r;
+
+	meta_view_begin(n->node->image, &v);
+	for (uint32_t i = 0; i < cl->nodes; i++) {
+		if (!meta_broker(&v, cl->node[i].id, &cl->arena, &r))
+			continue;
+		int64_t now = r.broker_epoch * 4 + r.fenced * 2 + r.in_controlled_shutdown;
+		if (now != cl->node[i].broker_told)
+			cl_tell(cl, "broker %d: epoch %" PRId64 "%s%s", r.broker_id, r.broker_epoch, r.fenced ? ", fenced" : "",
+			    r.in_controlled_shutdown ? ", leaving" : "");
+		cl->node[i].broker_told = now;
+	}
+	meta_view_end(&v);
+}
+
 /* The last record acknowledged, and one by chance, are where they must be. */
 static void
 watch_part(struct cl *cl, struct cl_node *n, struct cl_part *p)
@@ -174,7 +228,7 @@ watch_part(struct cl *cl, struct cl_node *n, struct cl_part *p)
 		return;
 	if (r.leader >= 0)
 		cl_led(cl, p, r.leader_epoch, r.leader, "the metadata");
-	p->epoch = rk_max(p->epoch, r.leader_epoch);
+	tell_change(cl, p, &r);
 	for (at = p->count; at > 0 && p->seen[at - 1].base >= p->acked_end; at--)
 		;
 	if (at == 0)
@@ -273,6 +327,8 @@ cl_watch(struct cl *cl)
 			watch_metadata(cl, &cl->node[i]);
 		}
 	rk_arena_reset(&cl->arena);
+	if (n != NULL)
+		tell_brokers(cl, n);
 	for (uint32_t t = 0; n != NULL && t < cl->plan.topics; t++)
 		for (int32_t i = 0; i < cl->topic[t].parts && cl->failure[0] == 0; i++)
 			watch_part(cl, n, &cl->topic[t].part[i]);
@@ -292,9 +348,9 @@ part_settled(struct cl *cl, struct cl_node *n, struct cl_part *p, char why[256])
 	}
 	if (r.leader < 0 || r.isr.len != r.replicas.len || r.adding_replicas.len > 0 || r.removing_replicas.len > 0
 	    || r.eligible_leader_replicas.len > 0) {
-		snprintf(why, 256, "%s-%d: leader %d, %d replicas, %d in the ISR, %d eligible, %d come, %d go", p->topic->name,
-		    p->index, r.leader, r.replicas.len, r.isr.len, r.eligible_leader_replicas.len,
-		    r.adding_replicas.len, r.removing_replicas.len);
+		snprintf(why, 256, "%s-%d: leader %d, %d replicas, %d in the ISR, %d eligible, %d were, %d come, %d go",
+		    p->topic->name, p->index, r.leader, r.replicas.len, r.isr.len, r.eligible_leader_replicas.len,
+		    r.last_known_elr.len, r.adding_replicas.len, r.removing_replicas.len);
 		return false;
 	}
 	for (int32_t i = 0; i < r.replicas.len; i++) {
@@ -335,9 +391,9 @@ cl_settled(struct cl *cl, char why[256])
 			snprintf(why, 256, "node %d is not ready", m->id);
 			return false;
 		}
-		if (node_quorum_applied(m->node) != node_quorum_applied(n->node)) {
+		if (n == NULL || node_quorum_applied(m->node) != node_quorum_applied(n->node)) {
 			snprintf(why, 256, "node %d has applied %" PRId64 " of %" PRId64 " metadata records", m->id,
-			    node_quorum_applied(m->node), node_quorum_applied(n->node));
+			    node_quorum_applied(m->node), cl->applied);
 			return false;
 		}
 	}

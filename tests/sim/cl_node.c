@@ -281,6 +281,7 @@ off(struct cl_node *n, bool power)
 
 	n->w.asleep_us = 0;
 	if (n->state != CL_DOWN) {
+		cl_note_applied(n);
 		sim_world_crash(&n->w, power);
 		cl->speaks = n->id;
 		node_free(n->node);

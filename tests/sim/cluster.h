@@ -58,6 +58,7 @@ struct cl_node {
 	struct node *node;
 	struct rk_uuid meta_dir_id;
 	char root[64], data[96], meta[96], host[16];
+	int64_t broker_told; /* of its registration */
 	int64_t applied; /* of its metadata log, as it was last looked at */
 };
 
@@ -77,8 +78,7 @@ struct cl_part {
 	int64_t acked_end; /* behind the last record acknowledged by all */
 	struct { int32_t epoch, leader; } *led; /* who was seen leading */
 	uint32_t leds, led_cap;
-	int32_t epoch;     /* the highest known */
-	bool made;
+	int32_t partition_epoch; /* as it was last told of */
 };
 struct cl_topic {
 	char name[16];
@@ -193,6 +193,7 @@ struct cl {
 	bool chaos, producing, ending;
 	struct { int64_t base; int32_t epoch; uint64_t hash; } *meta; /* committed batches of the metadata log */
 	uint32_t metas, meta_cap;
+	int64_t applied;   /* the most metadata that a node has ever applied */
 	struct { int32_t epoch, leader; } *led;
 	uint32_t leds, led_cap;
 	struct rk_arena arena;
@@ -274,6 +275,7 @@ sim_tap cl_wire;
 void cl_see(struct cl *, struct cl_part *, const struct cl_seen *, const char *who);
 void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const char *who);
 void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
+void cl_note_applied(struct cl_node *); /* before it dies: nobody may know as much */
 void cl_watch(struct cl *);           /* every so often */
 bool cl_settled(struct cl *, char why[256]);
 void cl_verify(struct cl *);          /* at the end */
