@@ -143,6 +143,7 @@ void core_lead_over(struct core_partition *, enum rk_err);
 void core_lead_free(struct core *);
 
 /* --- replica.c, isr.c */
+int64_t core_set_epoch_start(struct core_set *); /* where this leader epoch begins */
 bool core_set_in_sync(struct core_set *, const struct core_follower *);
 bool core_isr_eligible(const struct core *, const struct core_follower *);
 void core_isr_join(struct core_set *, struct core_follower *); /* it has fetched: is it in sync now? */

@@ -50,9 +50,13 @@ core_isr_look(struct core_set *s)
 
 	for (uint16_t i = 0; i < s->count && !s->asked; i++) {
 		struct core_follower *f = &s->other[i];
-		if (!f->wanted && f->end >= 0
-		    && now - core_feed_last(s, f) <= rk_min(c->conf->replica_lag_time_max_ms, 2 * CORE_FETCH_LATE_MS))
+		if (f->wanted || f->end < 0)
+			continue;
+		if (now - core_feed_last(s, f) <= rk_min(c->conf->replica_lag_time_max_ms, 2 * CORE_FETCH_LATE_MS))
 			core_isr_join(s, f);
+		else if (core_isr_eligible(c, f) && c->isr_again.at_ms == INT64_MAX)
+			/* It may fetch again soon, in a session that has nothing to say of this partition. */
+			rk_timer_set(c->timers, &c->isr_again, now + AGAIN_MS);
 	}
 	if (s->recovering && !s->asked)
 		wish(s);

@@ -188,7 +188,7 @@ core_epoch_end(struct core_partition *p, int32_t asked, int32_t *epoch, int64_t 
 bool
 core_end_unknown(struct core_partition *p)
 {
-	return p->set != NULL && p->set->epoch_start > p->high;
+	return p->set != NULL && core_set_epoch_start(p->set) > p->high;
 }
 
 enum rk_err

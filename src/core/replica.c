@@ -183,8 +183,8 @@ core_set_grew(struct core_partition *p, int64_t from)
 }
 
 /* The log is opened by the first who asks; nothing can have been appended before. */
-static int64_t
-epoch_start(struct core_set *s)
+int64_t
+core_set_epoch_start(struct core_set *s)
 {
 	if (s->epoch_start < 0)
 		s->epoch_start = core_end(s->partition);
@@ -194,7 +194,7 @@ epoch_start(struct core_set *s)
 bool
 core_set_in_sync(struct core_set *s, const struct core_follower *f)
 {
-	return f->end >= 0 && f->end >= s->partition->high && f->end >= epoch_start(s);
+	return f->end >= 0 && f->end >= s->partition->high && f->end >= core_set_epoch_start(s);
 }
 
 enum rk_err

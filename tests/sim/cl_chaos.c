@@ -82,7 +82,7 @@ cl_plan(struct cl *cl)
 	p->sync_eio = weight(cl, 15);
 	p->write_eio = weight(cl, 10);
 	p->full = weight(cl, 10);
-	p->lose = 0; /* p->min_isr > 1 ? weight(cl, 10) : 0, when brokers assign what they hold to their directories */
+	p->lose = p->min_isr > 1 ? weight(cl, 10) : 0;
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 
