@@ -218,6 +218,19 @@ print_plan(struct cl *cl)
 }
 
 static void
+print_asked(struct cl *cl)
+{
+	char text[LINE] = "requests between nodes:";
+
+	for (int16_t i = 0; i < (int16_t)rk_countof(cl->asked); i++)
+		if (cl->asked[i] > 0 && strlen(text) < LINE - 40)
+			snprintf(text + strlen(text), sizeof text - strlen(text), " %s %" PRIu64, kp_api(i)->name, cl->asked[i]);
+	cl_tell(cl, "%s", text);
+	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
+	    cl->net.pieces, cl->sim.events);
+}
+
+static void
 play(struct cl *cl)
 {
 	char why[256] = "";
@@ -252,6 +265,7 @@ play(struct cl *cl)
 		cl_watch(cl);
 	if (cl->failure[0] == 0)
 		cl_verify(cl);
+	print_asked(cl);
 }
 
 struct result {

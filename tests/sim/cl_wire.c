@@ -50,6 +50,8 @@ cl_wire(struct sim_net *net, const void *pair, uint32_t place, bool asks, const 
 	if (len < 8 || place == 0 || place > cl->nodes)
 		return;
 	rk_arena_reset(&cl->arena);
+	if (asks && rk_get16(frame) < (uint16_t)rk_countof(cl->asked))
+		cl->asked[rk_get16(frame)]++;
 	if (asks && rk_get16(frame) == KP_VOTE && kp_head_read(frame, len, &h) == RK_OK)
 		vote_asked(cl, pair, &h, frame, len);
 	for (uint32_t i = 0; !asks && i < rk_countof(cl->heard); i++)

@@ -200,6 +200,7 @@ struct cl {
 	char root[64];
 	char failure[512];
 	int64_t failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
+	uint64_t asked[96]; /* requests between nodes, by API */
 	uint64_t faults[24], reads, answers;
 	uint32_t lives;
 	struct cl_heard heard[32];

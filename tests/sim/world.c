@@ -85,8 +85,12 @@ woken(void *arg, bool lost)
 {
 	struct sim_world *w = arg;
 
-	if (lost || w->node == NULL || sim_world_later(w, woken, w))
+	if (lost || w->node == NULL || w->armed_us != w->sim->now_us)
+		return; /* an earlier wish came after this one, and has been met */
+	if (sim_world_later(w, woken, w)) {
+		w->armed_us = w->asleep_us;
 		return;
+	}
 	w->armed_us = INT64_MAX;
 	if (w->wake_us <= w->sim->now_us) {
 		w->wake_us = INT64_MAX;
