@@ -48,6 +48,8 @@ live(const struct work *w, int32_t id)
 
 	if (id == w->how->gone || c == NULL || !(c->state == META_ACTIVE || id == w->how->back))
 		return false;
+	if (w->how->directory != NULL && id == w->how->directory_of)
+		return meta_directory_online(c, w->how->directory); /* where it is said to be from now on */
 	for (int32_t i = 0; i < o->replicas.len && i < o->directories.len; i++)
 		if (o->replicas.at[i] == id)
 			return meta_directory_online(c, &o->directories.at[i]);
