@@ -191,7 +191,8 @@ tell_change(struct cl *cl, struct cl_part *p, const struct kp_partition_record *
 	if (r->partition_epoch == p->partition_epoch)
 		return;
 	p->partition_epoch = r->partition_epoch;
-	cl_tell(cl, "%s-%d: leader %d in epoch %d, replicas %s, ISR %s, ELR %s, last known %s, partition epoch %d, acknowledged to %"
+	cl_tell(cl,
+	    "%s-%d: leader %d in epoch %d, replicas %s, ISR %s, ELR %s, last known %s, partition epoch %d, acknowledged to %"
 	    PRId64, p->topic->name, p->index, r->leader, r->leader_epoch, ids(r->replicas.at, r->replicas.len, a),
 	    ids(r->isr.at, r->isr.len, b), ids(r->eligible_leader_replicas.at, r->eligible_leader_replicas.len, c),
 	    ids(r->last_known_elr.at, r->last_known_elr.len, d), r->partition_epoch, p->acked_end);

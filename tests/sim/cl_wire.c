@@ -12,7 +12,7 @@ cl_of(struct sim_net *n)
 }
 
 static void
-vote_asked(struct cl *cl, const void *pair, const struct kp_head *h, const uint8_t *frame, uint32_t len)
+vote_asked(struct cl *cl, uint64_t pair, const struct kp_head *h, const uint8_t *frame, uint32_t len)
 {
 	struct cl_heard *x = &cl->heard[cl->heards++ % rk_countof(cl->heard)];
 	struct kp_vote_req q;
@@ -30,7 +30,7 @@ vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *
 	struct kp_vote_res r;
 	int32_t epoch, leader, voted;
 
-	x->pair = NULL;
+	x->pair = 0;
 	if (kp_read(&kp_vote_res_d, x->version, frame + 5, len - 5, &cl->arena, &r, NULL) != RK_OK || r.topics.len != 1
 	    || r.topics.at[0].partitions.len != 1 || !r.topics.at[0].partitions.at[0].vote_granted)
 		return;
@@ -42,7 +42,7 @@ vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *
 
 /* A whole frame leaves a node. asks: on a connection it made, so it is a request. */
 void
-cl_wire(struct sim_net *net, const void *pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len)
+cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len)
 {
 	struct cl *cl = cl_of(net);
 	struct kp_head h;

@@ -168,7 +168,7 @@ struct cl_consumer {
 };
 
 struct cl_heard { /* a request between nodes, until its answer comes */
-	const void *pair;
+	uint64_t pair;
 	int32_t correlation, candidate, epoch;
 	int16_t version;
 };

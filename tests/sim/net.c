@@ -34,6 +34,7 @@ struct sim_link { /* one end */
 	uint32_t sending;              /* answers that the node has given and that have not left */
 	uint8_t *got;                  /* bytes of a frame that is not yet whole */
 	size_t got_len;
+	uint64_t pair;                 /* the connection's number, for who listens */
 	int64_t due_us;                /* of the last parcel: bytes keep their order */
 	char peer[32];
 };
@@ -159,6 +160,7 @@ new_end(struct sim_net *n, struct sim_world *w, struct sim_client *c, uint32_t o
 static void
 join(struct sim_link *a, struct sim_link *b)
 {
+	a->pair = b->pair = a->net != NULL ? ++a->net->opened : 0;
 	a->other = b;
 	b->other = a;
 	a->refs++;
@@ -494,8 +496,6 @@ accept_end(struct sim_link *l, struct sim_world *w, uint32_t listener)
 	b->listener = listener;
 	b->open = true;
 	b->refs++;
-	if (l->net != NULL)
-		l->net->opened++;
 	sim_at(w->sim, rk_max(w->sim->now_us, w->asleep_us), &w->life, told, b);
 }
 
@@ -650,12 +650,10 @@ gather(const struct leaving *v, uint32_t *len)
 static void
 overheard(const struct sim_link *l, const uint8_t *bytes, uint32_t len)
 {
-	const void *pair = l->conn.ours ? l : l->other;
-
-	if (l->net == NULL || l->net->tap == NULL || (l->other != NULL && l->other->w == NULL))
+	if (l->net == NULL || l->net->tap == NULL || l->other == NULL || l->other->w == NULL)
 		return;
 	for (uint32_t n; len >= 4 && (n = rk_get32(bytes)) <= len - 4; bytes += 4 + n, len -= 4 + n)
-		l->net->tap(l->net, pair, l->place, l->conn.ours, bytes + 4, n);
+		l->net->tap(l->net, l->pair, l->place, l->conn.ours, bytes + 4, n);
 }
 
 static void
