@@ -332,7 +332,7 @@ fire_soon(struct rk_timer *t, int64_t now_ms)
 	struct core_write *w = rk_of(t, struct core_write, soon);
 
 	(void)now_ms;
-	w->done(w, RK_OK);
+	w->done(w, w->err);
 }
 
 static void
@@ -345,14 +345,29 @@ woken(struct core_wait *wait, enum rk_err err)
 					      : RK_NOT_COORDINATOR);
 }
 
-bool
-core_shard_settle(struct core_shard *s, struct core_write *w)
+static void
+init(struct core_shard *s, struct core_write *w, enum rk_err err)
 {
-	rk_assert(s->magic == SHARD_MAGIC && s->phase == ACTIVE && w->done != NULL);
+	rk_assert(s->magic == SHARD_MAGIC && w->done != NULL);
 	w->wait = (struct core_wait){ .need = s->applied, .wake = woken };
 	w->soon = (struct rk_timer){ .at_ms = INT64_MAX, .fire = fire_soon };
 	w->core = s->coord->core;
+	w->err = err;
 	rk_list_init(&w->wait.link);
+}
+
+void
+core_write_later(struct core_shard *s, struct core_write *w, enum rk_err err)
+{
+	init(s, w, err);
+	rk_timer_set(w->core->timers, &w->soon, rk_now(w->core->env));
+}
+
+bool
+core_shard_settle(struct core_shard *s, struct core_write *w)
+{
+	rk_assert(s->phase == ACTIVE);
+	init(s, w, RK_OK);
 	if (s->partition->high >= s->applied)
 		return false;
 	core_wait_acks(s->partition, &w->wait);

@@ -70,6 +70,7 @@ struct core_write {
 	struct core_wait wait;
 	struct rk_timer soon;
 	struct core *core;
+	enum rk_err err;
 };
 
 /* Appends and applies records (key, value) as one batch; then w is woken as told (later, never from inside), when it
@@ -80,6 +81,8 @@ rk_must_use enum rk_err core_shard_write(struct core_shard *, const struct kp_pa
     int64_t producer_id, int16_t producer_epoch, struct core_write *w);
 /* Wakes w when all that is applied now is committed. False: it is already; w is not woken. */
 rk_must_use bool core_shard_settle(struct core_shard *, struct core_write *w);
+/* Wakes w with err, from the loop: for a write that could not be made, when nobody is to hear of it at once. */
+void core_write_later(struct core_shard *, struct core_write *w, enum rk_err err);
 void core_write_forget(struct core_write *); /* harmless when it does not wait */
 
 /* A control batch was appended to an internal topic's partition from elsewhere (WriteTxnMarkers). */

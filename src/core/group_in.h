@@ -1,0 +1,129 @@
+/* group_in.h - what the files of groups share: a shard's groups, a group, a member, an offset. */
+#ifndef CORE_GROUP_IN_H
+#define CORE_GROUP_IN_H
+#include "protocol/gen/group_records.h"
+#include "src/core/group.h"
+#include "src/core/inside.h"
+
+enum core_group_kind { CORE_GROUP_SIMPLE, CORE_GROUP_CLASSIC }; /* simple: offsets alone, nobody joins */
+/* Of a classic group. Kafka's names are in core_group_state_name. */
+enum core_group_state { CORE_GROUP_EMPTY, CORE_GROUP_PREPARING, CORE_GROUP_COMPLETING, CORE_GROUP_STABLE,
+	CORE_GROUP_DEAD };
+
+struct core_group_protocol {
+	struct rk_str name, metadata; /* in the member's own memory */
+};
+
+struct core_group_member {
+	struct rk_list link;          /* in the group's members, in the order they joined */
+	struct core_group *group;
+	struct rk_str id, instance;   /* instance null: dynamic */
+	struct rk_str client_id, client_host;
+	int32_t session_ms, rebalance_ms;
+	struct core_group_protocol *protocol; /* one allocation, with all their bytes */
+	int32_t protocols;
+	struct rk_str assignment;     /* its own allocation; empty: none */
+	struct core_group_asker *join, *sync; /* what waits */
+	struct rk_timer session;
+	bool fresh;                   /* has not been in a finished rebalance yet: it may take long to come */
+	bool synced;                  /* of this generation */
+};
+
+struct core_group_pending {       /* an id given out with MEMBER_ID_REQUIRED, whose owner has not come back yet */
+	struct rk_list link;
+	struct core_group *group;
+	struct rk_str id;
+	struct rk_timer timer;
+};
+
+struct core_offset {
+	struct rk_node node;          /* in the group's offsets, by topic and partition */
+	struct rk_str topic, metadata; /* behind the struct */
+	int32_t partition, leader_epoch;
+	int64_t offset, commit_ms, expire_ms; /* expire_ms -1: by offsets.retention.minutes */
+	int64_t producer;             /* -1: decided; else of an open transaction's */
+	struct rk_uuid topic_id;
+};
+
+struct core_groups {              /* a shard's state */
+	struct core_shard *shard;
+	struct core *core;
+	struct rk_map by_name;
+	struct rk_timer expiry;       /* offsets and empty groups whose time is over */
+	struct rk_list assigning;     /* records of assignments under way; group_sync.c's */
+	uint64_t offsets, members;
+	bool own;                     /* a record is applied that the groups in memory have given: they know */
+};
+
+struct core_group {
+	struct rk_node node;
+	struct core_groups *home;
+	struct rk_str name;
+	enum core_group_kind kind;
+	enum core_group_state state;
+	int32_t generation;
+	struct rk_str protocol_type, protocol; /* own allocations; null: none */
+	struct core_group_member *leader;
+	struct rk_list members, pending;
+	int32_t count, pendings;      /* of each */
+	int32_t joining;              /* members whose join waits */
+	struct rk_timer timer;        /* of the rebalance: its first wait, its end, or the wait for syncs */
+	int64_t state_ms;             /* wall time of the last change of state, as records have it */
+	int32_t delay_left_ms;        /* what may still be waited at the beginning */
+	bool first_wait, grown;       /* it is the first wait of a new group; somebody has come since it was set */
+	struct rk_map offsets;        /* of core_offset: decided ones */
+	struct rk_map undecided;      /* of core_offset: of open transactions */
+};
+
+/* --- group.c */
+struct core_group *core_group_get(struct core_groups *, struct rk_str name);
+struct core_group *core_group_make(struct core_groups *, struct rk_str name, enum core_group_kind);
+void core_group_drop(struct core_group *); /* from memory; nobody waits in it */
+struct core_group_member *core_group_member(const struct core_group *, struct rk_str id);
+struct core_group_member *core_group_static(const struct core_group *, struct rk_str instance);
+void core_group_set(struct rk_str *, struct rk_str to); /* a string of its own */
+const char *core_group_state_name(const struct core_group *);
+/* The record of the group as it is; assignments are the members'. Key and value in the arena. */
+struct kp_pair core_group_record(const struct core_group *, struct rk_arena *);
+struct kp_pair core_group_tombstone(const struct core_group *, struct rk_arena *);
+/* The record's bytes: type or version in front. */
+struct rk_str core_group_bytes(int16_t first, const struct kp_desc *, int16_t version, const void *, struct rk_arena *);
+/* core_shard_write of what the group in memory says. */
+rk_must_use enum rk_err core_group_write(struct core_groups *, const struct kp_pair *, int32_t count,
+    struct core_write *);
+void core_group_answer(struct core_group_asker *); /* calls done */
+void core_group_state_set(struct core_group *, enum core_group_state);
+
+/* --- group_classic.c: members and the rebalance */
+struct kp_join_group_req_protocols;
+struct rk_timers *core_group_timers(const struct core_group *);
+struct core_group_member *core_group_add_member(struct core_group *, struct rk_str id, struct rk_str instance,
+    struct rk_str client_id, struct rk_str host);
+void core_group_set_protocols(struct core_group_member *, const struct kp_join_group_req_protocols *, int32_t len);
+struct core_group_pending *core_group_pending_of(const struct core_group *, struct rk_str id);
+void core_group_drop_pending(struct core_group_pending *);
+void core_group_refuse_join(struct core_group_member *, enum rk_err); /* answers a join that waits */
+void core_group_refuse_sync(struct core_group_member *, enum rk_err);
+void core_group_lost(struct core_group_member *);        /* it is gone: the others share what it had */
+void core_group_prepare(struct core_group *);            /* a rebalance begins */
+void core_group_try(struct core_group *);                /* has everybody joined? then it ends */
+
+/* --- group_sync.c */
+void core_group_take_members(struct core_group *, const struct kp_group_metadata_value *); /* from a record */
+void core_group_remove(struct core_group_member *);      /* from memory; whoever waits is not told */
+void core_group_forget_assigning(struct core_groups *);
+void core_group_start_sessions(struct core_group *);     /* the shard is loaded */
+void core_group_end(struct core_group *, enum rk_err);   /* answers all who wait, stops timers */
+enum rk_err core_group_check(struct core_group *, struct rk_str member, struct rk_str instance, int32_t generation,
+    struct core_group_member **);
+void core_group_heard(struct core_group_member *);       /* a sign of life */
+
+/* --- group_offsets.c */
+void core_offset_apply(struct core_groups *, const struct core_entry *);
+void core_offset_free(struct rk_map *);
+struct core_offset *core_offset_get(const struct rk_map *, struct rk_str topic, int32_t partition);
+void core_offset_decide(struct core_groups *, int64_t producer, bool commit);
+void core_offsets_expire(struct core_groups *);
+/* Tombstones of all its offsets and of the group itself; count is added to. */
+void core_offset_tombstones(const struct core_group *, struct rk_arena *, struct kp_pair *, int32_t *count);
+#endif
