@@ -64,7 +64,7 @@ class Member:
         self.folder = os.path.join(cluster.folder, str(id))
         self.data, self.log = os.path.join(self.folder, "data"), os.path.join(self.folder, "log")
         self.properties, self.extra = os.path.join(self.folder, "server.properties"), []
-        self.log_at, self.stopped, self.is_cut = 0, False, None
+        self.log_at, self.stopped, self.is_cut, self.asked = 0, False, None, False
         os.makedirs(self.folder, exist_ok=True)
         open(self.log, "a").close()
         self.holder = None
@@ -127,7 +127,7 @@ class Member:
 
     def start(self, wait=None):
         """Starts it; waits until it answers when told how long."""
-        self.log_at, self.stopped = os.path.getsize(self.log), False
+        self.log_at, self.stopped, self.asked = os.path.getsize(self.log), False, False
         with open(self.log, "a") as log:
             self.server = subprocess.Popen(self.inside(*self.argv()), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self.answers(wait) if wait else True
@@ -152,11 +152,16 @@ class Member:
             self.server.wait()
         self.stopped = False
 
+    def ask_to_end(self):
+        if not self.asked:  # a second SIGTERM means "at once"
+            self.server.terminate()
+        self.asked = True
+
     def term(self, seconds=90):
         """SIGTERM: its exit status, None when it did not end in time and was killed."""
         if not self.runs():
             return self.server.returncode if self.server else None
-        self.server.terminate()
+        self.ask_to_end()
         try:
             return self.server.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -289,7 +294,7 @@ class Cluster:
         codes = {m.id: m.term(seconds) for m in self.members if not m.controller()}
         for m in self.members:
             if m.runs():
-                m.server.terminate()
+                m.ask_to_end()
         return [codes[m.id] if m.id in codes else m.term(seconds) for m in self.members]
 
     def whole(self, seconds=120):
