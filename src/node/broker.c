@@ -457,6 +457,12 @@ node_broker_lease(struct node *n, int64_t now_ms)
 	if (over == b->cut_off)
 		return;
 	b->cut_off = over;
+	if (over)
+		rk_say(RK_WARN, "Nothing was heard from the controllers for %d ms: other brokers may have been given what this "
+		    "one led, so it answers no client until it hears from them. Look at the network between them.",
+		    n->conf->broker_session_timeout_ms);
+	else
+		rk_say(RK_INFO, "The controllers are heard again: this broker answers clients.");
 	core_cut_off(n->core, over);
 }
 
