@@ -104,6 +104,7 @@ struct node {
 	bool ready;               /* clients may be served */
 	bool leaving;             /* a stop was asked for: leaderships go to others first, clients are still served */
 	bool stopping, failed;
+	bool ended;               /* the stop is done: whatever still comes is not heard */
 	int64_t started_ms;
 	int64_t lease_ms;         /* node_broker_lease is to be asked from then on */
 	rk_done *stopped;

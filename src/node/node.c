@@ -273,13 +273,14 @@ node_rearm(struct node *n)
 void
 node_tick(struct node *n, int64_t now_ms)
 {
-	rk_timers_run(&n->timers, now_ms);
+	if (!n->ended)
+		rk_timers_run(&n->timers, now_ms);
 }
 
 void
 node_flush(struct node *n)
 {
-	if (!n->failed) {
+	if (!n->failed && !n->ended) {
 		node_active_turn(n);
 		node_broker_turn(n);
 		core_flush(n->core);
@@ -296,6 +297,7 @@ finish_stop(struct node *n, enum rk_err err)
 	rk_done *done = n->stopped;
 
 	n->stopped = NULL;
+	n->ended = true;
 	rk_timer_stop(&n->timers, &n->stop_timer);
 	if (err == RK_OK && !n->failed && meta_close(n->image) == RK_OK) {
 		n->image = NULL;
@@ -354,7 +356,7 @@ leave_late(struct rk_timer *t, int64_t now_ms)
 {
 	struct node *n = rk_of(t, struct node, stop_timer);
 
-	if (node_broker_heard_since(n, n->leave_ms) && now_ms - n->leave_ms < LEAVE_WITHIN_MS) {
+	if (node_broker_heard_since(n, now_ms - LEAVE_LOOK_MS) && now_ms - n->leave_ms < LEAVE_WITHIN_MS) {
 		rk_say(RK_INFO, "stopping: waiting for node %" PRId32 " to give %" PRIu32 " leaderships to others",
 		    n->shared.leader_id, core_leaders_count(n->core));
 		rk_timer_set(&n->timers, t, now_ms + LEAVE_LOOK_MS);
@@ -362,7 +364,7 @@ leave_late(struct rk_timer *t, int64_t now_ms)
 	}
 	rk_say(RK_WARN, "Leaderships could not be given away within %" PRId64 " s (%s; %" PRIu32 " are led here): stopping "
 	    "all the same.", (now_ms - n->leave_ms) / 1000, n->shared.leader_id < 0 ? "the metadata quorum has no leader"
-	    : node_broker_heard_since(n, n->leave_ms) ? "the controller waits for other brokers"
+	    : node_broker_heard_since(n, now_ms - LEAVE_LOOK_MS) ? "the controller waits for other brokers"
 	    : "the controller does not answer", core_leaders_count(n->core));
 	node_broker_leave_now(n);
 	close_down(n);
@@ -433,6 +435,8 @@ node_metrics(struct node *n, struct rk_arena *a)
 	struct rk_out o;
 
 	rk_out_init(&o, a);
+	if (n->ended)
+		return RK_STR_NULL;
 	meta_view_begin(n->image, &v);
 	gauge(&o, a, "kafka_controller_kafkacontroller_activecontrollercount", "1 on the active controller.",
 	    node_quorum_leads(n));

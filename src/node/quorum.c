@@ -329,6 +329,8 @@ node_quorum_step(struct node *n, struct raft_event *e)
 	struct node_quorum *q = n->quorum;
 	bool lost = false;
 
+	if (n->ended)
+		return;
 	for (uint32_t i = 0; i < STEPS_MAX && !n->failed; i++) {
 		bool led = raft_leads(&q->raft);
 		int32_t epoch = q->raft.vote.epoch;

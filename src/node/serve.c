@@ -367,6 +367,10 @@ node_frame(struct node *n, struct rk_conn *conn, void *frame, uint32_t len)
 	struct node_conn *c = conn->node;
 	struct node_call *k;
 
+	if (n->ended) {
+		rk_mem_put(frame);
+		return;
+	}
 	if (conn->ours) {
 		node_link_frame(conn, frame, len);
 		return;
