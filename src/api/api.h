@@ -114,6 +114,9 @@ const struct api_row *api_row(int16_t key);
 bool api_served(const struct api_row *, bool controller);
 /* A broker that is not the active controller sends it there in an Envelope. */
 bool api_forwarded(const struct api_row *);
+/* Whether the request changes configs of another broker than the one it came to; it is answered then. To be asked
+ * before it is forwarded. */
+bool api_strays(struct api_call *);
 extern const struct api_row api_rows[];
 extern const uint32_t api_rows_count;
 /* How api_finish reaches the node: set once by src/node. */

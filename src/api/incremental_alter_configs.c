@@ -7,6 +7,7 @@ api_incremental_alter_configs(struct api_call *c, const struct kp_incremental_al
     struct kp_incremental_alter_configs_res *a)
 {
 	rk_assert(c->plan != NULL);
+	c->plan->others = c->controller;
 	meta_incremental_alter_configs(c->plan, c->head.version, q, a);
 	return API_NOW;
 }

@@ -149,6 +149,10 @@ run(struct cmd_args *a)
 		snprintf(line, sizeof line, "unrecognized arguments: '%.100s'", a->rest[one]);
 		return cmd_usage(a, line);
 	}
+	if (cmd_given(a, "config") && cmd_given(a, "command-config")) {
+		fputs("--config and --command-config cannot be specified together.\n", stderr);
+		return 1;
+	}
 	if (one)
 		return about_one(a);
 	if (a->act == ACT_UNREGISTER && !cmd_given(a, "id"))

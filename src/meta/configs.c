@@ -66,7 +66,7 @@ check_node(struct resource *r, bool logger)
 
 	if (!rk_str_int(r->name, &id) || id > INT32_MAX || id < INT32_MIN)
 		return no(r, RK_INVALID_REQUEST, TOLD("Node id must be an integer, but it is: %.*s", S(r->name)));
-	if (id == r->p->conf->node_id)
+	if (id == r->p->conf->node_id || r->p->others)
 		return RK_OK;
 	return no(r, RK_INVALID_REQUEST, TOLD(logger ? "Unexpected node id. Expected %d, but received %d" :
 	    "Unexpected broker id, expected %d, but received %d", r->p->conf->node_id, (int32_t)id));

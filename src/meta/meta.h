@@ -174,6 +174,8 @@ struct meta_plan {
 	struct meta_sessions *sessions; /* NULL: nobody is alive but whom the log says is */
 	const char *cluster_id;  /* what a registering broker must name; NULL: not looked at */
 	struct meta_quorum *quorum; /* NULL: its kraft.version is 0 and stays it */
+	bool others;             /* configs of other brokers than this one, too: the request came through that broker,
+	                          * which has looked at the number, or to a controller, which takes any */
 	struct rk_arena *scratch;
 	int16_t version;         /* the finalised metadata.version */
 	struct st_txn *top;

@@ -187,6 +187,10 @@ run_elsewhere(struct node_call *k)
 	struct node *n = k->node;
 	int32_t leader = n->shared.leader_id;
 
+	if (!k->api.controller && api_strays(&k->api)) {
+		node_serve_answer(k, API_NOW);
+		return;
+	}
 	if (!k->api.controller) {
 		node_forward(k);
 		return;
