@@ -49,7 +49,8 @@ old_way(struct api_call *c, const struct kp_alter_configs_req *q, struct kp_alte
 }
 
 static bool
-new_way(struct api_call *c, const struct kp_incremental_alter_configs_req *q, struct kp_incremental_alter_configs_res *a)
+new_way(struct api_call *c, const struct kp_incremental_alter_configs_req *q,
+    struct kp_incremental_alter_configs_res *a)
 {
 	struct rk_str odd = RK_STR_NULL;
 	bool found = false;
