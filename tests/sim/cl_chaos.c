@@ -295,9 +295,12 @@ end_spoilt(struct cl *cl)
 static void
 lose(struct cl *cl)
 {
-	for (uint32_t i = 0; i < cl->nodes; i++)
-		if (cl->node[i].empty_handed)
-			return; /* one at a time: two lost copies of a record are one too many */
+	char why[256];
+
+	/* A lost disk and another node's crash at the same time are one copy too many (nobody takes what is left of a
+	 * crashed broker for whole), so it happens in peace, and peace lasts until it is back. */
+	if (!cl_whole(cl, why))
+		return;
 	struct cl_node *n = some_node(cl, true);
 	if (n == NULL || !n->broker)
 		return;
@@ -343,11 +346,16 @@ static void
 strike(void *arg, bool lost)
 {
 	struct cl *cl = arg;
+	bool peace = false;
 
 	if (lost || !cl->chaos || cl->failure[0] != 0)
 		return;
-	fault(cl);
-	end_spoilt(cl);
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		peace |= cl->node[i].empty_handed;
+	if (!peace) {
+		fault(cl);
+		end_spoilt(cl);
+	}
 	cl_after(cl, 1 + sim_below(&cl->sim, cl->plan.gap_us), strike, cl);
 }
 

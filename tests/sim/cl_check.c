@@ -317,6 +317,24 @@ watch_metadata(struct cl *cl, struct cl_node *n)
 	n->applied = rk_max(n->applied, x.applied);
 }
 
+static bool part_whole(struct cl *, struct cl_node *, struct cl_part *, struct kp_partition_record *, char why[256]);
+
+/* Registered as the one that has lost its disk, and in every ISR again. */
+static bool
+back_again(struct cl *cl, struct cl_node *n, struct cl_node *lost)
+{
+	struct kp_partition_record r;
+	char why[256];
+
+	if (lost->state != CL_UP || !node_ready(lost->node))
+		return false;
+	for (uint32_t t = 0; t < cl->plan.topics; t++)
+		for (int32_t i = 0; i < cl->topic[t].parts; i++)
+			if (!part_whole(cl, n, &cl->topic[t].part[i], &r, why))
+				return false;
+	return true;
+}
+
 void
 cl_watch(struct cl *cl)
 {
@@ -330,6 +348,9 @@ cl_watch(struct cl *cl)
 	rk_arena_reset(&cl->arena);
 	if (n != NULL)
 		tell_brokers(cl, n);
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		if (cl->node[i].empty_handed && n != NULL && back_again(cl, n, &cl->node[i]))
+			cl->node[i].empty_handed = false;
 	for (uint32_t t = 0; n != NULL && t < cl->plan.topics; t++)
 		for (int32_t i = 0; i < cl->topic[t].parts && cl->failure[0] == 0; i++)
 			watch_part(cl, n, &cl->topic[t].part[i]);
@@ -338,10 +359,9 @@ cl_watch(struct cl *cl)
 /* --- after healing */
 
 static bool
-part_settled(struct cl *cl, struct cl_node *n, struct cl_part *p, char why[256])
+part_whole(struct cl *cl, struct cl_node *n, struct cl_part *p, struct kp_partition_record *out, char why[256])
 {
 	struct kp_partition_record r;
-	int64_t end = -1;
 
 	if (!record_of(cl, n, p, &r)) {
 		snprintf(why, 256, "%s-%d is not in the metadata", p->topic->name, p->index);
@@ -354,6 +374,18 @@ part_settled(struct cl *cl, struct cl_node *n, struct cl_part *p, char why[256])
 		    r.last_known_elr.len, r.adding_replicas.len, r.removing_replicas.len);
 		return false;
 	}
+	*out = r;
+	return true;
+}
+
+static bool
+part_settled(struct cl *cl, struct cl_node *n, struct cl_part *p, char why[256])
+{
+	struct kp_partition_record r;
+	int64_t end = -1;
+
+	if (!part_whole(cl, n, p, &r, why))
+		return false;
 	for (int32_t i = 0; i < r.replicas.len; i++) {
 		struct cl_node *m = &cl->node[r.replicas.at[i] - 1];
 		struct core_partition *cp = core_partition(core_topic_named(m->node->core, rk_str_of(p->topic->name)), p->index);
@@ -371,6 +403,26 @@ part_settled(struct cl *cl, struct cl_node *n, struct cl_part *p, char why[256])
 			    cl->consumer[c].view[p->topic - cl->topic][p->index].at, end);
 			return false;
 		}
+	return true;
+}
+
+bool
+cl_whole(struct cl *cl, char why[256])
+{
+	struct kp_partition_record r;
+	struct cl_node *n = best(cl);
+
+	for (uint32_t i = 0; i < cl->nodes; i++)
+		if (n == NULL || cl->node[i].state != CL_UP || (cl->node[i].broker && !node_ready(cl->node[i].node))
+		    || cl->node[i].w.asleep_us > cl->sim.now_us || cl->node[i].spoilt) {
+			snprintf(why, 256, "node %d is not ready", cl->node[i].id);
+			return false;
+		}
+	rk_arena_reset(&cl->arena);
+	for (uint32_t t = 0; t < cl->plan.topics; t++)
+		for (int32_t i = 0; i < cl->topic[t].parts; i++)
+			if (!part_whole(cl, n, &cl->topic[t].part[i], &r, why))
+				return false;
 	return true;
 }
 

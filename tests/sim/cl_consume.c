@@ -191,10 +191,11 @@ go(void *arg, bool lost)
 	}
 	v->follower = t->c->follows && n > 0 && sim_chance(&cl->sim, 600000);
 	int32_t from = v->follower ? t->c->client.at[k][t->p->index].replica[sim_below(&cl->sim, n)] : leader;
-	v->follower = from != leader;
+	bool says = v->follower || sim_chance(&cl->sim, 900000);
+	v->follower = from != leader || !says; /* who does not say the epoch may be served by a former leader */
 	if (!v->listing && sim_chance(&cl->sim, 50000))
 		list(t, leader, epoch);
-	ask(t, from, v->follower || sim_chance(&cl->sim, 900000) ? epoch : -1);
+	ask(t, from, says ? epoch : -1);
 }
 
 void

@@ -1,7 +1,8 @@
 /* cl_wire.c - what a node tells another one must be true when it leaves: cluster_sim listens on the wire. See
  * cluster.h.
  *
- * A granted vote is on the voter's stable storage. */
+ * A granted vote is on the voter's stable storage, and so is everything before the offset that a replica fetches. */
+#include "protocol/gen/fetch.h"
 #include "protocol/gen/vote.h"
 #include "tests/sim/cluster.h"
 
@@ -40,6 +41,66 @@ vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *
 		    x->candidate, x->epoch);
 }
 
+static bool
+any_batch(void *arg, const struct cl_batch *b)
+{
+	*(int64_t *)arg = b->base + b->count;
+	return false;
+}
+
+static bool
+any_meta(void *arg, const uint8_t *batch, uint32_t len)
+{
+	(void)batch;
+	(void)len;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* Where a fetch begins, the fetcher says, all before it is kept. */
+static void
+kept_to(struct cl *cl, uint32_t place, struct rk_uuid topic, const struct kp_fetch_req_topics_partitions *p)
+{
+	static const struct rk_uuid metadata = { { [15] = 1 } };
+	struct cl_node *n = &cl->node[place - 1];
+	bool there = false;
+
+	if (p->fetch_offset <= 0)
+		return;
+	if (rk_uuid_eq(topic, metadata)) {
+		/* A request may have waited for its connection: what it names may have been cut back and written anew since. */
+		sim_mdisk_each(n->mdisk, p->fetch_offset - 1, any_meta, &there);
+		if (n->controller && !there && !sim_mdisk_has(n->mdisk, p->fetch_offset - 1, p->last_fetched_epoch))
+			cl_fail(cl, "node %d fetches the metadata log from %" PRId64 " (epoch %d) on and does not have what is before"
+			    " on disk", n->id, p->fetch_offset, p->last_fetched_epoch);
+		return;
+	}
+	for (uint32_t t = 0; t < cl->plan.topics; t++) {
+		int64_t end = 0;
+		if (!cl->topic[t].made || !rk_uuid_eq(topic, cl->topic[t].id) || p->partition >= CL_PARTS)
+			continue;
+		struct cl_part *part = &cl->topic[t].part[p->partition];
+		if (part->leds > 0 && part->led[part->leds - 1].epoch > p->current_leader_epoch)
+			continue;
+		(void)cl_look(n, part, p->fetch_offset - 1, true, any_batch, &end);
+		if (end < p->fetch_offset)
+			cl_fail(cl, "node %d fetches %s-%d from %" PRId64 " on and does not have what is before on stable storage", n->id,
+			    cl->topic[t].name, p->partition, p->fetch_offset);
+	}
+}
+
+static void
+fetch_asked(struct cl *cl, uint32_t place, const struct kp_head *h, const uint8_t *frame, uint32_t len)
+{
+	struct kp_fetch_req q;
+
+	if (kp_read(&kp_fetch_req_d, h->version, frame + h->body, len - h->body, &cl->arena, &q, NULL) != RK_OK)
+		return;
+	for (int32_t i = 0; i < q.topics.len; i++)
+		for (int32_t k = 0; k < q.topics.at[i].partitions.len; k++)
+			kept_to(cl, place, q.topics.at[i].topic_id, &q.topics.at[i].partitions.at[k]);
+}
+
 /* A whole frame leaves a node. asks: on a connection it made, so it is a request. */
 void
 cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len)
@@ -54,6 +115,8 @@ cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uin
 		cl->asked[rk_get16(frame)]++;
 	if (asks && rk_get16(frame) == KP_VOTE && kp_head_read(frame, len, &h) == RK_OK)
 		vote_asked(cl, pair, &h, frame, len);
+	if (asks && rk_get16(frame) == KP_FETCH && kp_head_read(frame, len, &h) == RK_OK)
+		fetch_asked(cl, place, &h, frame, len);
 	for (uint32_t i = 0; !asks && i < rk_countof(cl->heard); i++)
 		if (cl->heard[i].pair == pair && cl->heard[i].correlation == (int32_t)rk_get32(frame))
 			vote_answered(cl, &cl->heard[i], place, frame, len);

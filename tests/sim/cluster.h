@@ -278,6 +278,7 @@ void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const 
 void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
 void cl_note_applied(struct cl_node *); /* before it dies: nobody may know as much */
 void cl_watch(struct cl *);           /* every so often */
-bool cl_settled(struct cl *, char why[256]);
+bool cl_whole(struct cl *, char why[256]);   /* every node is up, and every replica in sync */
+bool cl_settled(struct cl *, char why[256]); /* and all that was asked for is done */
 void cl_verify(struct cl *);          /* at the end */
 #endif
