@@ -40,6 +40,7 @@ struct core {
 	struct rk_list moves;         /* of core_move */
 	struct rk_list misplaced, placing; /* partitions whose directory the controller is to be told; was told */
 	struct rk_timer move_timer;
+	int64_t moves_rest_ms;        /* the throttle: no move copies before then */
 	struct rk_map by_name, by_id; /* of core_topic */
 	struct conf_pool pool;
 	uint32_t partitions, leaders;

@@ -290,6 +290,10 @@ step(struct core *c, struct core_move *m)
 			return false; /* the disk is behind: its answer wakes us */
 		m->since_sync = 0;
 	}
+	if (err == RK_OK && from != NULL && c->moves_rest_ms > now && st_log_end(m->log) < st_log_end(from)) {
+		m->not_before_ms = c->moves_rest_ms; /* all moves share the throttle */
+		return true;
+	}
 	if (err == RK_OK && from != NULL)
 		err = copy(m, from, &copied);
 	if (err == RK_NO_DESCRIPTOR) {
@@ -300,7 +304,7 @@ step(struct core *c, struct core_move *m)
 	if (err == RK_OK && copied > 0 && m->since_sync % SYNC_EVERY < copied)
 		st_log_sync(m->log);
 	if (err == RK_OK && rate < INT64_MAX)
-		m->not_before_ms = now + copied * 1000 / rk_max(rate, 1);
+		c->moves_rest_ms = rk_max(c->moves_rest_ms, now) + copied * 1000 / rk_max(rate, 1);
 	if (err == RK_OK && from != NULL && st_log_end(m->log) == st_log_end(from)) {
 		err = finish(m, from);
 		copied = 0;
