@@ -16,6 +16,7 @@
 struct api_call;
 struct conf;
 struct core;
+struct core_coord;
 
 enum api_fate {
 	API_NOW,    /* the answer is filled in: send it */
@@ -44,6 +45,7 @@ struct api_shared {
 	struct rk_env *env;
 	struct conf *conf;
 	struct core *core;
+	struct core_coord *groups;   /* NULL: no broker */
 	struct meta_image *image;
 	struct rk_timers *timers;
 	const char *cluster_id;

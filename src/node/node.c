@@ -5,6 +5,7 @@
  * new frames, the logs synced, the checkpoints, the image, and last the clean-shutdown marker. */
 #include "base/mem.h"
 #include "base/say.h"
+#include "src/core/group.h"
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
@@ -242,6 +243,8 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	}
 	n->core = core_new(env, conf, &n->timers, conf->node_id, n->dir, n->dir_opened, n->dirs);
 	n->shared.core = n->core;
+	if (conf->is_broker)
+		n->shared.groups = core_coord_new(n->core, core_group_kind());
 	node_desk_open(n);
 	node_sessions_open(n);
 	node_active_open(n);

@@ -14,7 +14,8 @@ struct create { /* one topic that auto.create.topics.enable asks for */
 	struct node_ask ask;
 	struct kp_create_topics_req q;
 	struct kp_create_topics_req_topics topic;
-	char name[NAME_BYTES];
+	struct kp_create_topics_req_topics_configs config[3];
+	char name[NAME_BYTES], segment[24];
 };
 
 struct node_wishes {
@@ -115,6 +116,22 @@ created(struct node_ask *ask, enum rk_err err, const void *res, int16_t version)
 	rk_mem_put(c);
 }
 
+/* A coordinator's topic is made as its configs say. */
+static void
+internal(const struct conf *conf, struct create *c)
+{
+	if (strcmp(c->name, "__consumer_offsets") != 0)
+		return;
+	c->topic.num_partitions = conf->offsets_topic_num_partitions;
+	c->topic.replication_factor = conf->offsets_topic_replication_factor;
+	snprintf(c->segment, sizeof c->segment, "%" PRId32, conf->offsets_topic_segment_bytes);
+	c->config[0] = (struct kp_create_topics_req_topics_configs){ rk_lit("cleanup.policy"), rk_lit("compact") };
+	c->config[1] = (struct kp_create_topics_req_topics_configs){ rk_lit("compression.type"), rk_lit("producer") };
+	c->config[2] = (struct kp_create_topics_req_topics_configs){ rk_lit("segment.bytes"), rk_str_of(c->segment) };
+	c->topic.configs.at = c->config;
+	c->topic.configs.len = 3;
+}
+
 static void
 auto_create(struct api_shared *s, struct rk_str topic)
 {
@@ -133,6 +150,7 @@ auto_create(struct api_shared *s, struct rk_str topic)
 	c->topic.name = rk_str_of(c->name);
 	c->topic.num_partitions = -1;
 	c->topic.replication_factor = -1;
+	internal(n->conf, c);
 	c->q.topics.at = &c->topic;
 	c->q.topics.len = 1;
 	node_ask_init(&c->ask, created);
