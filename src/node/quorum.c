@@ -137,8 +137,8 @@ apply(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
 
-	if (q->applying)
-		return; /* somebody who was told of a record: the loop below goes on */
+	if (q->applying || n->ended)
+		return; /* somebody who was told of a record: the loop below goes on; or a step within this step ended the node */
 	q->applying = true;
 	if (q->jump.end > 0)
 		jump(n);
