@@ -400,7 +400,7 @@ core_follow_answer(struct core_follow *f, const struct kp_fetch_res_responses_pa
 	raise_start(p, o->log_start_offset);
 	f->lag = rk_max(0, o->high_watermark - core_end(p));
 	if (core_throttled_follower(p, f->lag == 0))
-		pause_for(f, rk_max(1, core_of(p)->conf->replication_quota_window_size_seconds) * 500);
+		pause_for(f, core_throttle_ms(core_of(p)));
 	else if (core_end(p) != end || core_start(p) != start)
 		core_source_name(f->source, f);
 }

@@ -20,6 +20,8 @@ resume(struct rk_timer *timer, int64_t now_ms)
 	rk_list_each_safe(&s->paused, m, n)
 	{
 		struct core_follow *f = rk_of(m, struct core_follow, due);
+		if (f->resume_ms <= now_ms && core_throttled_follower(f->partition, f->lag == 0))
+			f->resume_ms = now_ms + core_throttle_ms(s->core);
 		if (f->resume_ms > now_ms)
 			next = rk_min(next, f->resume_ms);
 		else

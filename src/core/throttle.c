@@ -64,7 +64,7 @@ core_throttled_leader(struct core_partition *p, int32_t replica)
 	struct core *c = core_of(p);
 	int64_t rate = c->conf->leader_replication_throttled_rate;
 
-	if (!limited(rate, core_conf(p)->leader_replication_throttled_replicas, p, replica))
+	if (!limited(rate, core_conf(p)->leader_replication_throttled_replicas, p, c->node_id))
 		return false;
 	const struct core_follower *f = core_set_find(p->set, replica);
 	return f != NULL && !f->isr && past(c, &c->rate_out, rate);
@@ -74,12 +74,20 @@ void
 core_count_replicated(struct core_partition *p, int32_t replica, uint64_t bytes)
 {
 	struct core *c = core_of(p);
+	const struct core_follower *f = core_set_find(p->set, replica);
 
 	c->counts.replicated_out += bytes;
 	p->topic->counts.replicated_out += bytes;
-	if (limited(c->conf->leader_replication_throttled_rate, core_conf(p)->leader_replication_throttled_replicas, p,
-		replica))
+	if ((f == NULL || !f->isr)
+	    && limited(c->conf->leader_replication_throttled_rate, core_conf(p)->leader_replication_throttled_replicas, p,
+		c->node_id))
 		count(c, &c->rate_out, bytes);
+}
+
+int64_t
+core_throttle_ms(const struct core *c)
+{
+	return sample_ms(c) / 2;
 }
 
 bool
