@@ -92,58 +92,6 @@ leave(struct meta_plan *p, const struct kp_register_broker_record *b)
 	return true;
 }
 
-/* --- directories that have failed */
-
-static bool
-among(const struct rk_uuid *at, int32_t len, struct rk_uuid id)
-{
-	for (int32_t i = 0; i < len; i++)
-		if (rk_uuid_eq(at[i], id))
-			return true;
-	return false;
-}
-
-/* The directory that holds the broker's replica is one of these. */
-static bool
-in_one_of(const struct kp_partition_record *r, int32_t broker, const struct rk_uuid *at, int32_t len)
-{
-	for (int32_t i = 0; i < r->replicas.len && i < r->directories.len; i++)
-		if (r->replicas.at[i] == broker)
-			return among(at, len, r->directories.at[i]);
-	return false;
-}
-
-/* What lay in them leaves its ISRs and is led by others; the broker's registration names what is left. */
-static void
-lose_directories(struct meta_plan *p, struct kp_register_broker_record *b, const struct kp_broker_heartbeat_req *q)
-{
-	struct kp_broker_registration_change_record r;
-	struct meta_candidates all = meta_candidates(p);
-	struct meta_change how = { .brokers = &all, .gone = b->broker_id, .back = -1 };
-	struct kp_partition_record part;
-	struct meta_place_of *at;
-	struct meta_topic t;
-
-	kp_defaults(&kp_broker_registration_change_record_d, &r);
-	r.broker_id = b->broker_id;
-	r.broker_epoch = b->broker_epoch;
-	r.log_dirs.at = rk_arena_get(p->arena, (size_t)b->log_dirs.len, sizeof *r.log_dirs.at);
-	for (int32_t i = 0; r.log_dirs.at != NULL && i < b->log_dirs.len; i++)
-		if (!among(q->offline_log_dirs.at, q->offline_log_dirs.len, b->log_dirs.at[i]))
-			r.log_dirs.at[r.log_dirs.len++] = b->log_dirs.at[i];
-	if (r.log_dirs.len == b->log_dirs.len || r.log_dirs.len == 0) /* a broker without any ends by itself */
-		return;
-	uint32_t n = meta_places(p, b->broker_id, META_ISR, UINT32_MAX, &at);
-	for (uint32_t i = 0; i < n && !p->arena->over; i++)
-		if (meta_partition(&p->view, at[i].topic, at[i].partition, p->arena, &part)
-		    && in_one_of(&part, b->broker_id, q->offline_log_dirs.at, q->offline_log_dirs.len)
-		    && meta_topic_of(&p->view, at[i].topic, &t))
-			meta_plan_change(p, rk_arena_str(p->arena, t.name), &part, &how);
-	meta_plan_add(p, KP_BROKER_REGISTRATION_CHANGE_RECORD, &r);
-	b->log_dirs.at = r.log_dirs.at;
-	b->log_dirs.len = r.log_dirs.len;
-}
-
 void
 meta_broker_heartbeat(struct meta_plan *p, int16_t version, const struct kp_broker_heartbeat_req *q,
     struct kp_broker_heartbeat_res *res)
@@ -162,8 +110,6 @@ meta_broker_heartbeat(struct meta_plan *p, int16_t version, const struct kp_brok
 	res->is_caught_up = caught_up;
 	res->is_fenced = b.fenced;
 	res->should_shut_down = false;
-	if (q->offline_log_dirs.len > 0)
-		lose_directories(p, &b, q);
 	if (b.fenced) {
 		res->should_shut_down = q->want_shut_down;
 		if (!q->want_shut_down && !q->want_fence && caught_up) {

@@ -4,7 +4,10 @@
  * Who may lead, in this order: the first replica when it is preferred; the leader there is; the first in the
  * order of replicas that is live and in the new ISR, or (with the ISR empty) in the ELR; with ISR and
  * ELR empty, the one last-known leader; with an unclean election allowed, any live replica. Otherwise nobody.
- * Live: its broker is unfenced and not about to leave, and its directory there is online. */
+ * Live: its broker is unfenced and not about to leave, and its directory there is online.
+ *
+ * A replica that is taken away is not eligible any more: should it ever come back, it comes back empty. (Kafka 4.3
+ * leaves it in the ELR.) */
 #include "src/meta/image.h"
 #include "protocol/desc.h"
 #include "src/config.h"
@@ -48,12 +51,12 @@ live(const struct work *w, int32_t id)
 
 	if (id == w->how->gone || c == NULL || !(c->state == META_ACTIVE || id == w->how->back))
 		return false;
-	if (w->how->directory != NULL && id == w->how->directory_of)
-		return meta_directory_online(c, w->how->directory); /* where it is said to be from now on */
-	for (int32_t i = 0; i < o->replicas.len && i < o->directories.len; i++)
+	if (w->how->directory != NULL && id == w->how->directory_of && meta_directory_online(c, w->how->directory))
+		return true; /* where it is said to be from now on */
+	for (int32_t i = 0; i < o->replicas.len; i++)
 		if (o->replicas.at[i] == id)
-			return meta_directory_online(c, &o->directories.at[i]);
-	return true;
+			return i >= o->directories.len || meta_directory_online(c, &o->directories.at[i]);
+	return false;
 }
 
 /* --- configs */
@@ -191,7 +194,6 @@ work_elr(struct meta_plan *p, struct work *w)
 		return true;
 	if (w->now.isr.len >= rk_min(w->least, w->now.replicas.len)) {
 		w->now.eligible_leader_replicas.len = 0;
-		w->now.last_known_elr.len = 0;
 		return true;
 	}
 	int32_t *elr = rk_arena_get(p->arena, (size_t)room, sizeof *elr);
@@ -200,6 +202,7 @@ work_elr(struct meta_plan *p, struct work *w)
 	for (int32_t i = 0; i < room; i++) {
 		int32_t id = i < in_isr ? o->isr.at[i] : o->eligible_leader_replicas.at[i - in_isr];
 		if (!meta_has(w->now.isr.at, w->now.isr.len, id) && !meta_has(elr, n, id) &&
+		    meta_has(w->now.replicas.at, w->now.replicas.len, id) &&
 		    !(id == w->how->gone && w->how->gone_unclean))
 			elr[n++] = id;
 	}
@@ -251,6 +254,8 @@ crown(struct meta_plan *p, struct work *w, int32_t leader)
 	struct meta_ids elr, isr = { rk_arena_get(p->arena, 1, sizeof *isr.at), 1 };
 
 	w->now.leader = leader;
+	if (leader >= 0)
+		w->now.last_known_elr.len = 0;
 	if (leader < 0 || meta_has(w->now.isr.at, w->now.isr.len, leader))
 		return true;
 	if (isr.at == NULL || !sift(p, w->now.eligible_leader_replicas.at, w->now.eligible_leader_replicas.len, &leader, 1,
@@ -259,7 +264,6 @@ crown(struct meta_plan *p, struct work *w, int32_t leader)
 	isr.at[0] = leader;
 	SET(isr, isr);
 	SET(eligible_leader_replicas, elr);
-	w->now.last_known_elr.len = 0;
 	if (w->unclean_won) {
 		w->now.eligible_leader_replicas.len = 0;
 		w->now.leader_recovery_state = 1;
@@ -267,7 +271,7 @@ crown(struct meta_plan *p, struct work *w, int32_t leader)
 	return true;
 }
 
-/* The first time a partition becomes leaderless, its leader is remembered. Without the ELR the last ISR is kept. */
+/* When a partition becomes leaderless, its leader is remembered. Without the ELR the last ISR is kept. */
 static bool
 remember(struct meta_plan *p, struct work *w)
 {
@@ -448,7 +452,7 @@ void
 meta_plan_change_all(struct meta_plan *p, int32_t broker, const struct meta_change *how)
 {
 	struct meta_place_of *at;
-	uint8_t bits = broker < 0 ? META_LEADER : how->gone_unclean ? META_ISR | META_ELR : META_ISR;
+	uint8_t bits = broker < 0 ? META_LEADER : how->gone_unclean || how->eligible ? META_ISR | META_ELR : META_ISR;
 	uint32_t n = meta_places(p, broker, bits, UINT32_MAX, &at);
 	struct kp_partition_record r;
 	struct meta_topic t;

@@ -149,6 +149,7 @@ struct meta_change {
 	enum meta_election election;
 	int32_t gone;      /* this broker may neither lead nor stay in the ISR; -1: none */
 	bool gone_unclean; /* and it may have lost what it had: not even eligible */
+	bool eligible;     /* meta_plan_change_all: where it is only in the ELR, too */
 	int32_t back;      /* this broker counts as active although its record says it is fenced; -1: none */
 	/* What the partition shall have; NULL: what it has. */
 	const struct meta_ids *isr, *replicas, *adding, *removing;
@@ -159,7 +160,7 @@ struct meta_change {
 /* Adds a PartitionChange when the partition changes; false: it does not. */
 bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
     const struct meta_change *);
-/* Every partition in whose ISR (or, eligible, ELR) the broker is, changed so. Under broker META_NO_LEADER are those
+/* Every partition in whose ISR the broker is (gone_unclean or eligible: or in whose ELR), changed so. Under broker META_NO_LEADER are those
  * without a leader. */
 void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
 bool meta_directory_online(const struct meta_candidate *, const struct rk_uuid *directory);

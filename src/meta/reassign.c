@@ -63,8 +63,8 @@ change(struct reassigning *g, struct rk_str topic, const struct kp_partition_rec
 	const int32_t *want = w->replicas.at;
 	int32_t n = w->replicas.len;
 	struct meta_ids all, adding, removing;
-	struct meta_change how = { .brokers = &g->brokers, .gone = -1, .back = -1, .replicas = &all, .adding = &adding,
-		.removing = &removing };
+	struct meta_change how = { .brokers = &g->brokers, .election = META_CLEAN, .gone = -1, .back = -1, .replicas = &all,
+		.adding = &adding, .removing = &removing };
 
 	if (!meta_check_assignment(g->p, &g->brokers, want, n, 0, why))
 		return RK_INVALID_REPLICA_ASSIGNMENT;

@@ -289,7 +289,7 @@ meta_unregister_broker(struct meta_plan *p, const struct kp_unregister_broker_re
 		return;
 	}
 	struct meta_candidates all = meta_candidates(p);
-	struct meta_change how = { .brokers = &all, .gone = b.broker_id, .back = -1 };
+	struct meta_change how = { .brokers = &all, .gone = b.broker_id, .eligible = true, .back = -1 };
 	struct kp_unregister_broker_record r = { .broker_id = b.broker_id, .broker_epoch = b.broker_epoch };
 	meta_plan_change_all(p, b.broker_id, &how);
 	meta_plan_add(p, KP_UNREGISTER_BROKER_RECORD, &r);

@@ -122,7 +122,8 @@ one(const uint8_t *frame, uint32_t len)
 {
 	static struct meta_sessions sessions = { .alive = alive, .reached = reached, .leaving = leaving };
 	static struct meta_quorum quorum = { .upgrade = upgrade };
-	struct api_call c = { .plan = &t_plan };
+	static struct api_shared shared;
+	struct api_call c = { .plan = &t_plan, .shared = &shared };
 	size_t used;
 
 	if (kp_head_read(frame, len, &c.head) != RK_OK && c.head.key < BALANCE)

@@ -1,4 +1,6 @@
 """What is put to both controllers: one function a part; w is ask's World."""
+import random
+
 ALL = {}
 
 
@@ -399,15 +401,19 @@ def unclean_by_config(w):
         w.step("to 1", "AlterPartition", **w.alter(1, id, 0, [1]))
     w.beat(1, fence=True)
     w.step("1 is fenced")
-    w.step("allowed", "IncrementalAlterConfigs", resources=[dict(resourceType=2, resourceName="t", configs=[dict(name="unclean.leader.election.enable", configOperation=0, value="true")])])
-    w.t.timer(30001)
-    w.step("elected")
-    w.step("allowed for all", "IncrementalAlterConfigs", resources=[dict(resourceType=4, resourceName="", configs=[dict(name="unclean.leader.election.enable", configOperation=0, value="true")])])
-    w.t.timer(30001)
-    w.step("elected")
+    def allow(kind, name):
+        w.say(w.ask("IncrementalAlterConfigs", resources=[dict(resourceType=kind, resourceName=name, configs=[
+            dict(name="unclean.leader.election.enable", configOperation=0, value="true")])]))
+        w.t.timer(30001)
+        w.step("allowed for " + (name or "all"))
+    allow(2, "t")
+    allow(4, "")
     w.beat(1)
     w.step("1 is back")
     w.step("recovered", "AlterPartition", **w.alter(2, t, 0, [2], leader_epoch=2, partition_epoch=3))
+
+
+unclean_by_config.timers = True
 
 
 @part
@@ -515,3 +521,90 @@ def controller_registration(w):
     ask("without metadata.version", features=[dict(name=n, minSupportedVersion=a, maxSupportedVersion=b) for n, a, b in w.FEATURES[1:]])
     ask("too old", features=[dict(name="metadata.version", minSupportedVersion=7, maxSupportedVersion=29)])
     ask("no listener", listeners=[])
+
+
+def at_random(seed):
+    """brokers come and go, leaders change ISRs, replicas move, at random; what the leaders say is what their epochs allow"""
+    def play(w):
+        r = random.Random(seed)
+        brokers = [1, 2, 3, 4, 5]
+        for b in brokers:
+            w.up(b, dirs=r.choice([1, 2]))
+        topics = {}
+        for i in range(3):
+            n = r.choice([1, 2, 3, 3])
+            configs = {}
+            if i > 0 and r.random() < 0.8:
+                configs["min_insync_replicas"] = r.choice([1, 2, 2, 3])
+            if r.random() < 0.3:
+                configs["unclean_leader_election_enable"] = "true"
+            topics["t%d" % i] = w.topic("t%d" % i, *[r.sample(brokers, n) for _ in range(2)], **configs)
+        moving = set()
+
+        def isr(name, p):
+            at = w.parts[(topics[name], p)]
+            if at["leader"] < 0:
+                return
+            replicas = at["replicas"]
+            some = [b for b in r.sample(replicas, r.randint(0, len(replicas))) if b != at["leader"]] + [at["leader"]]
+            if r.random() < 0.5:
+                some = sorted(some, key=replicas.index)
+            if r.random() < 0.4:
+                some = list(replicas)
+            w.isr("%s-%d: ISR %s" % (name, p, some), topics[name], p, some, recovery=r.choice([0, 0, 0, 1]))
+
+        def reassign(name, p):
+            # Only where the ELR is empty as long as there is a leader: Kafka leaves replicas that go in it.
+            at = w.parts[(topics["t0"], p)]
+            name = "t0"
+            if at["leader"] < 0:
+                return
+            to = None if at.get("moving") else r.sample(brokers, r.choice([1, 2, 3, len(at["replicas"])]))
+            w.step("%s-%d: to %s" % (name, p, to), "AlterPartitionReassignments", timeoutMs=1000, topics=[
+                dict(name=name, partitions=[dict(partitionIndex=p, replicas=to)])])
+
+        def elect(name, p):
+            kind = r.choice([0, 0, 1])
+            w.step("%s-%d: election %d" % (name, p, kind), "ElectLeaders", electionType=kind, topicPartitions=[dict(topic=name, partitions=[p])])
+
+        def broker(name, p):
+            b = r.choice(brokers)
+            w.beat(b, fence=r.random() < 0.5)
+            w.step("%d is %s" % (b, "fenced" if w.states[b] else "unfenced"))
+
+        def assign(name, p):
+            at = w.parts[(topics[name], p)]
+            if at["leader"] < 0:    # in Kafka it stays without one even when its replica is where it can lead
+                return
+            b = r.choice(at["replicas"])
+            dir = r.choice([w.directory(b, 0), w.directory(b, 0), w.directory(b, 1), "0" * 31 + "2"])
+            w.step("%s-%d: %d has it in %s" % (name, p, b, w.names.get(dir, dir)), "AssignReplicasToDirs", brokerId=b, brokerEpoch=w.epochs[b],
+                   directories=[dict(id=dir, topics=[dict(topicId=topics[name], partitions=[dict(partitionIndex=p)])])])
+
+        def offline(name, p):
+            b = r.choice(brokers)   # not one that is fenced: Kafka does not see the election that its return brings
+            if w.states[b]:
+                return
+            w.beat(b, offlineLogDirs=[w.directory(b, 1)])
+            w.step("%d: directory 1 is offline" % b)
+
+        def config(name, p):
+            key, value = "unclean.leader.election.enable", r.choice(["true", "false"])
+            w.step("%s: %s %s" % (name, key, value), "IncrementalAlterConfigs", resources=[dict(resourceType=2, resourceName=name, configs=[
+                dict(name=key, configOperation=0, value=value)])])
+
+        def unregister(name, p):
+            b = r.choice(brokers)
+            w.step("%d is forgotten" % b, "UnregisterBroker", brokerId=b)
+            w.say("and registers", w.registration(b, dirs=2))
+            w.step("with its record")
+        for _ in range(150):
+            act = r.choice([isr] * 8 + [broker] * 8 + [reassign] * 3 + [elect] * 3 + [assign] * 2 + [offline, config, unregister])
+            act("t%d" % r.randrange(3), r.randrange(2))
+    return play
+
+
+for seed in 1, 2, 3, 4, 5, 6, 7, 8, 10, 11:   # 9 brings Kafka 4.3.0's controller down
+    play = at_random(seed)
+    play.__name__ = "at_random_%d" % seed
+    part(play)
