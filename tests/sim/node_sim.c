@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "protocol/batch.h"
+#include "protocol/gen/alter_replica_log_dirs.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/init_producer_id.h"
@@ -20,9 +21,9 @@
 #include "storage/dir.h"
 
 enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15 };
-enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22 };
+enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22, ALTER_REPLICA_LOG_DIRS = 34 };
 enum { EXISTS = 36 }; /* TOPIC_ALREADY_EXISTS */
-enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7, INIT_V = 4 };
+enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7, INIT_V = 4, ALTER_V = 2 };
 enum { DUPLICATE_SEQUENCE = 46 };
 
 struct op { /* one produced batch */
@@ -559,6 +560,23 @@ die(struct rig *g, bool power)
 	sim_mdisk_fail(g->mdisk, 0, RK_OK); /* the next life has a good disk */
 }
 
+/* A partition is to lie in one of the directories, wherever it is now: on its way, back, or there already. */
+static void
+move_one(struct rig *g)
+{
+	struct kp_alter_replica_log_dirs_req q;
+	int32_t partition = (int32_t)sim_below(&g->sim, PARTITIONS);
+	struct kp_alter_replica_log_dirs_req_dirs_topics topic = { .name = rk_lit("t"), .partitions = { &partition, 1 } };
+	struct kp_alter_replica_log_dirs_req_dirs dir = { .path = rk_str_of(g->dir[sim_below(&g->sim, g->dirs)]),
+		.topics = { &topic, 1 } };
+
+	kp_defaults(&kp_alter_replica_log_dirs_req_d, &q);
+	q.dirs.at = &dir;
+	q.dirs.len = 1;
+	if (g->client.link != NULL)
+		send_req(g, ALTER_REPLICA_LOG_DIRS, ALTER_V, 2, &q); /* its answer tells nothing more */
+}
+
 static void
 live(struct rig *g)
 {
@@ -572,6 +590,10 @@ live(struct rig *g)
 	create_more(g);
 	connect_client(g);
 	produce_one(g);
+	for (int64_t n = g->dirs > 1 ? sim_below(&g->sim, 6) : 0; n > 0 && !node_failed(g->node) && !g->doomed; n--) {
+		(void)!until(g, sim_below(&g->sim, SECOND / 2), node_failed(g->node) || g->doomed);
+		move_one(g);
+	}
 	(void)!until(g, sim_below(&g->sim, 2 * SECOND), node_failed(g->node) || g->doomed);
 	if (g->doomed) {
 		g->producing = false;
