@@ -197,6 +197,19 @@ background(void)
 	return 0;
 }
 
+/* A listener on every address is advertised under this machine's name, as Kafka does it. */
+static void
+name_listeners(struct conf *c)
+{
+	static char name[256];
+
+	if (gethostname(name, sizeof name - 1) != 0)
+		return;
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		if (c->listener[i].advertised_host != NULL && c->listener[i].advertised_host[0] == '\0')
+			c->listener[i].advertised_host = name;
+}
+
 /* Everything up to the node itself; with -t and --print-config there is no more. */
 static int
 with_conf(struct cmd_server *s)
@@ -207,6 +220,7 @@ with_conf(struct cmd_server *s)
 	s->conf = cmd_server_conf(s, &notes);
 	if (s->conf == NULL)
 		return 1;
+	name_listeners(s->conf);
 	bool test = cmd_given(s->a, "test");
 	print_notes(&notes, test ? RK_INFO : RK_WARN);
 	if (notes.errors > 0) {

@@ -123,10 +123,11 @@ node_voters_self(const struct conf *c, struct rk_uuid dir, struct raft_voter *v)
 		struct raft_end *e = &v->ends.end[v->ends.count];
 		if (!l->is_controller)
 			continue;
-		const char *host = l->advertised_host != NULL && l->advertised_host[0] != '\0' ? l->advertised_host : l->host;
+		bool told = l->advertised_host != NULL && l->advertised_host[0] != '\0';
+		const char *host = told ? l->advertised_host : l->host;
 		snprintf(e->name, sizeof e->name, "%s", l->name);
 		snprintf(e->host, sizeof e->host, "%s", host);
-		e->port = (uint16_t)l->port;
+		e->port = (uint16_t)(told && l->advertised_port > 0 ? l->advertised_port : l->port);
 		v->ends.count++;
 	}
 }
