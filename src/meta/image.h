@@ -160,8 +160,8 @@ struct meta_change {
 /* Adds a PartitionChange when the partition changes; false: it does not. */
 bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
     const struct meta_change *);
-/* Every partition in whose ISR the broker is (gone_unclean or eligible: or in whose ELR), changed so. Under broker META_NO_LEADER are those
- * without a leader. */
+/* Every partition in whose ISR the broker is (gone_unclean or eligible: or in whose ELR), changed so. Under broker
+ * META_NO_LEADER are those without a leader. */
 void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
 bool meta_directory_online(const struct meta_candidate *, const struct rk_uuid *directory);
 bool meta_reassigning(const struct kp_partition_record *);

@@ -266,13 +266,13 @@ def directories(w):
     ask("unknown broker", 9, (d(1), t, 0))
     ask("of 2", 2, (d(2, 0), t, 0), (d(2, 1), t, 1), (d(2, 2), t, 3))
     ask("a directory it does not have", 2, (d(7, 0), t, 0), (d(7, 0), t, 3))
-    ask("lost", 2, ("0" * 32, t, 1))
+    ask("none, as old versions have it", 2, ("0" * 32, t, 1))
     w.beat(1, fence=True)
     w.step("1 is fenced")
     w.beat(1)
     w.step("1 is back")
     ask("back", 2, (d(2, 0), t, 0), (d(2, 1), t, 1))
-    ask("migrating and unassigned", 2, ("0" * 31 + "1", t, 0), ("0" * 31 + "2", t, 1), ("0" * 31 + "5", t, 3))
+    ask("unassigned and lost", 2, ("0" * 31 + "1", t, 0), ("0" * 31 + "2", t, 3))
     ask("back", 2, (d(2, 0), t, 0), (d(2, 1), t, 1))
     w.beat(2, offlineLogDirs=[d(2, 1)])
     w.step("2's directory 1 is offline")
@@ -342,7 +342,6 @@ def registration(w):
     w.step("and its record")
     w.say("twice the same listener", w.registration(6, listeners=[dict(name="A", host="h", port=1, securityProtocol=0), dict(name="A", host="h", port=2, securityProtocol=0)]))
     w.say("no listener", w.registration(7, listeners=[]))
-    w.say("a protocol there is not", w.registration(8, listeners=[dict(name="A", host="h", port=1, securityProtocol=9)]))
     w.step("and its record")
 
 
@@ -604,7 +603,7 @@ def at_random(seed):
     return play
 
 
-for seed in 1, 2, 3, 4, 5, 6, 7, 8, 10, 11:   # 9 brings Kafka 4.3.0's controller down
+for seed in range(1, 11):
     play = at_random(seed)
     play.__name__ = "at_random_%d" % seed
     part(play)
