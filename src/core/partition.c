@@ -53,6 +53,15 @@ set_aside(struct core_partition *p, struct st_log *log)
 	return err != RK_OK ? err : stray;
 }
 
+/* One log that cannot be read makes its directory fail, as in Kafka, when others have its records: that is how the
+ * controller learns to let them lead. A partition that is only here is better served in part. */
+static void
+give_away(struct core_partition *p)
+{
+	if (p->replicas > 1)
+		st_dir_fail(core_of(p)->dir[p->dir], "a log in it cannot be read or written");
+}
+
 static enum rk_err
 open_found(struct core_partition *p)
 {
@@ -71,6 +80,7 @@ open_found(struct core_partition *p)
 		    "Look at the disk, then restart.",
 		    p->topic->name.at, p->index, st_dir_path(c->dir[p->dir]), rk_err_name(err));
 		p->broken = true;
+		give_away(p);
 		return RK_KAFKA_STORAGE_ERROR;
 	}
 	struct rk_uuid id = st_log_topic_id(log);
@@ -271,6 +281,7 @@ core_advance(struct core_partition *p)
 		return;
 	if (st_log_broken(log) && !p->broken) {
 		p->broken = true;
+		give_away(p);
 		rk_say(RK_ERROR,
 		    "Writing to %s-%d in %s failed; it takes no more records until this node is "
 		    "restarted. "
