@@ -46,7 +46,7 @@ rk_must_use enum rk_err st_dir_each(struct st_dir *, void (*fn)(void *arg, const
 /* What the checkpoints say of one partition; false: nothing is known of it. */
 bool st_dir_lookup(const struct st_dir *, struct rk_str topic, int32_t partition, struct st_found *);
 /* Removes a partition's folder that is of no use any more (a move that was given up, a copy that was left behind): at
- * once by name, its files later. RK_NOT_FOUND: there is none. Its log is not open. */
+ * once and durably by name, its files later. RK_NOT_FOUND: there is none. Its log is not open. Waits. */
 rk_must_use enum rk_err st_dir_discard(struct st_dir *, struct rk_str topic, int32_t partition);
 /* A folder that metadata does not know: renamed to <name>.<hex>-stray, said in the log. */
 rk_must_use enum rk_err st_dir_stray(struct st_dir *, struct rk_str topic, int32_t partition);

@@ -105,9 +105,10 @@ set_aside(struct st_dir *d, const char *name)
 	    || snprintf(to, sizeof to, "%s/%.*s%s", d->path, (int)head, name, tail) >= PATH_MAX)
 		return RK_KAFKA_STORAGE_ERROR;
 	enum rk_err err = rk_path_rename(d->env, from, to);
-	if (err == RK_OK)
-		st_dir_remove_later(d, to, true, 0);
-	return err;
+	if (err != RK_OK)
+		return err;
+	st_dir_remove_later(d, to, true, 0);
+	return rk_dir_sync(d->env, d->path);
 }
 
 enum rk_err
@@ -123,6 +124,8 @@ st_dir_discard(struct st_dir *d, struct rk_str topic, int32_t partition)
 	enum rk_err err = set_aside(d, name);
 	if (err == RK_OK)
 		st_dir_forget(d, e);
+	else
+		st_dir_fail(d, "a folder could not be removed");
 	return err;
 }
 

@@ -69,6 +69,17 @@ core_move_soon(struct core_partition *p)
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
 }
 
+/* The folder's name is gone for good: one that a loss of power brings back could be believed when the partition is
+ * on its way there again. */
+static void
+remove_log(struct core *c, uint8_t dir, struct st_log *log)
+{
+	if (st_log_broken(log) || st_log_delete(log) != RK_OK)
+		st_log_free(log);
+	else if (rk_dir_sync(c->env, st_dir_path(c->dir[dir])) != RK_OK)
+		st_dir_fail(c->dir[dir], "the removal of a partition could not be made durable");
+}
+
 /* Gives the move up, and with it what was copied. */
 void
 core_move_drop(struct core_partition *p)
@@ -80,8 +91,7 @@ core_move_drop(struct core_partition *p)
 		return;
 	if (m->log != NULL) {
 		st_log_watch(m->log, NULL, NULL);
-		if (st_log_broken(m->log) || st_log_delete(m->log) != RK_OK)
-			st_log_free(m->log);
+		remove_log(c, m->dir, m->log);
 	} else if (m->found) {
 		(void)!st_dir_discard(c->dir[m->dir], p->topic->name, p->index);
 	}
@@ -241,8 +251,7 @@ swap(struct core_move *m, struct st_log *old)
 	m->log = NULL;
 	free_move(m);
 	core_watch(p);
-	if (st_log_delete(old) != RK_OK)
-		st_log_free(old);
+	remove_log(c, from, old);
 	rk_say(RK_INFO, "%s-%d lies in %s now; it was in %s.", p->topic->name.at, p->index, st_dir_path(c->dir[p->dir]),
 	    st_dir_path(c->dir[from]));
 	core_place(p);
