@@ -363,6 +363,26 @@ START_TEST(an_image_that_jumped_is_taken_as_a_whole)
 }
 END_TEST
 
+/* The list names who leads, not who follows; who is in sync is never held back (KIP-73). */
+START_TEST(a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync)
+{
+	static const int32_t two[] = {1, 2};
+	int64_t was = t_conf->leader_replication_throttled_rate;
+
+	partition_is(1, 0, 1, two, 2, true); /* 3 is not in sync */
+	put(part("t", 0), batch_of(30, b.w.wall_ms));
+	t_conf->leader_replication_throttled_rate = 1;
+	config_is("t", "leader.replication.throttled.replicas", "0:3");
+	ck_assert_int_gt(fetch_as(3, 1, 0, 0, 1, -1).records.len, 0);
+	ck_assert_int_gt(fetch_as(3, 1, 0, 0, 1, -1).records.len, 0);
+	config_is("t", "leader.replication.throttled.replicas", "0:1");
+	ck_assert_int_gt(fetch_as(3, 1, 0, 0, 1, -1).records.len, 0); /* the rate is seen by what went out */
+	ck_assert_int_le(fetch_as(3, 1, 0, 0, 1, -1).records.len, 0);
+	ck_assert_int_gt(fetch_as(2, 1, 0, 0, 1, -1).records.len, 0);
+	t_conf->leader_replication_throttled_rate = was;
+}
+END_TEST
+
 int
 main(void)
 {
@@ -376,7 +396,8 @@ main(void)
 	    the_metadata_never_takes_back_what_the_controller_answered, a_request_that_reached_nobody_is_made_again,
 	    deleting_records_waits_for_the_replicas, a_new_leader_does_not_tell_an_end_it_does_not_know,
 	    cut_off_from_the_controllers_it_answers_no_client, coordinators_hear_what_is_won_loaded_and_lost,
-	    an_image_that_jumped_is_taken_as_a_whole};
+	    an_image_that_jumped_is_taken_as_a_whole,
+	    a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync};
 
 	tcase_add_checked_fixture(t, begin, pair_end);
 	tcase_set_timeout(t, 60);
