@@ -11,9 +11,10 @@ static int64_t reported;         /* what every other broker has applied */
 static int64_t leaving_of[8];
 
 static bool
-alive(struct meta_sessions *s, int32_t id)
+alive(struct meta_sessions *s, int32_t id, bool same_address)
 {
 	(void)s;
+	(void)same_address;
 	return id == lives;
 }
 

@@ -143,8 +143,9 @@ rk_must_use enum rk_err meta_each(const uint8_t *batches, uint32_t len, struct r
 
 /* What the active controller knows of brokers beyond the log: src/node/sessions.c. */
 struct meta_sessions {
-	/* It was heard of within its session, and nothing says that it has died since. */
-	bool (*alive)(struct meta_sessions *, int32_t broker);
+	/* It was heard of within its session, and nothing says that it has died since. same_address: somebody with its
+	 * number listens where it did. */
+	bool (*alive)(struct meta_sessions *, int32_t broker, bool same_address);
 	/* Every active broker but this one has reported that it has applied the record at the offset. */
 	bool (*reached)(struct meta_sessions *, int64_t offset, int32_t but);
 	/* The last record by which leaderships of a broker that wants to leave went to others; -1: none yet. */

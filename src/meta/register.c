@@ -148,11 +148,24 @@ add_registration(struct meta_plan *p, const struct kp_broker_registration_req *q
 	meta_plan_add(p, KP_REGISTER_BROKER_RECORD, &r);
 }
 
+static bool
+same_address(const struct kp_register_broker_record *old, const struct kp_broker_registration_req *q)
+{
+	if (old->end_points.len != q->listeners.len)
+		return false;
+	for (int32_t i = 0; i < q->listeners.len; i++)
+		if (old->end_points.at[i].port != q->listeners.at[i].port
+		    || !rk_str_eq(old->end_points.at[i].host, q->listeners.at[i].host))
+			return false;
+	return q->listeners.len > 0;
+}
+
 /* Another process already speaks for this id, and it is not about to stop. */
 static bool
-taken(struct meta_plan *p, const struct kp_register_broker_record *old)
+taken(struct meta_plan *p, const struct kp_register_broker_record *old, const struct kp_broker_registration_req *q)
 {
-	return p->sessions != NULL && !old->in_controlled_shutdown && p->sessions->alive(p->sessions, old->broker_id);
+	return p->sessions != NULL && !old->in_controlled_shutdown
+	    && p->sessions->alive(p->sessions, old->broker_id, same_address(old, q));
 }
 
 static enum rk_err
@@ -181,7 +194,7 @@ register_broker(struct meta_plan *p, const struct kp_broker_registration_req *q,
 		return err;
 	bool known = meta_broker(&p->view, q->broker_id, p->arena, &old);
 	bool same = known && rk_uuid_eq(old.incarnation_id, q->incarnation_id);
-	if (known && !same && taken(p, &old))
+	if (known && !same && taken(p, &old, q))
 		return *why = rk_lit("another process is registered with this id; when this broker was restarted, that is over "
 		    "as soon as the former process's session is"), RK_DUPLICATE_BROKER_REGISTRATION;
 	if (q->is_migrating_zk_broker)

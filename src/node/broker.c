@@ -32,7 +32,7 @@ struct node_broker {
 	int64_t previous_epoch;   /* of the clean-shutdown markers, or this life's registration before; -1: not clean */
 	enum phase phase;
 	bool loaded, served;      /* the logs; it has been IN in this life */
-	struct rk_arena words, creg_words; /* the arrays of what is asked */
+	struct rk_arena words, creg_words, reg_words; /* the arrays of what is asked */
 	struct node_ask reg, beat, creg;
 	struct kp_broker_registration_req reg_req;
 	struct kp_broker_heartbeat_req beat_req;
@@ -40,9 +40,13 @@ struct node_broker {
 	struct rk_timer next;     /* the next heartbeat or registration */
 	struct rk_timer give_up;  /* initial.broker.registration.timeout.ms */
 	struct rk_timer lease;
-	struct rk_timer creg_again;
+	struct rk_timer creg_again, amend_again;
 	bool beat_again;          /* something changed while one was under way */
-	bool cut_off;
+	bool cut_off;             /* the lease is over */
+	bool amended;             /* and the registration was told again since */
+	struct node_errand proof;
+	bool proving;
+	int32_t leader;           /* that a heartbeat was sent to */
 	int64_t sent_ms, heard_ms; /* the heartbeat under way; the last that was answered, when it was sent */
 	int64_t seen;             /* applied when the controller's registration was last looked at */
 	int32_t seen_leader;
@@ -53,7 +57,9 @@ struct node_broker {
 };
 
 static void beat_now(struct node_broker *);
+static void stay(struct node_broker *);
 static void set_in(struct node_broker *);
+static bool needless(const struct node_broker *);
 
 /* --- what it says of itself */
 
@@ -219,10 +225,20 @@ registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t ve
 	(void)version;
 	if (err == RK_OK && res->error_code != 0)
 		err = rk_err_of_wire(res->error_code);
+	if (err == RK_OK && b->phase == IN && res->broker_epoch == n->shared.broker_epoch) {
+		b->amended = true;
+		beat_now(b);
+		return;
+	}
 	if (err == RK_OK) {
 		n->shared.broker_epoch = res->broker_epoch;
 		b->phase = CATCHING;
+		b->amended = true;
 		beat_now(b);
+		return;
+	}
+	if (b->phase == IN) { /* the heartbeats say what is the matter */
+		rk_timer_set(&n->timers, &b->amend_again, rk_now(n->env) + AGAIN_MS);
 		return;
 	}
 	b->phase = OUT;
@@ -234,15 +250,42 @@ registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t ve
 }
 
 static void
-enter_there(struct node_broker *b)
+tell_registration(struct node_broker *b)
 {
 	struct node *n = b->node;
 
-	rk_timer_stop(&n->timers, &b->next);
-	b->phase = ENTERING;
-	rk_arena_reset(&b->words);
-	say_broker(b, &b->reg_req, &b->words);
+	rk_arena_reset(&b->reg_words);
+	say_broker(b, &b->reg_req, &b->reg_words);
 	node_desk_ask(n, &b->reg, KP_BROKER_REGISTRATION, 0, 4, &b->reg_req, INT64_MAX);
+}
+
+static void
+enter_there(struct node_broker *b)
+{
+	rk_timer_stop(&b->node->timers, &b->next);
+	b->phase = ENTERING;
+	tell_registration(b);
+}
+
+/* Cut off, and a controller answers again: it may have fenced this broker and given away what it led, and this node's
+ * image may be from before that. The registration, told again, is a record behind all of it: when the heartbeat
+ * says that the image has it (caught up), and the broker is unfenced, clients are answered again. */
+static void
+amend(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	if (!b->cut_off || b->amended || b->phase != IN || node_leads(n) || n->shared.leader_id < 0
+	    || node_ask_busy(&b->reg) || b->amend_again.at_ms != INT64_MAX)
+		return;
+	tell_registration(b);
+}
+
+static void
+amend_again(struct rk_timer *t, int64_t now_ms)
+{
+	(void)t; /* node_broker_turn is called after every round */
+	(void)now_ms;
 }
 
 static void
@@ -290,13 +333,11 @@ in_image(struct node *n)
 
 /* --- heartbeats */
 
-/* While this node is the active controller it need not tell itself that it lives; unless it was not there for
- * so long (stopped, swapped out) that it cannot be sure of being the active controller. */
+/* While this node is the active controller it need not tell itself that it lives. */
 static bool
 needless(const struct node_broker *b)
 {
-	return b->phase == IN && b->left == NULL && node_active_is(b->node)
-	    && rk_now(b->node->env) - b->heard_ms < b->node->conf->broker_session_timeout_ms;
+	return b->phase == IN && b->left == NULL && node_active_is(b->node);
 }
 
 static void
@@ -313,8 +354,19 @@ set_lease(struct node_broker *b, int64_t heard_ms)
 	b->heard_ms = heard_ms;
 	n->lease_ms = heard_ms + n->conf->broker_session_timeout_ms;
 	rk_timer_set(&n->timers, &b->lease, n->lease_ms);
-	if (b->cut_off)
-		node_broker_lease(n, rk_now(n->env));
+}
+
+/* The lease is good again, and the image knows all that happened meanwhile. */
+static void
+lift(struct node_broker *b)
+{
+	struct node *n = b->node;
+
+	if (!b->cut_off || rk_now(n->env) >= n->lease_ms)
+		return;
+	b->cut_off = false;
+	rk_say(RK_INFO, "The controllers are heard again: this broker answers clients.");
+	core_cut_off(n->core, false);
 }
 
 static void
@@ -356,6 +408,8 @@ beaten(struct node_ask *ask, enum rk_err err, const void *answer, int16_t versio
 		return;
 	}
 	set_lease(b, b->sent_ms);
+	if (b->amended && b->phase == IN && res->is_caught_up && !res->is_fenced)
+		lift(b);
 	if (b->left != NULL) {
 		if (res->should_shut_down) {
 			leave_done(b);
@@ -365,7 +419,7 @@ beaten(struct node_ask *ask, enum rk_err err, const void *answer, int16_t versio
 	} else if (b->phase == STANDING && !res->is_fenced) {
 		set_in(b);
 		return;
-	} else if (b->phase == STANDING || (b->phase == IN && res->is_fenced)) {
+	} else if (b->phase == STANDING || (b->phase == IN && (res->is_fenced || b->cut_off))) {
 		wait = SOON_MS;
 	}
 	arm(b, b->beat_again ? 0 : wait);
@@ -386,9 +440,53 @@ beat_now(struct node_broker *b)
 	rk_timer_stop(&n->timers, &b->next);
 	b->beat_again = false;
 	b->sent_ms = rk_now(n->env);
+	b->leader = n->shared.leader_id;
 	rk_arena_reset(&b->words);
 	say_beat(b, &b->beat_req, &b->words);
 	node_desk_ask(n, &b->beat, KP_BROKER_HEARTBEAT, 0, 2, &b->beat_req, n->conf->broker_session_timeout_ms);
+}
+
+/* The active controller's own broker: a commit proves that it still led when the batch was appended. With company
+ * one comes along every metadata.max.idle.interval.ms; if not, it is made. */
+static void
+plan_proof(struct node_errand *e, struct meta_plan *p)
+{
+	(void)e;
+	meta_no_op(p);
+}
+
+static void
+proven(struct node_errand *e, enum rk_err err)
+{
+	struct node_broker *b = rk_of(e, struct node_broker, proof);
+
+	b->proving = false;
+	if (err == RK_OK && needless(b))
+		stay(b);
+}
+
+static void
+stay(struct node_broker *b)
+{
+	struct node *n = b->node;
+	int64_t interval = n->conf->broker_heartbeat_interval_ms, now = rk_now(n->env);
+
+	if (!node_active_company(n)) { /* alone it sleeps: nobody could have been given anything */
+		rk_timer_stop(&n->timers, &b->next);
+		rk_timer_stop(&n->timers, &b->lease);
+		n->lease_ms = INT64_MAX;
+		lift(b);
+		return;
+	}
+	if (n->control.proof_ms > b->heard_ms)
+		set_lease(b, n->control.proof_ms);
+	lift(b);
+	arm(b, interval);
+	if (now - b->heard_ms < interval || b->proving)
+		return;
+	b->proving = true;
+	b->proof = (struct node_errand){ .plan = plan_proof, .done = proven };
+	node_errand_add(n, &b->proof);
 }
 
 static void
@@ -397,28 +495,10 @@ next(struct rk_timer *t, int64_t now_ms)
 	struct node_broker *b = rk_of(t, struct node_broker, next);
 
 	(void)now_ms;
-	if (needless(b)) {
-		set_lease(b, rk_now(b->node->env));
-		arm(b, b->node->conf->broker_heartbeat_interval_ms);
-	} else {
+	if (needless(b))
+		stay(b);
+	else
 		beat_now(b); /* OUT: node_broker_turn goes on, it is called after every round */
-	}
-}
-
-/* The active controller, IN: with company it renews its lease from time to time, alone it sleeps. */
-static void
-stay(struct node_broker *b)
-{
-	struct node *n = b->node;
-
-	if (node_active_company(n)) {
-		set_lease(b, rk_now(n->env));
-		arm(b, n->conf->broker_heartbeat_interval_ms);
-	} else {
-		rk_timer_stop(&n->timers, &b->next);
-		rk_timer_stop(&n->timers, &b->lease);
-		n->lease_ms = INT64_MAX;
-	}
 }
 
 static void
@@ -434,9 +514,12 @@ set_in(struct node_broker *b)
 		    core_partitions_count(n->core));
 		node_serve_ready(n);
 	}
-	arm(b, n->conf->broker_heartbeat_interval_ms);
-	if (node_active_is(n))
+	if (node_active_is(n)) {
 		stay(b);
+	} else {
+		lift(b);
+		arm(b, n->conf->broker_heartbeat_interval_ms);
+	}
 }
 
 void
@@ -452,18 +535,15 @@ void
 node_broker_lease(struct node *n, int64_t now_ms)
 {
 	struct node_broker *b = n->broker;
-	bool over = b->phase == IN && now_ms >= n->lease_ms;
 
-	if (over == b->cut_off)
+	if (!b->served || b->cut_off || now_ms < n->lease_ms)
 		return;
-	b->cut_off = over;
-	if (over)
-		rk_say(RK_WARN, "Nothing was heard from the controllers for %d ms: other brokers may have been given what this "
-		    "one led, so it answers no client until it hears from them. Look at the network between them.",
-		    n->conf->broker_session_timeout_ms);
-	else
-		rk_say(RK_INFO, "The controllers are heard again: this broker answers clients.");
-	core_cut_off(n->core, over);
+	b->cut_off = true;
+	b->amended = false;
+	rk_say(RK_WARN, "Nothing was heard from the controllers for %d ms: other brokers may have been given what this one "
+	    "led, so it answers no client until it hears from them. Look at the network between them.",
+	    n->conf->broker_session_timeout_ms);
+	core_cut_off(n->core, true);
 }
 
 static void
@@ -552,8 +632,11 @@ node_broker_turn(struct node *n)
 		else if (node_active_company(n))
 			stay(b);
 	}
-	if (b->beat_again && !node_ask_busy(&b->beat))
+	/* A new controller is to know the connection that tells of this broker's end. */
+	bool news = n->shared.leader_id >= 0 && n->shared.leader_id != b->leader && !needless(b);
+	if ((b->beat_again || (news && b->phase >= CATCHING)) && !node_ask_busy(&b->beat))
 		beat_now(b);
+	amend(b);
 	if (n->conf->is_controller && b->phase != ENTERING && !(b->phase == OUT && n->conf->is_broker && node_leads(n)))
 		turn_controller(b);
 	if (!n->conf->is_broker)
@@ -647,8 +730,11 @@ node_broker_open(struct node *n, int64_t previous_epoch)
 	b->lease = (struct rk_timer){ .at_ms = INT64_MAX, .fire = lease_over };
 	b->creg_again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = controller_again };
 	b->left_soon = (struct rk_timer){ .at_ms = INT64_MAX, .fire = left_soon };
+	b->amend_again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = amend_again };
+	b->leader = -1;
 	rk_arena_init(&b->words, 16u << 20);
 	rk_arena_init(&b->creg_words, 16u << 20);
+	rk_arena_init(&b->reg_words, 16u << 20);
 	node_ask_init(&b->reg, registered);
 	node_ask_init(&b->beat, beaten);
 	node_ask_init(&b->creg, controller_registered);
@@ -675,11 +761,13 @@ node_broker_free(struct node *n)
 	node_desk_forget(n, &b->reg);
 	node_desk_forget(n, &b->beat);
 	node_desk_forget(n, &b->creg);
-	struct rk_timer *all[] = { &b->next, &b->give_up, &b->lease, &b->creg_again, &b->left_soon };
+	struct rk_timer *all[] = { &b->next, &b->give_up, &b->lease, &b->creg_again, &b->left_soon,
+		&b->amend_again };
 	for (uint32_t i = 0; i < rk_countof(all); i++)
 		rk_timer_stop(&n->timers, all[i]);
 	rk_arena_free(&b->words);
 	rk_arena_free(&b->creg_words);
+	rk_arena_free(&b->reg_words);
 	rk_mem_put(b);
 	n->broker = NULL;
 }

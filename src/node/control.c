@@ -121,6 +121,7 @@ node_control_run(struct node *n)
 		return;
 	}
 	c->end_offset = meta_plan_end(&c->plan);
+	c->planned_ms = rk_now(n->env);
 	rk_assert(kp_batch_base(c->batch.at) == node_quorum_end(n));
 	node_quorum_append(n, c->batch);
 }
@@ -144,6 +145,7 @@ node_control_committed(struct node *n, int64_t high, int64_t *applied)
 		return;
 	}
 	*applied = c->end_offset;
+	c->proof_ms = c->planned_ms;
 	rk_arena_init(&arena, SIZE_MAX);
 	if (meta_each((const uint8_t *)c->batch.at, (uint32_t)c->batch.len, &arena, node_heard, n) != RK_OK)
 		rk_die(__FILE__, __LINE__, "a batch this node planned can be read by it");

@@ -60,6 +60,8 @@ struct node_control {
 	struct meta_plan plan;
 	struct rk_arena arena;    /* the batch's */
 	struct rk_str batch;      /* its bytes; len -1: no batch under way */
+	int64_t planned_ms;       /* when it was appended */
+	int64_t proof_ms;         /* the same of the last one that was committed: then, this node led for certain */
 	int64_t end_offset;       /* the batch is committed when the high watermark reaches it */
 };
 

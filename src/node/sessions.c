@@ -13,7 +13,7 @@
 #include "protocol/gen/broker_heartbeat.h"
 #include "src/node/inside.h"
 
-enum { DIAL_MS = 1000 };
+enum { DIAL_MS = 1000, DIALS_MAX = 8 };
 
 struct session {
 	struct rk_list at;
@@ -25,6 +25,7 @@ struct session {
 	bool known;              /* heard of by this controller */
 	bool dead;               /* its listener refused us */
 	bool dialled;            /* since it was last heard of */
+	uint32_t dials;          /* this time */
 	struct node_link *link;  /* to its listener, while it is dialled */
 	struct node_ask ask;
 	struct kp_api_versions_req hello;
@@ -114,6 +115,18 @@ fence(struct session *s, const char *why)
 
 /* --- is it there? */
 
+static void dialled(struct node_ask *, enum rk_err, const void *, int16_t);
+
+static void
+ask(struct session *s)
+{
+	s->dials++;
+	node_ask_init(&s->ask, dialled);
+	node_link_ask(s->link, &s->ask, KP_API_VERSIONS, 0, -1, &s->hello, DIAL_MS);
+}
+
+/* The kernel closes a dead process's connections before its listeners: one that was taken and broke at once is tried
+ * again. */
 static void
 dialled(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 {
@@ -123,6 +136,10 @@ dialled(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 
 	(void)res;
 	(void)version;
+	if (err == RK_NETWORK_EXCEPTION && !refused && s->conn == NULL && s->dials < DIALS_MAX) {
+		ask(s);
+		return;
+	}
 	s->link = NULL;
 	node_link_free(link);
 	if (!refused || !s->node->sessions->leads || s->conn != NULL)
@@ -173,8 +190,8 @@ dial(struct session *s)
 	kp_defaults(&kp_api_versions_req_d, &s->hello);
 	s->hello.client_software_name = rk_lit("rookery");
 	s->hello.client_software_version = rk_lit(PACKAGE_VERSION);
-	node_ask_init(&s->ask, dialled);
-	node_link_ask(s->link, &s->ask, KP_API_VERSIONS, 0, -1, &s->hello, DIAL_MS);
+	s->dials = 0;
+	ask(s);
 }
 
 /* --- time */
@@ -246,13 +263,16 @@ node_sessions_gone(struct node *n, struct node_conn *c)
 
 /* --- for plans */
 
+/* One that was never heard of by this controller is given its time, but not when the newcomer has its address:
+ * two processes do not listen there. */
 static bool
-alive(struct meta_sessions *m, int32_t id)
+alive(struct meta_sessions *m, int32_t id, bool same_address)
 {
 	struct node_sessions *all = rk_of(m, struct node_sessions, meta);
 	struct session *s = find(all->node, id, false);
 
-	return s != NULL && id != all->node->conf->node_id && !s->dead && !expired(s) && (s->conn != NULL || !s->known);
+	return s != NULL && id != all->node->conf->node_id && !s->dead && !expired(s)
+	    && (s->conn != NULL || (!s->known && !same_address));
 }
 
 static bool
