@@ -435,7 +435,7 @@ START_TEST(a_listener_has_keys_of_its_own)
 	    with("ssl.keystore.location=/all;listener.name.plaintext.ssl.keystore.location=/own;"
 		 "listener.name.plaintext.plain.sasl.jaas.config=deep;sasl.jaas.config=flat");
 
-	ck_assert_uint_eq(notes.count, 0);
+	ck_assert_uint_eq(notes.count, 1); /* TLS does not act yet: one line says so */
 	ck_assert_str_eq(
 	    conf_listener_value(c, &c->listener[0], NULL, "ssl.keystore.location"), "/own");
 	ck_assert_str_eq(
