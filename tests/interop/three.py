@@ -117,7 +117,7 @@ def main():
     made = [cluster.create(t, PARTITIONS, min_insync_replicas=2, **configs) for t in (TOPIC, PROBE)]
     if not report.check("two topics are made, three in-sync replicas each", made == [0, 0] and cluster.in_sync([TOPIC, PROBE], seconds=60), f"{made}"):
         return
-    probes, watch = [Probe(cluster, report, i) for i in range(PARTITIONS)], Watch(cluster, PARTITIONS)
+    probes, watch = [Probe(cluster, report, i) for i in range(PARTITIONS)], Watch(cluster, PARTITIONS, started)
     load = Load(cluster, report, PARTITIONS, arg.producers, arg.records, arg.seconds)
     for t in [*probes, watch]:
         t.start()
@@ -146,7 +146,10 @@ def main():
     if arg.table:
         with open(arg.table, "w") as f:
             f.writelines(f"{what}: {pause * 1000:.0f} ms\n" for what, _, _, pause in rows)
-    said = f"{watch.asked} answers, {len(watch.back)} back" + (f": partition, shown before, then, node, second: {watch.back[:3]}" if watch.back else "")
+    said = f"{watch.asked} answers, {len(watch.back)} back"
+    for node in sorted({x[3] for x in watch.back}):
+        some = [x for x in watch.back if x[3] == node]
+        print(f"# node {node} showed ends that were behind {len(some)} times, from {some[0][4]} to {some[-1][4]} s: partition, shown before, then: {[x[:3] for x in some[:4]]}")
     if arg.kind == "kafka":
         print(f"# the end of a partition as shown to clients: {said}")
     else:

@@ -80,9 +80,9 @@ class Probe(threading.Thread):
 class Watch(threading.Thread):
     """Asks every node for the end of each partition all the time: the end that clients are shown never goes back."""
 
-    def __init__(self, cluster, partitions):
+    def __init__(self, cluster, partitions, started):
         super().__init__(daemon=True)
-        self.cluster, self.partitions, self.stop, self.started = cluster, partitions, threading.Event(), time.monotonic()
+        self.cluster, self.partitions, self.stop, self.started = cluster, partitions, threading.Event(), started
         self.top, self.back, self.asked = {}, [], 0
 
     def run(self):
