@@ -2,6 +2,7 @@
  *
  * What is acknowledged must be so at the end. What is not acknowledged may have happened. */
 #include "protocol/gen/alter_partition_reassignments.h"
+#include "protocol/gen/alter_replica_log_dirs.h"
 #include "protocol/gen/create_partitions.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/delete_topics.h"
@@ -11,7 +12,7 @@
 
 enum { CREATE_TOPICS = 19, DELETE_TOPICS = 20, CREATE_PARTITIONS = 37, ELECT_LEADERS = 43, INCREMENTAL_ALTER_CONFIGS =
     44,
-	ALTER_PARTITION_REASSIGNMENTS = 45 };
+	ALTER_PARTITION_REASSIGNMENTS = 45, ALTER_REPLICA_LOG_DIRS = 34 };
 enum { EXISTS = 36, TIMEOUT = 10 * SECOND };
 
 static void
@@ -204,6 +205,24 @@ reassign(struct cl *cl)
 	cl_ask(&cl->admin, cl_some_broker(cl), ALTER_PARTITION_REASSIGNMENTS, 0, &q, TIMEOUT, whatever, NULL);
 }
 
+/* A partition is to lie in one directory or the other of some broker, which may have no replica of it. */
+static void
+move(struct cl *cl)
+{
+	struct cl_part *p = some_part(cl);
+	int32_t broker = cl_some_broker(cl);
+	const struct cl_node *n = &cl->node[broker];
+	struct kp_alter_replica_log_dirs_req q;
+	struct kp_alter_replica_log_dirs_req_dirs_topics t = { .name = rk_str_of(p->topic->name), .partitions = { &p->index, 1 } };
+	struct kp_alter_replica_log_dirs_req_dirs d = { .path = rk_str_of(sim_chance(&cl->sim, 500000) ? n->data : n->second),
+		.topics = { &t, 1 } };
+
+	kp_defaults(&kp_alter_replica_log_dirs_req_d, &q);
+	q.dirs.at = &d;
+	q.dirs.len = 1;
+	cl_ask(&cl->admin, broker, ALTER_REPLICA_LOG_DIRS, 2, &q, TIMEOUT, whatever, NULL);
+}
+
 static void
 configure(struct cl *cl)
 {
@@ -245,6 +264,8 @@ act(void *arg, bool lost)
 		else
 			configure(cl);
 	}
+	if (cl->plan.jbod && cl->plan.topics > 0 && sim_chance(&cl->sim, 300000))
+		move(cl);
 	cl_after(cl, 100 * MS, act, cl);
 }
 

@@ -83,6 +83,7 @@ cl_plan(struct cl *cl)
 	p->write_eio = weight(cl, 10);
 	p->full = weight(cl, 10);
 	p->lose = p->min_isr > 1 ? weight(cl, 10) : 0;
+	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 

@@ -95,18 +95,50 @@ segment(const struct segment *s, int64_t from, bool safe, int64_t *next, cl_look
 	return 1;
 }
 
+static void
+list(struct cl_node *n, const char *dir, const struct cl_part *p, bool safe, struct folder *f)
+{
+	*f = (struct folder){ .count = 0 };
+	snprintf(f->path, sizeof f->path, "%s/%s-%d", dir, p->topic->name, p->index);
+	sim_disk_each(n->disk, safe, f->path, file, f);
+	if (f->count > 0)
+		qsort(f->at, f->count, sizeof *f->at, by_base);
+}
+
+/* Where does it end, about? */
+static int64_t
+reach(const struct folder *f)
+{
+	return f->count == 0 ? -1 : f->at[f->count - 1].base + (int64_t)f->at[f->count - 1].size;
+}
+
+/* Of two folders (a crash came when a move was all but over) the one that goes on is the fuller one. */
+static void
+folder_of(struct cl_node *n, const struct cl_part *p, bool safe, struct folder *f)
+{
+	struct folder other;
+
+	list(n, n->data, p, safe, f);
+	if (n->second[0] == 0)
+		return;
+	list(n, n->second, p, safe, &other);
+	if (reach(&other) > reach(f)) {
+		rk_mem_put(f->at);
+		*f = other;
+	} else {
+		rk_mem_put(other.at);
+	}
+}
+
 bool
 cl_look(struct cl_node *n, const struct cl_part *p, int64_t from, bool safe, cl_look_fn *fn, void *arg)
 {
-	struct folder f = { .count = 0 };
+	struct folder f;
 	int64_t next = 0;
 	int how = 1;
 	uint32_t i = 0;
 
-	snprintf(f.path, sizeof f.path, "%s/%s-%d", n->data, p->topic->name, p->index);
-	sim_disk_each(n->disk, safe, f.path, file, &f);
-	if (f.count > 0)
-		qsort(f.at, f.count, sizeof *f.at, by_base);
+	folder_of(n, p, safe, &f);
 	while (i + 1 < f.count && f.at[i + 1].base <= from)
 		i++;
 	for (; i < f.count && how > 0; i++) {

@@ -137,7 +137,8 @@ format(struct cl_node *n)
 		*p = 0;
 		good = good && rk_dir_sync(e, up) == RK_OK;
 	}
-	good = good && format_dir(n, n->meta, dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, dir_id(n->id, 1)));
+	good = good && format_dir(n, n->meta, dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, dir_id(n->id, 1)))
+	    && (n->second[0] == 0 || format_dir(n, n->second, dir_id(n->id, 200)));
 	if (good && n->cl->plan.dynamic && n->controller)
 		good = format_voters(n);
 	if (!good)
@@ -186,7 +187,7 @@ configure(struct cl_node *n)
 	else
 		k = pair(a, at, k, "listeners=%s://%s:%d", n->broker ? "PLAINTEXT" : "CONTROLLER", n->host, n->broker ? 9092 : 9093);
 	if (n->broker) {
-		k = pair(a, at, k, "log.dirs=%s", n->data);
+		k = pair(a, at, k, "log.dirs=%s%s%s", n->data, n->second[0] != 0 ? "," : "", n->second);
 		k = pair(a, at, k, "broker.rack=r%d", n->id % 3);
 	} else {
 		k = pair(a, at, k, "log.dirs=%s", n->meta);
@@ -218,6 +219,8 @@ cl_node_make(struct cl *cl, uint32_t index)
 	snprintf(n->host, sizeof n->host, "n%d", n->id);
 	snprintf(n->root, sizeof n->root, "%.40s/n%d", cl->root, n->id);
 	snprintf(n->data, sizeof n->data, "%.40s/n%d/data", cl->root, n->id);
+	if (p->jbod && n->broker)
+		snprintf(n->second, sizeof n->second, "%.40s/n%d/more", cl->root, n->id);
 	snprintf(n->meta, sizeof n->meta, "%.40s/n%d/meta", cl->root, n->id);
 	n->disk = sim_disk_new(&cl->sim);
 	n->mdisk = sim_mdisk_new();

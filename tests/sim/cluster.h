@@ -29,6 +29,7 @@ struct cl;
 struct cl_plan {
 	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
 	bool combined, dynamic;
+	bool jbod;                     /* each broker has two directories for its partitions */
 	uint32_t topics, parts, producers, consumers;
 	int16_t min_isr, factor;
 	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
@@ -57,7 +58,7 @@ struct cl_node {
 	struct rk_arena conf_arena;
 	struct node *node;
 	struct rk_uuid meta_dir_id;
-	char root[64], data[96], meta[96], host[16];
+	char root[64], data[96], second[96], meta[96], host[16]; /* second: empty without jbod */
 	int64_t broker_told; /* of its registration */
 	int64_t applied; /* of its metadata log, as it was last looked at */
 };
