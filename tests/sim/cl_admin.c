@@ -213,7 +213,8 @@ move(struct cl *cl)
 	int32_t broker = cl_some_broker(cl);
 	const struct cl_node *n = &cl->node[broker];
 	struct kp_alter_replica_log_dirs_req q;
-	struct kp_alter_replica_log_dirs_req_dirs_topics t = { .name = rk_str_of(p->topic->name), .partitions = { &p->index, 1 } };
+	struct kp_alter_replica_log_dirs_req_dirs_topics t = { .name = rk_str_of(p->topic->name),
+		.partitions = { &p->index, 1 } };
 	struct kp_alter_replica_log_dirs_req_dirs d = { .path = rk_str_of(sim_chance(&cl->sim, 500000) ? n->data : n->second),
 		.topics = { &t, 1 } };
 

@@ -208,8 +208,9 @@ print_plan(struct cl *cl)
 
 	cl_tell(cl, "seed %" PRIu64
 	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d, "
-	    "%u producers, %u consumers", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
-	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->producers, p->consumers);
+	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
+	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->producers, p->consumers,
+	    p->jbod ? ", two directories each" : "");
 	cl_tell(cl,
 	    "kill %u power %u all %u stop %u sleep %u cut %u one-way %u isolate %u reset %u slow %u sync %u write %u full %u "
 	    "lose %u admin %u", p->kill, p->power, p->all_power, p->stop, p->sleep, p->cut, p->one_way, p->isolate, p->reset,
