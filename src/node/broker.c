@@ -178,7 +178,7 @@ plan_enter(struct node_errand *e, struct meta_plan *p)
 	}
 	n->shared.broker_epoch = ra.broker_epoch;
 	say_beat(b, &hq, p->arena);
-	hq.want_fence = false;
+	hq.want_fence = hq.want_shut_down = false; /* asked to end meanwhile, it leaves with its next heartbeat */
 	hq.current_metadata_offset = INT64_MAX; /* broker and controller read one image */
 	meta_broker_heartbeat(p, 1, &hq, &ha);
 	rk_assert(ha.error_code != 0 || !ha.is_fenced);
