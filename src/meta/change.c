@@ -162,7 +162,7 @@ take_targets(struct meta_plan *p, struct work *w)
 	return true;
 }
 
-/* A reassignment is over when every added replica is in the ISR, and one that stays is. */
+/* A reassignment is over when every added replica is in the ISR or, when none is added, every one that stays. */
 static bool
 complete(struct meta_plan *p, struct work *w)
 {
@@ -174,7 +174,9 @@ complete(struct meta_plan *p, struct work *w)
 	if (!sift(p, n->isr.at, n->isr.len, n->removing_replicas.at, n->removing_replicas.len, false, &isr) ||
 	    !sift(p, n->replicas.at, n->replicas.len, n->removing_replicas.at, n->removing_replicas.len, false, &replicas))
 		return false;
-	if (isr.len == 0 || replicas.len == 0 || !holds_all(isr.at, isr.len, n->adding_replicas.at, n->adding_replicas.len))
+	if (isr.len == 0 || !(n->adding_replicas.len > 0 ?
+	    holds_all(isr.at, isr.len, n->adding_replicas.at, n->adding_replicas.len) :
+	    holds_all(isr.at, isr.len, replicas.at, replicas.len)))
 		return true;
 	SET(isr, isr);
 	SET(replicas, replicas);

@@ -98,7 +98,7 @@ one_batch(struct meta_plan *p, uint32_t from, uint32_t *to, int32_t leader_epoch
 	struct kp_build b;
 
 	kp_build_start(&b, p->arena, p->base_offset + from, 0, now_ms);
-	for (*to = from; *to < p->count && (*to == from || b.len < BATCH_BYTES); ++*to)
+	for (*to = from; *to < p->count && *to - from < META_RECORDS_MAX && (*to == from || b.len < BATCH_BYTES); ++*to)
 		kp_build_add(&b, now_ms, RK_STR_NULL, p->value[*to]);
 	struct rk_str batch = kp_build_end(&b, leader_epoch, -1, -1, -1);
 	rk_assert(batch.len < 0 || kp_batch_last(batch.at) == p->base_offset + *to - 1);

@@ -224,6 +224,26 @@ def reassign_with_fenced(w):
 
 
 @part
+def reassign_to_fewer(w):
+    w.up(1, 2, 3, 4)
+    t = w.topic("t", [1, 2, 3], [1, 2, 3], [1, 2, 3])
+
+    def ask(title, p, replicas):
+        w.step(title, "AlterPartitionReassignments", timeoutMs=1000, topics=[dict(name="t", partitions=[dict(partitionIndex=p, replicas=replicas)])])
+    w.isr("only 1", t, 0, [1])
+    ask("3 goes, 2 is not in the ISR", 0, [1, 2])
+    w.isr("as it is", t, 0, [1])
+    w.isr("3 is in", t, 0, [1, 3])
+    w.isr("2 is in", t, 0, [1, 2, 3])
+    w.isr("1 and 2", t, 1, [1, 2])
+    ask("3 goes", 1, [1, 2])
+    w.isr("1 and 2", t, 2, [1, 2])
+    ask("3 goes, 4 comes, 2 is not in the ISR", 2, [1, 2, 4])
+    w.isr("only 1", t, 2, [1])
+    w.isr("1 and 4", t, 2, [1, 4])
+
+
+@part
 def reassign_cancelled_uncleanly(w):
     w.up(1, 2, 3, 4)
     t = w.topic("t", [1, 2])
