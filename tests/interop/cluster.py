@@ -238,7 +238,7 @@ class Cluster:
                       "auto.create.topics.enable=false", "group.initial.rebalance.delay.ms=0", *lines]
         os.makedirs(folder, exist_ok=True)
         sh("ip", "link", "set", "lo", "up")
-        if not flat and not os.path.exists("/sys/class/net/br0"):
+        if not flat and "br0" not in sh("ip", "-br", "link"):  # /sys may be another namespace's
             sh("ip", "link", "add", "br0", "type", "bridge")
             sh("ip", "addr", "add", "10.77.0.254/24", "dev", "br0")
             sh("ip", "link", "set", "br0", "up")
