@@ -22,25 +22,23 @@
 #include "protocol/gen/controller_registration.h"
 #include "src/node/inside.h"
 
-enum { MV_CONTROLLERS = 15, AGAIN_MS = 100, SOON_MS = 50, LEAVING_MS = 20 };
+enum { AGAIN_MS = 100, SOON_MS = 50, LEAVING_MS = 20 };
 enum phase { OUT, ENTERING, CATCHING, STANDING, IN };
 
 struct node_broker {
 	struct node *node;
 	struct node_errand enter;
-	struct rk_uuid incarnation;
 	int64_t previous_epoch;   /* of the clean-shutdown markers, or this life's registration before; -1: not clean */
 	enum phase phase;
 	bool loaded, served;      /* the logs; it has been IN in this life */
-	struct rk_arena words, creg_words, reg_words; /* the arrays of what is asked */
-	struct node_ask reg, beat, creg;
+	struct rk_arena words, reg_words; /* the arrays of what is asked */
+	struct node_ask reg, beat;
 	struct kp_broker_registration_req reg_req;
 	struct kp_broker_heartbeat_req beat_req;
-	struct kp_controller_registration_req creg_req;
 	struct rk_timer next;     /* the next heartbeat or registration */
 	struct rk_timer give_up;  /* initial.broker.registration.timeout.ms */
 	struct rk_timer lease;
-	struct rk_timer creg_again, amend_again;
+	struct rk_timer amend_again;
 	bool beat_again;          /* something changed while one was under way */
 	bool cut_off;             /* the lease is over */
 	bool amended;             /* and the registration was told again since */
@@ -48,8 +46,6 @@ struct node_broker {
 	bool proving;
 	int32_t leader;           /* that a heartbeat was sent to */
 	int64_t sent_ms, heard_ms; /* the heartbeat under way; the last that was answered, when it was sent */
-	int64_t seen;             /* applied when the controller's registration was last looked at */
-	int32_t seen_leader;
 	struct rk_say_limit refused;
 	/* leaving */
 	void (*left)(struct node *);
@@ -62,62 +58,6 @@ static void set_in(struct node_broker *);
 static bool needless(const struct node_broker *);
 
 /* --- what it says of itself */
-
-#define LISTENERS(n, q, arena, controllers)                                                           \
-	do {                                                                                          \
-		(q)->listeners.at = rk_arena_get(arena, (n)->conf->listener_count, sizeof *(q)->listeners.at); \
-		for (uint32_t i_ = 0; (q)->listeners.at != NULL && i_ < (n)->conf->listener_count; i_++) { \
-			const struct conf_listener *l_ = &(n)->conf->listener[i_];                    \
-			if (l_->is_controller != (controllers) || l_->advertised_host == NULL)        \
-				continue;                                                             \
-			(q)->listeners.at[(q)->listeners.len].name = rk_str_of(l_->name);             \
-			(q)->listeners.at[(q)->listeners.len].host = rk_str_of(l_->advertised_host);  \
-			(q)->listeners.at[(q)->listeners.len].port = (uint16_t)l_->advertised_port;   \
-			(q)->listeners.at[(q)->listeners.len++].security_protocol = (int16_t)l_->protocol; \
-		}                                                                                     \
-	} while (0)
-
-#define FEATURES(q, arena)                                                                            \
-	do {                                                                                          \
-		(q)->features.at = rk_arena_get(arena, meta_supported_count, sizeof *(q)->features.at); \
-		(q)->features.len = (q)->features.at == NULL ? 0 : (int32_t)meta_supported_count;     \
-		for (int32_t i_ = 0; i_ < (q)->features.len; i_++) {                                  \
-			(q)->features.at[i_].name = rk_str_of(meta_supported[i_].name);               \
-			(q)->features.at[i_].min_supported_version = meta_supported[i_].min;          \
-			(q)->features.at[i_].max_supported_version = meta_supported[i_].max;          \
-		}                                                                                     \
-	} while (0)
-
-static void
-say_controller(struct node_broker *b, struct kp_controller_registration_req *q, struct rk_arena *a)
-{
-	struct node *n = b->node;
-
-	kp_defaults(&kp_controller_registration_req_d, q);
-	q->controller_id = n->conf->node_id;
-	q->incarnation_id = b->incarnation;
-	LISTENERS(n, q, a, true);
-	FEATURES(q, a);
-}
-
-static void
-say_broker(struct node_broker *b, struct kp_broker_registration_req *q, struct rk_arena *a)
-{
-	struct node *n = b->node;
-
-	kp_defaults(&kp_broker_registration_req_d, q);
-	q->broker_id = n->conf->node_id;
-	q->cluster_id = rk_str_of(n->cluster_id);
-	q->incarnation_id = b->incarnation;
-	q->previous_broker_epoch = b->previous_epoch;
-	q->rack = rk_str_of(n->conf->broker_rack);
-	LISTENERS(n, q, a, false);
-	FEATURES(q, a);
-	q->log_dirs.at = rk_arena_get(a, n->dirs, sizeof *q->log_dirs.at);
-	for (uint32_t i = 0; q->log_dirs.at != NULL && i < n->dirs; i++)
-		if (!st_dir_failed(n->dir[i]))
-			q->log_dirs.at[q->log_dirs.len++] = st_dir_id(n->dir[i]);
-}
 
 static void
 say_beat(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_arena *a)
@@ -166,9 +106,9 @@ plan_enter(struct node_errand *e, struct meta_plan *p)
 	struct kp_broker_heartbeat_req hq;
 	struct kp_broker_heartbeat_res ha = { 0 };
 
-	say_controller(b, &cq, p->arena);
+	node_say_controller(n, &cq, p->arena);
 	meta_register_controller(p, &cq, &ca);
-	say_broker(b, &rq, p->arena);
+	node_say_broker(n, b->previous_epoch, &rq, p->arena);
 	meta_register_broker(p, 4, &rq, &ra);
 	if (ra.error_code != 0) {
 		rk_say(RK_FATAL, "The controller refuses this broker's registration: %s.",
@@ -255,7 +195,7 @@ tell_registration(struct node_broker *b)
 	struct node *n = b->node;
 
 	rk_arena_reset(&b->reg_words);
-	say_broker(b, &b->reg_req, &b->reg_words);
+	node_say_broker(n, b->previous_epoch, &b->reg_req, &b->reg_words);
 	node_desk_ask(n, &b->reg, KP_BROKER_REGISTRATION, 0, 4, &b->reg_req, INT64_MAX);
 }
 
@@ -299,20 +239,6 @@ gave_up(struct rk_timer *t, int64_t now_ms)
 	rk_say(RK_FATAL, "This broker could not join the cluster within initial.broker.registration.timeout.ms (%d ms): %s.",
 	    b->node->conf->initial_broker_registration_timeout_ms, node_broker_why(b->node));
 	node_fail(b->node, "the broker cannot register");
-}
-
-/* The image has all that the leader had committed when we heard of it first. */
-static bool
-caught_up(struct node *n)
-{
-	struct meta_view v;
-
-	if (n->shared.leader_id < 0 || n->shared.quorum_high <= 0 || node_quorum_applied(n) < n->shared.quorum_high)
-		return false;
-	meta_view_begin(n->image, &v);
-	bool more_than_nothing = meta_feature(&v, rk_lit("metadata.version")) != 0;
-	meta_view_end(&v);
-	return more_than_nothing;
 }
 
 /* The image has this very registration, and with it all that was before it. */
@@ -552,55 +478,6 @@ lease_over(struct rk_timer *t, int64_t now_ms)
 	node_broker_lease(rk_of(t, struct node_broker, lease)->node, now_ms);
 }
 
-/* --- the controller's own registration */
-
-static void
-controller_registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t version)
-{
-	struct node_broker *b = rk_of(ask, struct node_broker, creg);
-	const struct kp_controller_registration_res *res = answer;
-
-	(void)version;
-	if (err == RK_OK && res->error_code == 0)
-		return; /* the image will show it */
-	rk_timer_set(&b->node->timers, &b->creg_again, rk_now(b->node->env) + AGAIN_MS);
-}
-
-static void
-controller_again(struct rk_timer *t, int64_t now_ms)
-{
-	(void)now_ms;
-	rk_of(t, struct node_broker, creg_again)->seen = -1;
-}
-
-/* Each controller says who it is, once in its life, to whoever is active. */
-static void
-turn_controller(struct node_broker *b)
-{
-	struct node *n = b->node;
-	struct kp_register_controller_record r;
-	struct meta_view v;
-	struct rk_arena a;
-
-	if (n->shared.leader_id < 0 || (b->seen == node_quorum_applied(n) && b->seen_leader == n->shared.leader_id)
-	    || node_ask_busy(&b->creg) || !caught_up(n))
-		return;
-	b->seen = node_quorum_applied(n);
-	b->seen_leader = n->shared.leader_id;
-	rk_arena_init(&a, 1u << 20);
-	meta_view_begin(n->image, &v);
-	bool told = meta_controller_next(&v, n->conf->node_id, &a, &r) && r.controller_id == n->conf->node_id
-	    && rk_uuid_eq(r.incarnation_id, b->incarnation);
-	told = told || meta_feature(&v, rk_lit("metadata.version")) < MV_CONTROLLERS;
-	meta_view_end(&v);
-	rk_arena_free(&a);
-	if (told)
-		return;
-	rk_arena_reset(&b->creg_words);
-	say_controller(b, &b->creg_req, &b->creg_words);
-	node_desk_ask(n, &b->creg, KP_CONTROLLER_REGISTRATION, 0, 0, &b->creg_req, INT64_MAX);
-}
-
 /* --- the turn */
 
 void
@@ -619,7 +496,7 @@ node_broker_turn(struct node *n)
 	if (n->conf->is_broker && b->phase == OUT && b->next.at_ms == INT64_MAX) {
 		if (node_active_is(n))
 			enter_here(b);
-		else if (!node_leads(n) && caught_up(n))
+		else if (!node_leads(n) && node_caught_up(n))
 			enter_there(b);
 	}
 	if (b->phase == CATCHING && in_image(n) && load(b)) {
@@ -638,7 +515,7 @@ node_broker_turn(struct node *n)
 		beat_now(b);
 	amend(b);
 	if (n->conf->is_controller && b->phase != ENTERING && !(b->phase == OUT && n->conf->is_broker && node_leads(n)))
-		turn_controller(b);
+		node_controller_turn(n);
 	if (!n->conf->is_broker)
 		n->ready = n->shared.leader_id >= 0;
 }
@@ -723,21 +600,16 @@ node_broker_open(struct node *n, int64_t previous_epoch)
 
 	b->node = n;
 	b->previous_epoch = previous_epoch;
-	b->incarnation = rk_env_uuid(n->env);
-	b->seen = -1;
 	b->next = (struct rk_timer){ .at_ms = INT64_MAX, .fire = next };
 	b->give_up = (struct rk_timer){ .at_ms = INT64_MAX, .fire = gave_up };
 	b->lease = (struct rk_timer){ .at_ms = INT64_MAX, .fire = lease_over };
-	b->creg_again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = controller_again };
 	b->left_soon = (struct rk_timer){ .at_ms = INT64_MAX, .fire = left_soon };
 	b->amend_again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = amend_again };
 	b->leader = -1;
 	rk_arena_init(&b->words, 16u << 20);
-	rk_arena_init(&b->creg_words, 16u << 20);
 	rk_arena_init(&b->reg_words, 16u << 20);
 	node_ask_init(&b->reg, registered);
 	node_ask_init(&b->beat, beaten);
-	node_ask_init(&b->creg, controller_registered);
 	n->broker = b;
 	n->lease_ms = INT64_MAX;
 	if (n->conf->is_broker)
@@ -760,13 +632,10 @@ node_broker_free(struct node *n)
 		return;
 	node_desk_forget(n, &b->reg);
 	node_desk_forget(n, &b->beat);
-	node_desk_forget(n, &b->creg);
-	struct rk_timer *all[] = { &b->next, &b->give_up, &b->lease, &b->creg_again, &b->left_soon,
-		&b->amend_again };
+	struct rk_timer *all[] = { &b->next, &b->give_up, &b->lease, &b->left_soon, &b->amend_again };
 	for (uint32_t i = 0; i < rk_countof(all); i++)
 		rk_timer_stop(&n->timers, all[i]);
 	rk_arena_free(&b->words);
-	rk_arena_free(&b->creg_words);
 	rk_arena_free(&b->reg_words);
 	rk_mem_put(b);
 	n->broker = NULL;

@@ -71,6 +71,7 @@ struct node_desk;
 struct node_sessions;
 struct node_active;
 struct node_wishes;
+struct node_controller;
 struct node_dirs;
 struct node_follow;
 struct node_isr;
@@ -89,6 +90,8 @@ struct node {
 	struct node_sessions *sessions;
 	struct node_active *active;
 	struct node_wishes *wishes;
+	struct node_controller *controller;
+	struct rk_uuid incarnation; /* of this process */
 	struct node_dirs *dirs_told;
 	struct node_follow *follow; /* NULL: no partitions are followed here */
 	struct node_isr *isr;
@@ -204,6 +207,16 @@ void node_broker_leave_now(struct node *);                     /* the time is ov
 bool node_broker_heard_since(const struct node *, int64_t ms); /* a heartbeat of that time or later was answered */
 const char *node_broker_why(const struct node *);              /* why the node is not ready; NULL: it is */
 void node_broker_free(struct node *);
+
+/* --- roles.c: what a node says of itself; the registration of its controller */
+struct kp_controller_registration_req;
+struct kp_broker_registration_req;
+void node_say_controller(struct node *, struct kp_controller_registration_req *, struct rk_arena *);
+void node_say_broker(struct node *, int64_t previous_epoch, struct kp_broker_registration_req *, struct rk_arena *);
+bool node_caught_up(struct node *);        /* the image has all that the leader had committed when we heard of it first */
+void node_controller_open(struct node *);
+void node_controller_turn(struct node *);  /* after every round of events: it says who it is, once in its life */
+void node_controller_free(struct node *);
 
 /* --- wishes.c: what the broker asks of the controller for its clients: producer ids, new topics */
 void node_wishes_open(struct node *);

@@ -249,6 +249,7 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	node_sessions_open(n);
 	node_active_open(n);
 	node_wishes_open(n);
+	node_controller_open(n);
 	node_dirs_open(n);
 	node_broker_open(n, previous_epoch);
 	node_follow_open(n);
@@ -404,6 +405,7 @@ node_free(struct node *n)
 		node_isr_free(n);
 		node_broker_free(n);
 		node_wishes_free(n);
+		node_controller_free(n);
 		node_dirs_free(n);
 		node_active_free(n);
 		node_sessions_free(n);
