@@ -149,6 +149,12 @@ conf_list_has(struct conf_list l, const char *word)
 	return false;
 }
 
+bool
+conf_cordoned(const struct conf *c, const char *dir)
+{
+	return conf_list_has(c->cordoned_log_dirs, "*") || conf_list_has(c->cordoned_log_dirs, dir);
+}
+
 /* ---- texts and fields ---------------------------------------------------------------------------
  */
 

@@ -78,6 +78,9 @@ struct conf_list {
 	uint32_t count;
 };
 bool conf_list_has(struct conf_list, const char *word);
+/* Whether cordoned.log.dirs says that this directory takes no new replicas. */
+struct conf;
+bool conf_cordoned(const struct conf *, const char *dir);
 
 enum conf_security { CONF_PLAINTEXT, CONF_SSL, CONF_SASL_PLAINTEXT, CONF_SASL_SSL };
 const char *conf_security_name(enum conf_security);

@@ -5,6 +5,7 @@
 #include "protocol/gen/describe_log_dirs.h"
 #include "src/api/fold.h"
 #include "src/api/handlers.h"
+#include "src/config.h"
 #include "src/core/core.h"
 
 typedef struct kp_describe_log_dirs_res_results dir_out;
@@ -114,6 +115,7 @@ api_describe_log_dirs(struct api_call *c, const struct kp_describe_log_dirs_req 
 		struct listing l = {.c = c, .dir = &res->results.at[i], .index = (uint32_t)i};
 		l.dir->log_dir = rk_str_of(st_dir_path(d));
 		l.dir->total_bytes = l.dir->usable_bytes = -1;
+		l.dir->is_cordoned = conf_cordoned(c->shared->conf, st_dir_path(d));
 		if (st_dir_failed(d)) {
 			l.dir->error_code = rk_err_wire(RK_KAFKA_STORAGE_ERROR);
 			continue;

@@ -155,6 +155,16 @@ core_topic_free(struct core_topic *t)
 	rk_mem_put(t);
 }
 
+/* Whether directory a is to be avoided rather than b: it has failed, or it is cordoned and b is not. */
+static bool
+worse(const struct core *c, uint32_t a, uint32_t b)
+{
+	int of_a = st_dir_failed(c->dir[a]) ? 2 : conf_cordoned(c->conf, st_dir_path(c->dir[a]));
+	int of_b = st_dir_failed(c->dir[b]) ? 2 : conf_cordoned(c->conf, st_dir_path(c->dir[b]));
+
+	return of_a > of_b;
+}
+
 /* The directory with the fewest partitions, as Kafka places new ones. */
 static uint8_t
 emptiest(const struct core *c)
@@ -162,8 +172,8 @@ emptiest(const struct core *c)
 	uint32_t best = 0;
 
 	for (uint32_t i = 1; i < c->dirs; i++)
-		if (st_dir_failed(c->dir[best])
-		    || (!st_dir_failed(c->dir[i]) && c->held[i] < c->held[best]))
+		if (worse(c, best, i)
+		    || (!worse(c, i, best) && c->held[i] < c->held[best]))
 			best = i;
 	rk_assert(best < c->dirs && best <= UINT8_MAX);
 	return (uint8_t)best;

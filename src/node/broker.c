@@ -35,6 +35,7 @@ struct node_broker {
 	struct node_ask reg, beat;
 	struct kp_broker_registration_req reg_req;
 	struct kp_broker_heartbeat_req beat_req;
+	bool cordoned; /* this life has said that directories are */
 	struct rk_timer next;     /* the next heartbeat or registration */
 	struct rk_timer give_up;  /* initial.broker.registration.timeout.ms */
 	struct rk_timer lease;
@@ -59,6 +60,23 @@ static bool needless(const struct node_broker *);
 
 /* --- what it says of itself */
 
+/* Said while some are, and once more when none is any longer. */
+static void
+say_cordoned(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_arena *a)
+{
+	struct node *n = b->node;
+
+	q->cordoned_log_dirs.len = -1;
+	if (n->conf->cordoned_log_dirs.count == 0 && !b->cordoned)
+		return;
+	q->cordoned_log_dirs.len = 0;
+	q->cordoned_log_dirs.at = rk_arena_get(a, n->dirs, sizeof *q->cordoned_log_dirs.at);
+	for (uint32_t i = 0; q->cordoned_log_dirs.at != NULL && i < n->dirs; i++)
+		if (conf_cordoned(n->conf, st_dir_path(n->dir[i])))
+			q->cordoned_log_dirs.at[q->cordoned_log_dirs.len++] = st_dir_id(n->dir[i]);
+	b->cordoned = true;
+}
+
 static void
 say_beat(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_arena *a)
 {
@@ -74,6 +92,7 @@ say_beat(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_are
 	for (uint32_t i = 0; q->offline_log_dirs.at != NULL && i < n->dirs; i++)
 		if (st_dir_failed(n->dir[i]))
 			q->offline_log_dirs.at[q->offline_log_dirs.len++] = st_dir_id(n->dir[i]);
+	say_cordoned(b, q, a);
 }
 
 static bool
