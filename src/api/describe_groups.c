@@ -2,7 +2,8 @@
 #include "protocol/gen/describe_groups.h"
 #include "src/api/group.h"
 
-enum { GROUP_OPERATIONS = 328 }; /* read, delete, describe: what there is to allow on a group */
+/* Read, delete, describe, describe configs, alter configs: what there is to allow on a group (KIP-848). */
+enum { GROUP_OPERATIONS = 3400 };
 
 enum api_fate
 api_describe_groups(struct api_call *c, const struct kp_describe_groups_req *q, struct kp_describe_groups_res *res)

@@ -7,11 +7,11 @@ api_sync_group(struct api_call *c, const struct kp_sync_group_req *q, struct kp_
 {
 	struct core_group_asker *a = api_group_asker(c);
 	struct core_shard *s;
-	enum rk_err err = a == NULL ? RK_UNKNOWN_SERVER_ERROR : api_group_shard(c, q->group_id, &s);
+	bool mute = c->head.version >= 5 && (q->protocol_type.len < 0 || q->protocol_name.len < 0); /* KIP-559 wants both */
+	enum rk_err err = a == NULL ? RK_UNKNOWN_SERVER_ERROR : mute ? RK_INCONSISTENT_GROUP_PROTOCOL
+	    : q->group_id.len <= 0 ? RK_INVALID_GROUP_ID : api_group_shard(c, q->group_id, &s);
 
 	res->assignment = rk_lit("");
-	if (q->group_id.len <= 0)
-		err = RK_INVALID_GROUP_ID;
 	if (err == RK_OK)
 		return api_group_fate(c, a, core_group_sync(s, a, q, res));
 	res->error_code = rk_err_wire(err);

@@ -2,8 +2,7 @@
  *
  * One kind on the coordinator runtime (coord.h): a shard's state is its groups by name, with their members and
  * committed offsets. Members of a running rebalance, timers and waiting requests live in memory only; what a new
- * coordinator
- * must know (generation, members, assignments, offsets) is in records that are byte-equal to Kafka's.
+ * coordinator must know (generation, members, assignments, offsets) is in records that are byte-equal to Kafka's.
  *
  * Requests are decoded protocol structs, answers are filled in place; strings of an answer live in the asker's arena.
  * Each function returns true when it keeps the asker and will call done later, false when the answer is complete.
@@ -26,7 +25,6 @@ struct kp_offset_fetch_req;
 struct kp_offset_fetch_res;
 struct kp_offset_fetch_res_groups;
 struct kp_offset_fetch_req_groups;
-struct kp_offset_delete_req;
 struct kp_offset_delete_res;
 struct kp_delete_groups_res_results;
 struct kp_describe_groups_res_groups;
@@ -61,7 +59,8 @@ bool core_group_commit(struct core_shard *, struct core_group_asker *, const str
 /* One group of an OffsetFetch of version 8 or later; older versions are brought into that shape by the handler. */
 bool core_group_fetch(struct core_shard *, struct core_group_asker *, const struct kp_offset_fetch_req_groups *,
     bool require_stable, struct kp_offset_fetch_res_groups *);
-bool core_group_delete_offsets(struct core_shard *, struct core_group_asker *, const struct kp_offset_delete_req *,
+/* The answer's rows are the request: those without an error yet are forgotten. */
+bool core_group_delete_offsets(struct core_shard *, struct core_group_asker *, struct rk_str group,
     struct kp_offset_delete_res *);
 bool core_group_delete(struct core_shard *, struct core_group_asker *, struct rk_str group,
     struct kp_delete_groups_res_results *);

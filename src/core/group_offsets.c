@@ -187,7 +187,7 @@ core_offset_decide(struct core_groups *home, int64_t producer, bool commit)
 /* --- OffsetCommit */
 /* Kafka's rule: may this member, or nobody in particular, commit now? */
 static enum rk_err
-may_commit(struct core_group *g, const struct kp_offset_commit_req *q)
+may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t version)
 {
 	struct core_group_member *m;
 	int32_t generation = q->generation_id_or_member_epoch;
@@ -195,7 +195,7 @@ may_commit(struct core_group *g, const struct kp_offset_commit_req *q)
 	if (generation < 0 && (g == NULL || g->count == 0))
 		return RK_OK;
 	if (g == NULL)
-		return RK_ILLEGAL_GENERATION;
+		return version >= 9 ? RK_GROUP_ID_NOT_FOUND : RK_ILLEGAL_GENERATION;
 	if (generation < 0 && q->member_id.len <= 0 && q->group_instance_id.len < 0)
 		return RK_UNKNOWN_MEMBER_ID; /* an administrator, and the group is at work */
 	enum rk_err err = core_group_check(g, q->member_id, q->group_instance_id, generation, &m);
@@ -277,7 +277,7 @@ core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct
 	struct core_groups *home = core_shard_state(s);
 	struct core_group *g = core_group_get(home, q->group_id);
 	struct commit x = { .home = home };
-	enum rk_err err = may_commit(g, q);
+	enum rk_err err = may_commit(g, q, a->version);
 	size_t most = 1;
 
 	a->res = res;
@@ -456,12 +456,33 @@ deleted(struct core_write *w, enum rk_err err)
 	core_group_answer(a);
 }
 
+/* Tombstones of one topic's offsets, added behind the n there are; the rows' errors are set. */
+static int32_t
+forget_topic(struct core_group *g, struct kp_offset_delete_res_topics *t, struct rk_arena *a, struct kp_pair *r,
+    int32_t n)
+{
+	bool used = subscribed(g, t->name);
+
+	for (int32_t k = 0; k < t->partitions.len; k++) {
+		struct kp_offset_delete_res_topics_partitions *p = &t->partitions.at[k];
+		if (p->error_code != 0)
+			continue;
+		if (used)
+			p->error_code = rk_err_wire(RK_GROUP_SUBSCRIBED_TO_TOPIC);
+		else if (core_offset_get(&g->offsets, t->name, p->partition_index) != NULL)
+			r[n++] = (struct kp_pair){ key_of(g, t->name, p->partition_index, a), RK_STR_NULL };
+	}
+	return n;
+}
+
 bool
-core_group_delete_offsets(struct core_shard *s, struct core_group_asker *a, const struct kp_offset_delete_req *q,
+core_group_delete_offsets(struct core_shard *s, struct core_group_asker *a, struct rk_str name,
     struct kp_offset_delete_res *res)
 {
 	struct core_groups *home = core_shard_state(s);
-	struct core_group *g = core_group_get(home, q->group_id);
+	struct core_group *g = core_group_get(home, name);
+	enum rk_err err = g == NULL ? RK_GROUP_ID_NOT_FOUND
+	    : g->count > 0 && !rk_str_is(g->protocol_type, "consumer") ? RK_NON_EMPTY_GROUP : RK_OK;
 	struct kp_pair *r;
 	int32_t n = 0;
 	size_t most = 1;
@@ -469,38 +490,21 @@ core_group_delete_offsets(struct core_shard *s, struct core_group_asker *a, cons
 	a->res = res;
 	a->member = NULL;
 	a->tail = (struct rk_str){ (char *)&res->error_code, 2 };
-	if (g == NULL) {
-		res->error_code = rk_err_wire(RK_GROUP_ID_NOT_FOUND);
-		return false;
-	}
-	if (g->count > 0 && !rk_str_is(g->protocol_type, "consumer")) {
-		res->error_code = rk_err_wire(RK_NON_EMPTY_GROUP);
-		return false;
-	}
-	for (int32_t i = 0; i < q->topics.len; i++)
-		most += (size_t)rk_max(q->topics.at[i].partitions.len, 0);
+	for (int32_t i = 0; i < res->topics.len; i++)
+		most += (size_t)res->topics.at[i].partitions.len;
 	r = rk_arena_get(a->arena, most, sizeof *r);
-	res->topics.at = rk_arena_get(a->arena, (size_t)rk_max(q->topics.len, 0) + 1, sizeof *res->topics.at);
-	res->topics.len = r == NULL || res->topics.at == NULL ? 0 : q->topics.len;
-	for (int32_t i = 0; i < res->topics.len; i++) {
-		int32_t parts = rk_max(q->topics.at[i].partitions.len, 0);
-		bool used = subscribed(g, q->topics.at[i].name);
-		res->topics.at[i].name = q->topics.at[i].name;
-		res->topics.at[i].partitions.at = rk_arena_get(a->arena, (size_t)parts + 1, sizeof *res->topics.at[i].partitions.at);
-		res->topics.at[i].partitions.len = res->topics.at[i].partitions.at == NULL ? 0 : parts;
-		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++) {
-			int32_t p = q->topics.at[i].partitions.at[k].partition_index;
-			res->topics.at[i].partitions.at[k].partition_index = p;
-			res->topics.at[i].partitions.at[k].error_code = used ? rk_err_wire(RK_GROUP_SUBSCRIBED_TO_TOPIC) : 0;
-			if (!used && core_offset_get(&g->offsets, q->topics.at[i].name, p) != NULL)
-				r[n++] = (struct kp_pair){ key_of(g, q->topics.at[i].name, p, a->arena), RK_STR_NULL };
-		}
-	}
+	if (err == RK_OK && r == NULL)
+		err = RK_UNKNOWN_SERVER_ERROR;
+	for (int32_t i = 0; err == RK_OK && i < res->topics.len; i++)
+		n = forget_topic(g, &res->topics.at[i], a->arena, r, n);
 	a->put.done = deleted;
-	enum rk_err err = core_group_write(home, r, n, &a->put);
-	if (err != RK_OK)
-		res->error_code = rk_err_wire(err);
-	return err == RK_OK;
+	if (err == RK_OK)
+		err = core_group_write(home, r, n, &a->put);
+	if (err == RK_OK)
+		return true;
+	res->topics.len = 0;
+	res->error_code = rk_err_wire(err);
+	return false;
 }
 
 bool

@@ -114,8 +114,6 @@ core_group_sync(struct core_shard *s, struct core_group_asker *a, const struct k
 	a->res = res;
 	a->member = NULL;
 	res->assignment = rk_lit("");
-	if (q->group_id.len <= 0)
-		err = RK_INVALID_GROUP_ID;
 	if (err == RK_OK && q->generation_id != g->generation)
 		err = RK_ILLEGAL_GENERATION;
 	if (err == RK_OK && ((q->protocol_type.len >= 0 && !rk_str_eq(q->protocol_type, g->protocol_type))

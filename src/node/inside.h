@@ -213,7 +213,8 @@ struct kp_controller_registration_req;
 struct kp_broker_registration_req;
 void node_say_controller(struct node *, struct kp_controller_registration_req *, struct rk_arena *);
 void node_say_broker(struct node *, int64_t previous_epoch, struct kp_broker_registration_req *, struct rk_arena *);
-bool node_caught_up(struct node *);        /* the image has all that the leader had committed when we heard of it first */
+/* The image has all that the leader had committed when we heard of it first. */
+bool node_caught_up(struct node *);
 void node_controller_open(struct node *);
 void node_controller_turn(struct node *);  /* after every round of events: it says who it is, once in its life */
 void node_controller_free(struct node *);
