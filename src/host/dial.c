@@ -104,20 +104,37 @@ reason(int error)
 	}
 }
 
+/* A path that is gone is noticed by the kernel, not by a request's time limit: what is not acknowledged in DEAD_S, or a
+ * silence that KEEP_S long nobody breaks, ends the connection, so that the next try finds the way as soon as there is
+ * one (TCP itself waits longer each time it sends something again). A process that is stopped or busy is still
+ * answered for by its kernel, and keeps its connections. */
+static void
+watch_path(int fd)
+{
+	enum { DEAD_S = 3, KEEP_S = 2, EVERY_S = 1, SYNS = 1 };
+	const struct {
+		int option, value;
+	} set[] = { { TCP_NODELAY, 1 }, { TCP_USER_TIMEOUT, DEAD_S * 1000 }, { TCP_KEEPIDLE, KEEP_S },
+		{ TCP_KEEPINTVL, EVERY_S }, { TCP_KEEPCNT, DEAD_S }, { TCP_SYNCNT, SYNS } };
+	int one = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	for (size_t i = 0; i < rk_countof(set); i++)
+		(void)setsockopt(fd, IPPROTO_TCP, set[i].option, &set[i].value, sizeof set[i].value);
+}
+
 /* Begins one address; 0, or errno. */
 static int
 begin(struct host_conn *c, const struct addrinfo *a)
 {
 	struct host_world *w = world_of(c);
-	int one = 1;
 
 	c->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0 && (errno == EMFILE || errno == ENFILE) && host_files_shed(w, 16) > 0)
 		c->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return errno;
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	watch_path(c->fd);
 	if (connect(c->fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) {
 		int error = errno;
 		close(c->fd);

@@ -39,6 +39,7 @@ own(struct host_world *w, struct evbuffer *to)
 	const struct number list[] = {
 		{ "rookery_host_connections", "gauge", "Connections open now.", w->conns },
 		{ "rookery_host_accepted_total", "counter", "Connections accepted.", w->accepted },
+		{ "rookery_host_dialled_total", "counter", "Connections to other nodes begun.", w->dialled },
 		{ "rookery_host_requests_total", "counter", "Whole requests received.", w->frames },
 		{ "rookery_host_received_bytes_total", "counter", "Bytes received from clients.", w->bytes_in },
 		{ "rookery_host_sent_bytes_total", "counter", "Bytes sent to clients.", w->bytes_out },
