@@ -14,7 +14,7 @@ raft_op_end(struct raft *r, enum rk_err e)
 {
 	rk_assert(e < RK_ERR_COUNT && r->op.stage <= RAFT_OP_COMMITTING);
 	if (r->op.stage != RAFT_OP_NONE && r->op.call != 0)
-		raft_reply(r, r->op.kind, r->op.call, e);
+		raft_reply(r, r->op.kind, r->op.call, e)->reached = r->op.reached;
 	r->op.stage = RAFT_OP_NONE;
 	r->op.call = 0;
 }
@@ -74,10 +74,12 @@ raft_on_add(struct raft *r, const struct raft_msg *m)
 {
 	enum rk_err e = may_change(r);
 
-	if (e == RK_OK && (m->voter.id < 0 || m->voter.id == r->self.key.id || m->ends == NULL || m->ends->count == 0))
+	if (r->role == RAFT_LEADER && (m->voter.id < 0 || m->ends == NULL || m->ends->count == 0))
 		e = RK_INVALID_REQUEST;
 	if (e == RK_OK && raft_voter_by_id(r, m->voter.id) != NULL)
 		e = RK_DUPLICATE_VOTER;
+	if (e == RK_OK && m->voter.id == r->self.key.id)
+		e = RK_INVALID_REQUEST;
 	if (e == RK_OK && raft_set_now(r)->voters.count == RAFT_VOTERS_MAX)
 		e = RK_INVALID_REQUEST;
 	if (e != RK_OK) {
@@ -113,6 +115,7 @@ raft_on_versions_reply(struct raft *r, const struct raft_msg *m)
 
 	if (p == NULL || r->op.stage != RAFT_OP_ASKING || m->call != r->op.ask)
 		return;
+	r->op.reached = m->err == RK_OK;
 	enum rk_err e = m->err != RK_OK ? RK_REQUEST_TIMED_OUT : may_join(r, m->min_version, m->max_version);
 	if (e != RK_OK) {
 		raft_op_end(r, e);
@@ -136,10 +139,10 @@ raft_on_remove(struct raft *r, const struct raft_msg *m)
 	for (uint32_t i = 0; i < v.count; i++)
 		if (raft_same(v.voter[i].key, m->voter))
 			place = (int32_t)i;
-	if (e == RK_OK && place < 0)
+	if (r->role == RAFT_LEADER && (m->voter.id < 0 || rk_uuid_zero(m->voter.dir)))
+		e = RK_INVALID_REQUEST;
+	if (e == RK_OK && (place < 0 || v.count == 1)) /* the last one cannot go */
 		e = RK_VOTER_NOT_FOUND;
-	if (e == RK_OK && v.count == 1)
-		e = RK_INVALID_REQUEST; /* the last one cannot go */
 	if (e != RK_OK) {
 		raft_reply(r, RAFT_REMOVE, m->call, e);
 		return;

@@ -224,6 +224,9 @@ raft_on_snapshot_reply(struct raft *r, const struct raft_msg *m)
 		return;
 	if (m->err != RK_OK)
 		raft_backoff(r, p);
+	/* Kafka 4.3 says nothing else when it should say what is wrong, nor who leads: a fetch will tell. */
+	if (m->err == RK_UNKNOWN_SERVER_ERROR && r->role == RAFT_FOLLOWER && !r->down_whole)
+		r->down = (struct raft_snap){ 0, 0 };
 	if (raft_common(r, m) || r->role != RAFT_FOLLOWER || r->down.end == 0)
 		return;
 	if (m->err == RK_SNAPSHOT_NOT_FOUND || m->err == RK_POSITION_OUT_OF_RANGE) {

@@ -141,6 +141,7 @@ struct raft_msg {
 	int16_t min_version, max_version; /* UPDATE, VERSIONS reply: supported kraft.version */
 	int32_t timeout_ms;             /* ADD */
 	bool ack_committed;             /* ADD: AckWhenCommitted */
+	bool reached;                   /* ADD reply we send: the voter to be has answered */
 };
 
 /* --- events */
@@ -259,7 +260,7 @@ struct raft_op { /* the one change of voters that is under way */
 	uint64_t call;     /* 0: answered already */
 	uint64_t ask;      /* VERSIONS */
 	int64_t until_ms, offset;
-	bool ack_committed;
+	bool ack_committed, reached;
 	struct raft_voter voter;
 };
 

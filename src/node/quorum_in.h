@@ -84,6 +84,10 @@ void node_quorum_step(struct node *, struct raft_event *);
 
 enum api_fate node_quorum_describe(struct node *, struct api_call *, const void *req, void *res);
 
+/* quorum_why.c: the words beside the error of an answer to AddRaftVoter or RemoveRaftVoter */
+void node_quorum_why(const struct node_quorum *, const struct raft_msg *, const void *req, void *res,
+    struct rk_arena *);
+
 /* quorum_post.c */
 void node_post_init(struct node *);
 void node_post_write(struct node *, const struct raft_msg *); /* puts a message of the todo with the held ones */

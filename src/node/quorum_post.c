@@ -217,6 +217,7 @@ write_answer(struct node *n, const struct raft_msg *m)
 	a.kind = c->kind;
 	node_wire_answer(&q->wire, &a, c->api->head.version, c->api->listener, c->api->req, bytes, c->api->res,
 	    &c->api->arena);
+	node_quorum_why(q, &a, c->api->req, c->api->res, &c->api->arena);
 	struct letter *l = rk_new(struct letter);
 	l->node = n;
 	l->need = q->need;
@@ -308,7 +309,16 @@ asked(struct api_call *api, const void *req, void *res)
 		return API_CLOSE;
 	enum rk_err err = node_wire_asked(&q->wire, kind, api->head.version, req, &m, mem, &inside);
 	if (err != RK_OK) {
-		node_wire_refuse(kind, api->head.version, err, inside, req, res, &api->arena);
+		m.err = err;
+		m.reply = true;
+		m.leader = q->raft.vote.leader;
+		m.epoch = q->raft.vote.epoch;
+		m.leader_ends = raft_leads(&q->raft) ? &q->raft.self.ends : &q->raft.leader_ends;
+		if (kind == RAFT_UPDATE) /* it has a place only for who leads */
+			node_wire_answer(&q->wire, &m, api->head.version, api->listener, req, RK_STR_NULL, res, &api->arena);
+		else
+			node_wire_refuse(kind, api->head.version, err, inside, req, res, &api->arena);
+		node_quorum_why(q, &m, req, res, &api->arena);
 		return API_NOW;
 	}
 	*c = (struct called){ .node = n, .api = api, .number = ++q->post.calls, .kind = kind };

@@ -27,7 +27,7 @@ static const struct rk_uuid topic_id = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 
 static const struct node_wire_api apis[RAFT_KINDS] = {
 	[RAFT_VOTE] = { KP_VOTE, 0, 2 }, [RAFT_BEGIN] = { KP_BEGIN_QUORUM_EPOCH, 0, 1 },
-	[RAFT_END] = { KP_END_QUORUM_EPOCH, 0, 1 }, [RAFT_FETCH] = { KP_FETCH, 12, 18 },
+	[RAFT_END] = { KP_END_QUORUM_EPOCH, 0, 1 }, [RAFT_FETCH] = { KP_FETCH, 13, 18 },
 	[RAFT_SNAPSHOT] = { KP_FETCH_SNAPSHOT, 0, 1 }, [RAFT_ADD] = { KP_ADD_RAFT_VOTER, 0, 1 },
 	[RAFT_REMOVE] = { KP_REMOVE_RAFT_VOTER, 0, 0 }, [RAFT_UPDATE] = { KP_UPDATE_RAFT_VOTER, 0, 0 },
 	[RAFT_VERSIONS] = { KP_API_VERSIONS, 3, 4 },
@@ -429,7 +429,7 @@ fetch_asked(int16_t version, const struct kp_fetch_req *q, struct raft_msg *m)
 {
 	if (q->topics.len != 1 || q->topics.at->partitions.len != 1 || q->topics.at->partitions.at->partition != 0)
 		return RK_INVALID_REQUEST;
-	if (version >= 13 ? !rk_uuid_eq(q->topics.at->topic_id, topic_id) : !rk_str_eq(q->topics.at->topic, TOPIC))
+	if (version < 13 || !rk_uuid_eq(q->topics.at->topic_id, topic_id)) /* Kafka's controllers know it by its id alone */
 		return RK_INVALID_REQUEST;
 	const struct kp_fetch_req_topics_partitions *p = q->topics.at->partitions.at;
 	m->from = (struct raft_key){ version >= 15 ? q->replica_state.replica_id : q->replica_id, p->replica_directory_id };
@@ -443,9 +443,8 @@ fetch_asked(int16_t version, const struct kp_fetch_req *q, struct raft_msg *m)
 }
 
 static struct kp_fetch_res_responses_partitions *
-fetch_partition(int16_t version, struct kp_fetch_res *r, struct rk_arena *a)
+fetch_partition(struct kp_fetch_res *r, struct rk_arena *a)
 {
-	(void)version;
 	if (ONE(r->responses, a) == NULL || ONE(r->responses.at->partitions, a) == NULL)
 		return NULL;
 	struct kp_fetch_res_responses_partitions *p = r->responses.at->partitions.at;
@@ -462,14 +461,18 @@ static void
 fetch_answer(const struct raft_msg *m, int16_t version, const char *listener, struct rk_str bytes,
     struct kp_fetch_res *r, struct rk_arena *a)
 {
-	struct kp_fetch_res_responses_partitions *p = fetch_partition(version, r, a);
+	struct kp_fetch_res_responses_partitions *p = fetch_partition(r, a);
 
 	if (p == NULL)
 		return;
 	p->error_code = rk_err_wire(m->err);
 	p->current_leader.leader_id = m->leader;
 	p->current_leader.leader_epoch = m->epoch;
-	GIVE_NODE(r->node_endpoints, m, listener, a);
+	if (version >= 17) {
+		GIVE_NODE(r->node_endpoints, m, listener, a);
+		for (int32_t i = 0; i < r->node_endpoints.len; i++)
+			r->node_endpoints.at[i].rack = RK_STR_NULL;
+	}
 	p->log_start_offset = m->log_start;
 	if (m->err != RK_OK)
 		return;
