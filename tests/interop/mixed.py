@@ -33,7 +33,7 @@ HARMLESS = re.compile("|".join((
     "Error processing append operation on partition",                # NOT_ENOUGH_REPLICAS to a client
     "on Controller .* Exception when handling request",              # the meter of an error that it had itself
     "Overriding internal.metadata.log.segment.bytes",                # we do
-    "Exceptionally slow controller event", "Graceful shutdown of RaftClient failed",
+    "Exceptionally slow controller event", "controller event queue overloaded", "Graceful shutdown of RaftClient failed",
     "Unexpected error handling request .*apiKey=(BROKER_HEARTBEAT|CONTROLLER_REGISTRATION|BROKER_REGISTRATION|ALTER_PARTITION|API_VERSIONS)",  # it lost the lead meanwhile
 )))
 
@@ -230,8 +230,8 @@ def finish(cluster, probes, load, admin):
     admin.compare("at the end")
     load.check()
     check_probes(cluster, report, probes)
-    for m in cluster.members:  # Kafka's nodes end only while a quorum stands
-        if m.kind == THEIRS and OURS != THEIRS:
+    for m in sorted(cluster.members, key=lambda m: (m.controller(), m.kind != THEIRS)):
+        if not m.controller() or OURS != THEIRS == m.kind:  # Kafka's nodes end only while a quorum stands
             m.term()
     codes = cluster.term()
     check("all end on SIGTERM", all(c in (0, 143) for c in codes), f"{codes}")
