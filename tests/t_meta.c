@@ -154,18 +154,18 @@ t_commit(void)
 struct rk_str
 t_features(int16_t version)
 {
-	static const struct {
-		const char *name;
-		int16_t level;
-	} f[] = { { "metadata.version", 0 }, { "eligible.leader.replicas.version", 1 }, { "group.version", 1 },
-		{ "share.version", 1 }, { "streams.version", 1 }, { "transaction.version", 2 } };
+	static const char *const f[] = { "metadata.version", "eligible.leader.replicas.version", "group.version",
+		"share.version", "streams.version", "transaction.version" };
 	struct kp_build b;
 	struct rk_arena scratch;
 
 	rk_arena_init(&scratch, 1u << 20);
 	kp_build_start(&b, &t_arena, 0, 0, 1000);
-	for (uint32_t i = 0; i < (version < 30 ? 1 : rk_countof(f)); i++) {
-		struct kp_feature_level_record r = { .name = rk_str_of(f[i].name), .feature_level = i == 0 ? version : f[i].level };
+	for (uint32_t i = 0; i < rk_countof(f); i++) {
+		struct kp_feature_level_record r = { .name = rk_str_of(f[i]),
+			.feature_level = i == 0 ? version : meta_default_level(f[i], version) };
+		if (r.feature_level == 0)
+			continue;
 		kp_build_add(&b, 1000, RK_STR_NULL, meta_frame(KP_FEATURE_LEVEL_RECORD, 0, &r, &scratch, &t_arena));
 	}
 	rk_arena_free(&scratch);

@@ -225,13 +225,13 @@ prepare_elr(struct meta_plan *p)
 static void
 write_levels(struct updating *g)
 {
+	for (uint32_t i = 0; i < g->count; i++)
+		if (rk_str_is(g->wish[i].name, ELR) && g->wish[i].level > 0 && g->wish[i].now == 0)
+			prepare_elr(g->p);
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct kp_feature_level_record r = { .name = g->wish[i].name, .feature_level = g->wish[i].level };
-		if (rk_str_is(r.name, KRAFT_VERSION))
-			continue;
-		if (rk_str_is(r.name, ELR) && r.feature_level > 0 && g->wish[i].now == 0)
-			prepare_elr(g->p);
-		meta_plan_add(g->p, KP_FEATURE_LEVEL_RECORD, &r);
+		if (!rk_str_is(r.name, KRAFT_VERSION))
+			meta_plan_add(g->p, KP_FEATURE_LEVEL_RECORD, &r);
 	}
 }
 

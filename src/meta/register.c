@@ -234,7 +234,7 @@ meta_register_controller(struct meta_plan *p, const struct kp_controller_registr
 
 	if (p->version < MV_CONTROLLERS) {
 		res->error_code = rk_err_wire(RK_UNSUPPORTED_VERSION);
-		res->error_message = rk_lit("The current MetadataVersion is too old to support controller registrations.");
+		res->error_message = rk_str_of(rk_err_text(RK_UNSUPPORTED_VERSION));
 		return;
 	}
 	if (q->controller_id < 0) {

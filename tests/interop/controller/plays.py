@@ -436,6 +436,67 @@ unclean_by_config.timers = True
 
 
 @part
+def unclean_not_before_its_time(w):
+    w.up(1, 2)
+    t = w.topic("t", [1, 2])
+    w.isr("to 1", t, 0, [1])
+    w.beat(1, fence=True)
+    w.step("1 is fenced")
+    w.step("allowed", "IncrementalAlterConfigs", resources=[dict(resourceType=2, resourceName="t", configs=[
+        dict(name="unclean.leader.election.enable", configOperation=0, value="true")])])
+    w.beat(2)
+    w.step("2 says that it is there")
+
+
+def old(release, level):
+    def play(w):
+        dirs = {} if level >= 17 else dict(logDirs=[], version=1)
+        w.up(1, 2, 3, **dirs)
+        t = w.topic("t", [1, 2, 3], [2, 3, 1])
+        w.isr("to 1 and 2", t, 0, [1, 2])
+        w.beat(1, fence=True)
+        w.step("1 is fenced")
+        w.beat(1)
+        w.step("1 is back")
+        w.beat(2, leave=True)
+        w.step("2 leaves")
+        w.beat(3, fence=True)
+        w.step("3 is fenced")
+        w.beat(3)
+        w.step("3 is back")
+        w.isr("1 is in", t, 0, [3, 1])
+        w.step("1 by 2", "AlterPartitionReassignments", timeoutMs=1000, topics=[dict(name="t", partitions=[dict(partitionIndex=0, replicas=[3, 2])])])
+        w.step("cancelled", "AlterPartitionReassignments", timeoutMs=1000, topics=[dict(name="t", partitions=[dict(partitionIndex=0, replicas=None)])])
+        w.step("directories", "AssignReplicasToDirs", brokerId=1, brokerEpoch=w.epochs[1], directories=[
+            dict(id=w.directory(1), topics=[dict(topicId=t, partitions=[dict(partitionIndex=0)])])])
+        w.step("a controller", "ControllerRegistration", controllerId=7, incarnationId="%032x" % 77, features=[
+            dict(name="metadata.version", minSupportedVersion=7, maxSupportedVersion=30)])
+
+        def update(title, *what):
+            w.step(title, "UpdateFeatures", timeoutMs=1000, featureUpdates=[dict(feature=n, maxVersionLevel=l, upgradeType=u) for n, l, u in what])
+        update("the ELR needs more", ("eligible.leader.replicas.version", 1, 1))
+        update("group.version", ("group.version", 1, 1))
+        update("metadata.version down", ("metadata.version", level - 1, 2))
+        update("metadata.version down, unsafe", ("metadata.version", level - 1, 3))
+        update("metadata.version and the ELR", ("metadata.version", 30, 1), ("eligible.leader.replicas.version", 1, 1))
+        w.beat(1, cordonedLogDirs=[])
+        w.step("nothing is cordoned")
+        w.isr("1 only", t, 0, [3])
+        w.beat(3, fence=True)
+        w.step("3 is fenced")
+        update("metadata.version 25", ("metadata.version", 25, 2))
+    play.__name__ = "release_%s" % release.replace(".", "_").replace("-", "_")
+    play.release, play.level = release, level
+    part(play)
+
+
+old("3.9-IV0", 21)
+old("3.5-IV2", 11)
+old("3.7-IV0", 15)
+old("4.2-IV1", 29)
+
+
+@part
 def min_isr_changes(w):
     w.up(1, 2, 3)
     t = w.topic("t", [1, 2, 3], min_insync_replicas=2)
