@@ -449,7 +449,8 @@ node_gone(struct node *n, struct rk_conn *conn)
 	}
 	rk_assert(c != NULL);
 	conn->node = NULL;
-	node_sessions_gone(n, c);
+	if (!n->failed) /* a node that ends makes no new connections */
+		node_sessions_gone(n, c);
 	while (!rk_list_empty(&c->sending))
 		node_call_drop(rk_of(c->sending.next, struct node_call, link));
 	while (!rk_list_empty(&c->calls)) {

@@ -1,6 +1,12 @@
 /* cl_bugs.c - see cl_bugs.h. */
 #include "tests/sim/cl_bugs.h"
+#include "protocol/gen/alter_partition.h"
+#include "src/core/inside.h"
+#include "src/core/replica.h"
 #include "tests/sim/cluster.h"
+
+static enum cl_bug planted;
+static uint64_t calls;
 
 static const struct {
 	const char *name;
@@ -9,11 +15,16 @@ static const struct {
 	[CL_NO_BUG] = { "nothing", 0 },
 	[CL_BUG_VOTE] = { "a vote that is not synced", 10 },
 	[CL_BUG_ACK] = { "an acknowledgement before the sync", 10 },
+	[CL_BUG_ISR] = { "an ISR expanded too early", 100 },
+	[CL_BUG_HIGH] = { "a high watermark that moves back", 10 },
+	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 0 },
 };
 
 void
 cl_bug_plant(struct cl *cl, enum cl_bug b)
 {
+	planted = b;
+	calls = 0;
 	if (cl == NULL)
 		return;
 	cl->lies_vote = b == CL_BUG_VOTE;
@@ -30,4 +41,45 @@ uint64_t
 cl_bug_within(enum cl_bug b)
 {
 	return bug[b].within;
+}
+
+/* --- what the linker calls instead (sim.am: --wrap) */
+
+bool __real_core_set_in_sync(struct core_set *, const struct core_follower *);
+bool __wrap_core_set_in_sync(struct core_set *, const struct core_follower *);
+int64_t __real_core_set_high(struct core_partition *, int64_t own);
+int64_t __wrap_core_set_high(struct core_partition *, int64_t own);
+void __real_meta_alter_partition(struct meta_plan *, int16_t version, const struct kp_alter_partition_req *,
+    struct kp_alter_partition_res *);
+void __wrap_meta_alter_partition(struct meta_plan *, int16_t version, const struct kp_alter_partition_req *,
+    struct kp_alter_partition_res *);
+
+/* Whoever fetches at all is in sync. */
+bool
+__wrap_core_set_in_sync(struct core_set *s, const struct core_follower *f)
+{
+	return planted == CL_BUG_ISR ? f->end >= 0 : __real_core_set_in_sync(s, f);
+}
+
+int64_t
+__wrap_core_set_high(struct core_partition *p, int64_t own)
+{
+	if (planted == CL_BUG_HIGH && ++calls % 200 == 0)
+		p->high = rk_max(0, p->high - 3);
+	return __real_core_set_high(p, own);
+}
+
+/* A leader's wish counts whatever has happened since it was made. */
+void
+__wrap_meta_alter_partition(struct meta_plan *p, int16_t version, const struct kp_alter_partition_req *q,
+    struct kp_alter_partition_res *res)
+{
+	struct kp_partition_record r;
+
+	for (int32_t i = 0; planted == CL_BUG_EPOCH && i < q->topics.len; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++)
+			if (meta_partition(&p->view, q->topics.at[i].topic_id, q->topics.at[i].partitions.at[k].partition_index,
+			    p->arena, &r))
+				q->topics.at[i].partitions.at[k].partition_epoch = r.partition_epoch;
+	__real_meta_alter_partition(p, version, q, res);
 }

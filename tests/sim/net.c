@@ -555,6 +555,8 @@ struct rk_conn *
 sim_net_open(struct rk_env *e, const char *host, uint16_t port)
 {
 	struct sim_world *w = rk_of(e, struct sim_world, env);
+
+	rk_assert(!w->over);
 	struct sim_link *l = dial(w->net, w, NULL, host, port);
 
 	l->conn.ours = l->known = true;

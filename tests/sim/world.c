@@ -433,6 +433,7 @@ end_jobs(struct sim_world *w)
 static void
 leave(struct sim_world *w, bool tell_node, bool power)
 {
+	w->over = true;
 	end_jobs(w);
 	sim_net_leave(w, tell_node, power);
 	w->node = NULL;
@@ -446,6 +447,7 @@ void
 sim_world_bury(struct sim_world *w)
 {
 	sim_net_bury(w);
+	w->over = false;
 }
 
 void

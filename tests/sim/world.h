@@ -33,6 +33,7 @@ struct sim_world {
 	uint32_t place;
 	void *node;                     /* NULL: none lives here */
 	uint32_t life;
+	bool over;                      /* its life has ended, and it is not buried: nothing may begin any more */
 	int64_t clock_ms, wall_ms;      /* what its clocks said when the simulation began */
 	int32_t drift_ppm;              /* both run so much too fast */
 	int64_t disk_us, work_us, net_us; /* at most so long takes a sync, a job, a message */
