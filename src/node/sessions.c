@@ -237,9 +237,11 @@ heartbeat(struct api_call *c, const struct kp_broker_heartbeat_req *q)
 	s->epoch = q->broker_epoch;
 	s->heard_ms = rk_now(n->env);
 	s->offset = q->current_metadata_offset;
-	s->conn = c->node;
+	s->conn = c->gone ? NULL : c->node; /* it may have waited for its turn longer than its connection lived */
 	s->known = true;
 	s->dead = s->dialled = false;
+	if (c->gone && n->sessions->leads)
+		dial(s);
 	if (n->sessions->timer.at_ms == INT64_MAX)
 		look(n);
 }
