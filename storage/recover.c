@@ -728,10 +728,17 @@ make_stable(struct check *c, const struct st_epochs *had)
 	}
 	l->hot->epochs_dirty = false;
 	l->hot->epochs_safe = INT64_MAX;
-	if (err == RK_OK && !same_epochs(had, &l->hot->epochs))
-		err = st_log_save_epochs(l, rk_max(0, c->from));
-	bool lags = c->cut || c->producers || l->end != c->recovery_point || l->hot->folder_dirty;
-	if (err == RK_OK && lags && l->rules->cached && !c->cut) {
+	bool async = l->rules->cached && !c->cut;
+	if (err == RK_OK && !same_epochs(had, &l->hot->epochs)) {
+		l->hot->epochs_dirty = async; /* with the sync that begins below */
+		if (async)
+			l->hot->epochs_safe = rk_max(0, c->from);
+		else
+			err = st_log_save_epochs(l, rk_max(0, c->from));
+	}
+	bool lags = c->cut || c->producers || l->end != c->recovery_point || l->hot->folder_dirty
+		    || l->hot->epochs_dirty;
+	if (err == RK_OK && lags && async) {
 		l->stable = rk_min(rk_max(c->recovery_point, l->start), l->end);
 		st_log_sync(l); /* the stable end follows when the disk has it */
 		return RK_OK;
