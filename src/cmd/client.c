@@ -259,6 +259,12 @@ exchange(struct cmd_client *c, struct cmd_link *l, const struct kp_api *api, int
 	uint8_t size[4];
 	int64_t until = now_ms() + patience(c, l);
 
+	if (c->arena.over)
+		return cmd_client_fail(c, RK_NO_MEMORY, "the request does not fit in memory");
+	if (!cmd_fits(api->req, version, req))
+		return cmd_client_fail(c, RK_INVALID_REQUEST,
+		    "a text in the %s request is longer than the protocol takes (%d bytes)", api->name,
+		    INT16_MAX);
 	rk_out_init(&out, &c->arena);
 	kp_head_write(&head, &out);
 	kp_write(api->req, version, req, &out);

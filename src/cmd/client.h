@@ -55,6 +55,10 @@ rk_must_use bool cmd_client_call(
     struct cmd_client *, int32_t node, int16_t key, const void *req, void *res);
 rk_must_use bool cmd_client_call_max(struct cmd_client *, int32_t node, int16_t key,
     int16_t max_version, const void *req, void *res);
+/* Whether the request can be written: no text in it is longer than the wire takes, nothing is null that
+ * may not be. Every call looks. */
+struct kp_desc;
+bool cmd_fits(const struct kp_desc *, int16_t version, const void *msg);
 /* Whether the first node knows this request at all; its range of versions. */
 bool cmd_client_knows(struct cmd_client *, int16_t key, int16_t *min, int16_t *max);
 

@@ -38,7 +38,7 @@ cmd_bytes(int64_t n, char to[24])
 }
 
 static void
-weigh(struct look *l, const struct cmd_places *places, const struct cmd_move *m,
+weigh(struct look *l, struct cmd_places *places, const struct cmd_move *m,
     const struct cmd_part *p)
 {
 	const struct cmd_place *from = cmd_place_find(places, p->leader, m->topic, m->partition, false);

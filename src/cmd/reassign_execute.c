@@ -63,23 +63,33 @@ by_text(const void *a, const void *b)
 static const char *
 throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, struct rk_str topic, bool to)
 {
-	const char **pair, *text = "";
+	const char **pair;
 	uint32_t count = 0, all = 0;
+	size_t size = 1;
+	char *text, *end;
 
 	for (uint32_t i = 0; i < n; i++)
 		all += (uint32_t)(to ? f[i].to.len : f[i].from.len);
 	pair = rk_arena_get(&r->c.arena, all, sizeof *pair);
 	for (uint32_t i = 0; i < n; i++) {
 		struct cmd_ids ids = to ? f[i].to : f[i].from;
-		for (int32_t k = 0; k < ids.len && rk_str_eq(f[i].topic, topic); k++)
-			pair[count++] =
+		for (int32_t k = 0; k < ids.len && rk_str_eq(f[i].topic, topic); k++) {
+			pair[count] =
 			    rk_arena_print(&r->c.arena, "%d:%d", f[i].partition, ids.at[k]).at;
+			size += strlen(pair[count++]) + 1;
+		}
 	}
 	if (count > 0)
 		qsort(pair, count, sizeof *pair, by_text);
-	for (uint32_t i = 0; i < count; i++)
-		text = rk_arena_print(&r->c.arena, "%s%s%s", text, i == 0 ? "" : ",", pair[i]).at;
-	return text;
+	end = text = rk_arena_get(&r->c.arena, size, 1);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i > 0)
+			*end++ = ',';
+		end = stpcpy(end, pair[i]);
+	}
+	/* More than a config's value may hold: all replicas, of which those in sync are never held
+	 * back. */
+	return size > INT16_MAX ? "*" : text;
 }
 
 static bool
@@ -200,56 +210,64 @@ by_replica(const void *a, const void *b)
 	return d != 0 ? d : (p->broker > q->broker) - (p->broker < q->broker);
 }
 
-/* A replica that is not on the broker yet is asked for again until the time is over. */
+/* Asks once for what has not begun yet. Returns how many are left (their replicas are not on their
+ * brokers yet); UINT32_MAX after saying what went wrong. */
+static uint32_t
+ask_dirs(struct cmd_reassign *r, struct cmd_dir_move *d, uint32_t n)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (d[i].err == RK_OK)
+			continue;
+		if (!cmd_admin_dir(&r->c, &d[i])) {
+			cmd_reassign_failed(r);
+			return UINT32_MAX;
+		}
+		left += d[i].err == RK_REPLICA_NOT_AVAILABLE;
+		if (d[i].err == RK_OK) {
+			printf("Successfully started moving log directory to %s for replica "
+			       "%.*s-%d with broker %d \n",
+			    d[i].dir, d[i].topic.len, d[i].topic.at, d[i].partition, d[i].broker);
+		} else if (d[i].err != RK_REPLICA_NOT_AVAILABLE) {
+			cmd_reassign_error("Failed to alter dir for %.*s-%d-%d", d[i].topic.len,
+			    d[i].topic.at, d[i].partition, d[i].broker);
+			cmd_fail(r->a, "broker %d, directory %s: %s", d[i].broker, d[i].dir,
+			    cmd_client_says(&r->c, rk_err_wire(d[i].err), RK_STR_NULL));
+			return UINT32_MAX;
+		}
+	}
+	return left;
+}
+
 int
 cmd_reassign_dirs(struct cmd_reassign *r, struct cmd_dir_move *d, uint32_t n, int64_t timeout_ms)
 {
-	const char *left;
-	uint32_t more;
-	int64_t waited = 0;
+	uint32_t left;
+	bool first = true;
 
 	qsort(d, n, sizeof *d, by_replica);
 	for (uint32_t i = 0; i < n; i++)
 		d[i].err = RK_REPLICA_NOT_AVAILABLE;
-	for (;; waited += 100) {
-		left = NULL;
-		more = 0;
-		for (uint32_t i = 0; i < n; i++) {
-			if (d[i].err == RK_OK)
-				continue;
-			if (!cmd_admin_dir(&r->c, &d[i]))
-				return cmd_reassign_failed(r);
-			if (d[i].err == RK_OK) {
-				printf("Successfully started moving log directory to %s for "
-				       "replica %.*s-%d with broker %d \n",
-				    d[i].dir, d[i].topic.len, d[i].topic.at, d[i].partition,
-				    d[i].broker);
-				continue;
-			}
-			if (d[i].err != RK_REPLICA_NOT_AVAILABLE) {
-				cmd_reassign_error("Failed to alter dir for %.*s-%d-%d",
-				    d[i].topic.len, d[i].topic.at, d[i].partition, d[i].broker);
-				return cmd_fail(r->a, "broker %d, directory %s: %s", d[i].broker,
-				    d[i].dir,
-				    cmd_client_says(&r->c, rk_err_wire(d[i].err), RK_STR_NULL));
-			}
-			more++;
-			left = rk_arena_print(&r->c.arena, "%s%s%.*s-%d-%d", left == NULL ? "" : left,
-			    left == NULL ? "" : ",", d[i].topic.len, d[i].topic.at, d[i].partition,
-			    d[i].broker)
-				   .at;
-		}
-		if (more == 0)
-			return 0;
-		if (waited >= timeout_ms)
-			break;
+	for (int64_t waited = 0; (left = ask_dirs(r, d, n)) > 0 && waited < timeout_ms; waited += 100) {
+		if (left == UINT32_MAX)
+			return 1;
 		fflush(stdout);
 		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	}
-	return terse(rk_arena_print(&r->c.arena,
-	    "Timed out before log directory move%s could be started for: %s", more == 1 ? "" : "s",
-	    left)
-			 .at);
+	if (left == 0)
+		return 0;
+	if (left == UINT32_MAX)
+		return 1;
+	printf("Timed out before log directory move%s could be started for: ", left == 1 ? "" : "s");
+	for (uint32_t i = 0; i < n; i++)
+		if (d[i].err != RK_OK) {
+			printf("%s%.*s-%d-%d", first ? "" : ",", d[i].topic.len, d[i].topic.at,
+			    d[i].partition, d[i].broker);
+			first = false;
+		}
+	putchar('\n');
+	return 1;
 }
 
 static int

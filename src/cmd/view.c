@@ -324,6 +324,7 @@ add_place(struct cmd_places *p)
 {
 	struct cmd_place *n = rk_mem_room((void **)&p->at, p->count, &p->cap, sizeof *n);
 
+	p->sorted = false;
 	p->count++;
 	return n;
 }
@@ -359,15 +360,31 @@ cmd_view_places(struct cmd_places *p, struct cmd_client *c, int32_t broker)
 	return true;
 }
 
-const struct cmd_place *
-cmd_place_find(const struct cmd_places *p, int32_t broker, struct rk_str topic, int32_t partition,
-    bool future)
+static int
+by_place(const void *a, const void *b)
 {
-	for (uint32_t i = 0; i < p->count; i++)
-		if (p->at[i].broker == broker && p->at[i].partition == partition
-		    && p->at[i].future == future && rk_str_eq(p->at[i].topic, topic))
-			return &p->at[i];
-	return NULL;
+	const struct cmd_place *p = a, *q = b;
+	int d = (p->broker > q->broker) - (p->broker < q->broker);
+
+	if (d == 0)
+		d = rk_str_cmp(p->topic, q->topic);
+	if (d == 0)
+		d = (p->partition > q->partition) - (p->partition < q->partition);
+	return d != 0 ? d : p->future - q->future;
+}
+
+const struct cmd_place *
+cmd_place_find(struct cmd_places *p, int32_t broker, struct rk_str topic, int32_t partition, bool future)
+{
+	struct cmd_place key = {
+	    .broker = broker, .partition = partition, .topic = topic, .future = future};
+
+	if (p->count == 0)
+		return NULL;
+	if (!p->sorted)
+		qsort(p->at, p->count, sizeof *p->at, by_place);
+	p->sorted = true;
+	return bsearch(&key, p->at, p->count, sizeof key, by_place);
 }
 
 void

@@ -65,11 +65,12 @@ struct cmd_place {
 struct cmd_places {
 	struct cmd_place *at;
 	uint32_t count, cap;
+	bool sorted; /* since the last was added */
 };
 /* Adds what a broker's directories hold. A directory that has failed adds one row with topic null.
  */
 rk_must_use bool cmd_view_places(struct cmd_places *, struct cmd_client *, int32_t broker);
 const struct cmd_place *cmd_place_find(
-    const struct cmd_places *, int32_t broker, struct rk_str topic, int32_t partition, bool future);
+    struct cmd_places *, int32_t broker, struct rk_str topic, int32_t partition, bool future);
 void cmd_places_free(struct cmd_places *);
 #endif
