@@ -140,7 +140,7 @@ START_TEST(who_lags_leaves_and_who_has_caught_up_joins)
 	answer(RK_OK, p->partition_epoch + 1, pair, 2);
 	ck_assert_int_eq(p->isr, 2);
 	ck_assert_int_eq(p->high, 3);
-	ck_assert_uint_eq(b.core->counts.isr_shrinks, 1);
+	ck_assert_uint_eq(b.core->isr_shrinks, 1);
 	fetch_as(3, 1, 0, 2, 0, 0); /* not there yet */
 	settle();
 	struct core_isr_wish *none;

@@ -70,6 +70,7 @@ struct core {
 	struct rk_timer isr_timer;     /* looks for followers that lag */
 	struct rk_timer isr_again;     /* a refused wish may be granted now */
 	bool isr_busy;
+	uint64_t isr_shrinks, isr_expands;
 	void (*wished)(void *arg);
 	void *wished_arg;
 	struct rk_map fetchers;        /* of core_fetcher, those in the cache */

@@ -191,13 +191,13 @@ static void
 adopt(struct core_set *s, int32_t partition_epoch, const int32_t *isr, int32_t count)
 {
 	struct core_partition *p = s->partition;
-	struct core_counts *all = core_counts(core_of(p));
+	struct core *c = core_of(p);
 
 	rk_assert(partition_epoch > p->partition_epoch);
 	if (count > p->isr)
-		all->isr_expands++, p->topic->counts.isr_expands++;
+		c->isr_expands++;
 	else if (count < p->isr)
-		all->isr_shrinks++, p->topic->counts.isr_shrinks++;
+		c->isr_shrinks++;
 	p->partition_epoch = partition_epoch;
 	p->isr = (int16_t)count;
 	s->recovering = false;

@@ -173,6 +173,18 @@ at_min_isr(struct core *c)
 }
 
 static uint64_t
+isr_shrinks(struct core *c)
+{
+	return c->isr_shrinks;
+}
+
+static uint64_t
+isr_expands(struct core *c)
+{
+	return c->isr_expands;
+}
+
+static uint64_t
 reassigning(struct core *c)
 {
 	return count(c, is_moving);
