@@ -412,21 +412,13 @@ check_security(struct cmd_client *c)
 	    s);
 }
 
-bool
-cmd_client_open(struct cmd_client *c, const char *addresses, const char *config, bool controllers)
+/* Connects to the first of the addresses that answers. */
+static bool
+dial_one(struct cmd_client *c, const char *addresses)
 {
 	char **piece, *host, *port;
-	uint32_t count, tried = 0;
+	uint32_t count = cmd_split(&c->arena, addresses, ',', &piece), tried = 0;
 
-	memset(c, 0, sizeof *c);
-	c->controllers = controllers;
-	c->controller = -1;
-	rk_arena_init(&c->arena, (size_t)2 << 30);
-	if (config != NULL && !cmd_props_read(&c->props, config))
-		return cmd_client_fail(c, RK_INVALID_REQUEST, "cannot read %s: %s", config, strerror(errno));
-	if (!check_security(c))
-		return false;
-	count = cmd_split(&c->arena, addresses, ',', &piece);
 	cmd_client_fail(c, RK_INVALID_REQUEST, "there is no address in \"%s\"", addresses);
 	for (uint32_t i = 0; i < count; i++) {
 		if (piece[i][0] == 0)
@@ -446,9 +438,32 @@ cmd_client_open(struct cmd_client *c, const char *addresses, const char *config,
 	if (tried > 1) {
 		char why[400];
 		rk_str_copy(why, sizeof why, rk_str_of(c->why));
-		cmd_client_fail(c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
+		cmd_client_fail(
+		    c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
 	}
 	return false;
+}
+
+bool
+cmd_client_open(struct cmd_client *c, const char *addresses, const char *config, bool controllers)
+{
+	memset(c, 0, sizeof *c);
+	c->controllers = controllers;
+	c->controller = -1;
+	rk_arena_init(&c->arena, (size_t)2 << 30);
+	if (config != NULL && !cmd_props_read(&c->props, config))
+		return cmd_client_fail(
+		    c, RK_INVALID_REQUEST, "cannot read %s: %s", config, strerror(errno));
+	return check_security(c) && dial_one(c, addresses);
+}
+
+bool
+cmd_client_reopen(struct cmd_client *c, const char *addresses)
+{
+	for (uint32_t i = 0; i < c->links; i++)
+		close(c->link[i].fd);
+	c->links = 0;
+	return dial_one(c, addresses) && cmd_client_brokers(c);
 }
 
 void

@@ -43,6 +43,8 @@ struct cmd_client {
 bool cmd_client_open(
     struct cmd_client *, const char *addresses, const char *config, bool controllers);
 void cmd_client_close(struct cmd_client *);
+/* Hangs up everywhere and connects anew, as after a long wait; what the arena holds stays. */
+rk_must_use bool cmd_client_reopen(struct cmd_client *, const char *addresses);
 
 /* The same for a command: --bootstrap-server or --bootstrap-controller, and --command-config, where
  * the command has them. False: the reason has been said. */

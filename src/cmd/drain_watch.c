@@ -111,6 +111,13 @@ finished(const struct cmd_reassign *r, const struct look *l, bool undo)
 	return l->moved == r->moves && (undo || l->leads == 0);
 }
 
+/* The command's own client: who it spoke to may be gone since. */
+static bool
+again(struct cmd_reassign *r)
+{
+	return cmd_client_reopen(&r->c, cmd_text(r->a, "bootstrap-server"));
+}
+
 int
 cmd_drain_watch(struct cmd_reassign *r, int32_t id, bool undo)
 {
@@ -138,11 +145,14 @@ cmd_drain_watch(struct cmd_reassign *r, int32_t id, bool undo)
 		if (l.leads > 0 && !undo && clock_ms() - elected > 5000) {
 			struct cmd_elected *e;
 			uint32_t n;
-			(void)!cmd_admin_elect(&r->c, 0, r->move, (int32_t)r->moves, &e, &n);
+			(void)!(again(r)
+				&& cmd_admin_elect(&r->c, 0, r->move, (int32_t)r->moves, &e, &n));
 			elected = clock_ms();
 		}
 		nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L - 1}, NULL);
 	}
+	if (r->moves > 0 && !again(r))
+		return cmd_fail(r->a, "%s", r->c.why);
 	if (r->moves > 0)
 		line(r, &l, &first, clock_ms() - began, terminal, undo);
 	if (r->moves > 0 && terminal)
