@@ -4,6 +4,7 @@
 #include "protocol/gen/describe_cluster.h"
 #include "protocol/gen/describe_log_dirs.h"
 #include "protocol/gen/describe_topic_partitions.h"
+#include "protocol/gen/incremental_alter_configs.h"
 #include "protocol/gen/init_producer_id.h"
 #include "protocol/gen/list_offsets.h"
 #include "protocol/gen/metadata.h"
@@ -320,12 +321,37 @@ START_TEST(a_name_is_seen_once)
 }
 END_TEST
 
+/* Before such a request is forwarded: the controller would change any broker's configs. */
+START_TEST(configs_of_another_broker_go_no_further)
+{
+	struct kp_incremental_alter_configs_req_resources r[2] = {
+	    {.resource_type = 2, .resource_name = rk_lit("a")},
+	    {.resource_type = 4, .resource_name = rk_lit("7")}};
+	struct kp_incremental_alter_configs_req q = {.resources = {.at = r, .len = 2}};
+	struct kp_incremental_alter_configs_res a = {0};
+
+	ask(1);
+	call.head.key = KP_INCREMENTAL_ALTER_CONFIGS;
+	call.req = &q;
+	call.res = &a;
+	ck_assert(api_strays(&call));
+	ck_assert_int_eq(a.responses.len, 2);
+	ck_assert_int_eq(a.responses.at[1].error_code, rk_err_wire(RK_INVALID_REQUEST));
+	ck_assert(rk_str_is(a.responses.at[1].error_message, "Unexpected broker id, expected 1, but received 7"));
+	r[1].resource_name = rk_lit("1");
+	ck_assert(!api_strays(&call));
+	r[1].resource_name = rk_lit(""); /* the default of all brokers */
+	ck_assert(!api_strays(&call));
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("api_asks");
 	TCase *t = tcase_create("api_asks");
 	const TTest *const all[] = {metadata_names_what_was_asked_for_once,
+	    configs_of_another_broker_go_no_further,
 	    an_unknown_topic_is_made_when_that_is_allowed, ids_are_for_version_12_and_later,
 	    offsets_are_found_by_time_and_by_landmark, a_landmark_needs_its_version,
 	    topics_are_described_page_by_page, a_cluster_tells_its_brokers_and_no_controllers,
