@@ -190,7 +190,6 @@ node_dirs_free(struct node *n)
 
 	if (d == NULL)
 		return;
-	node_desk_forget(n, &d->ask);
 	rk_timer_stop(&n->timers, &d->timer);
 	rk_arena_free(&d->words);
 	rk_mem_put(d);

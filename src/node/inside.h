@@ -234,7 +234,7 @@ void node_isr_free(struct node *);
 /* --- dirs.c: where replicas lie, and directories that fail, as the controller is to know it */
 void node_dirs_open(struct node *);
 void node_dirs_turn(struct node *);        /* after every round of events */
-void node_dirs_free(struct node *);
+void node_dirs_free(struct node *);        /* after the desk: what was asked has gone with it */
 
 /* Every committed record passes here, after the image has it. */
 void node_heard(void *node, int16_t type, int16_t version, const void *record, int64_t offset);

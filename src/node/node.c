@@ -407,10 +407,10 @@ node_free(struct node *n)
 		node_broker_free(n);
 		node_wishes_free(n);
 		node_controller_free(n);
-		node_dirs_free(n);
 		node_active_free(n);
 		node_sessions_free(n);
 		node_desk_free(n);
+		node_dirs_free(n);
 	}
 	if (n->core != NULL)
 		core_free(n->core);
