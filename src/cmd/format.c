@@ -211,11 +211,14 @@ quorum(struct cmd_format *f)
 			    "following: --standalone, --initial-controllers, or "
 			    "--no-initial-controllers.\n");
 	f->dynamic = alone || initial != NULL;
-	if (f->dynamic && l == NULL)
+	/* A broker may be told who the controllers are; it has no listener for them, only the name. */
+	const char *name = l != NULL ? l->name : f->conf->controller_listener_names.count > 0
+	    ? f->conf->controller_listener_names.at[0] : NULL;
+	if (f->dynamic && (name == NULL || (alone && l == NULL)))
 		return SAID("There is no listener for controllers: name it in "
 			    "controller.listener.names and listeners.\n");
 	int rc = alone             ? standalone(f, l)
-		 : initial != NULL ? initial_controllers(f, initial, l->name)
+		 : initial != NULL ? initial_controllers(f, initial, name)
 				   : 0;
 	/* A static quorum has kraft.version 0; a dynamic one needs 1. */
 	int16_t *kraft = &f->level[1];
@@ -230,10 +233,11 @@ quorum(struct cmd_format *f)
 				  "--no-initial-controllers is used. For dynamic controllers "
 				  "support, try removing the --feature flag for kraft.version.\n");
 		if (strcmp(text, "kraft.version=1") == 0 && f->conf->voter_count > 0)
-			rc = SAID("Cannot set kraft.version to 1 if controller.quorum.voters is "
-				  "set, because a static quorum has no "
-				  "voters in its log. Remove the --feature flag, or use a dynamic "
-				  "quorum.\n");
+			rc = SAID("Cannot set kraft.version to 1 unless controller.quorum.voters is "
+				  "empty and one of the flags --standalone, --initial-controllers, or "
+				  "--no-initial-controllers is used. For dynamic controllers support, try "
+				  "using one of --standalone, --initial-controllers, or "
+				  "--no-initial-controllers and removing controller.quorum.voters.\n");
 	}
 	*kraft = f->dynamic ? 1 : 0;
 	return rc;
