@@ -293,6 +293,24 @@ START_TEST(cut_off_from_the_controllers_it_answers_no_client)
 }
 END_TEST
 
+START_TEST(a_throttled_replica_out_of_sync_waits_its_turn)
+{
+	struct core_partition *p = part("t", 0);
+
+	config_is("t", "leader.replication.throttled.replicas", "*");
+	partition_is(1, 0, 1, pair, 2, false);
+	for (int i = 0; i < 50; i++)
+		put(p, batch_of(10, b.w.wall_ms));
+	settle();
+	b.core->conf->leader_replication_throttled_rate = 100; /* bytes a second */
+	ck_assert_int_gt(fetch_as(3, 1, 0, 0, 0, -1).records.len, 1000); /* a burst after silence is let through */
+	ck_assert_int_eq(fetch_as(3, 1, 0, 0, 0, -1).records.len, -1);
+	ck_assert_int_gt(fetch_as(2, 1, 0, 0, 0, -1).records.len, 1000); /* who is in sync is never held back */
+	b.w.now_ms += 20000;
+	ck_assert_int_gt(fetch_as(3, 1, 0, 0, 0, -1).records.len, 1000);
+}
+END_TEST
+
 /* --- coordinators */
 static struct {
 	enum core_lead what;
@@ -395,7 +413,7 @@ main(void)
 	    until_the_controller_has_answered_both_isrs_count, a_fenced_broker_or_another_incarnation_does_not_join,
 	    the_metadata_never_takes_back_what_the_controller_answered, a_request_that_reached_nobody_is_made_again,
 	    deleting_records_waits_for_the_replicas, a_new_leader_does_not_tell_an_end_it_does_not_know,
-	    cut_off_from_the_controllers_it_answers_no_client, coordinators_hear_what_is_won_loaded_and_lost,
+	    cut_off_from_the_controllers_it_answers_no_client, a_throttled_replica_out_of_sync_waits_its_turn, coordinators_hear_what_is_won_loaded_and_lost,
 	    an_image_that_jumped_is_taken_as_a_whole,
 	    a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync};
 

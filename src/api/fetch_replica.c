@@ -29,7 +29,7 @@ struct look {
 	struct st_log *log;
 	int32_t epoch; /* of the divergence; -1: none */
 	int64_t end, log_end, start;
-	bool records, throttled;
+	bool records;
 };
 /* NOTHING: it is not ready any more. KEPT: it is, but nobody is in a hurry: too few bytes, or throttled. */
 enum urgency { NOTHING, KEPT, LATER, NOW };

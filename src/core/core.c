@@ -41,6 +41,7 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	rk_list_init(&c->fetchers_woken);
 	rk_list_init(&c->sources);
 	rk_list_init(&c->sources_due);
+	c->cuts_ms = -1;
 	return c;
 }
 

@@ -4,7 +4,7 @@
 #include "src/core/follow_in.h"
 #include "src/core/throttle.h"
 
-enum { FIRST_PAUSE_MS = 20, TRIES_MAX = 16 };
+enum { FIRST_PAUSE_MS = 20, TRIES_MAX = 16, CUTS_MS = 50 };
 
 /* --- states */
 static void
@@ -205,6 +205,17 @@ cut_to(struct core_follow *f, int64_t to)
 	return false;
 }
 
+/* Every cut waits for the disk; when they have taken long enough in this round of events, the rest has time. */
+static bool
+cut_enough(struct core *c)
+{
+	int64_t now = rk_now(c->env);
+
+	if (c->cuts_ms < 0)
+		c->cuts_ms = now;
+	return now - c->cuts_ms > CUTS_MS;
+}
+
 /* The leader's log has epoch (or the largest one below what we asked for) up to end, and then goes another way. */
 static void
 diverged(struct core_follow *f, int32_t epoch, int64_t end)
@@ -215,6 +226,10 @@ diverged(struct core_follow *f, int32_t epoch, int64_t end)
 
 	if (p->log == NULL)
 		return;
+	if (cut_enough(core_of(p))) {
+		pause_for(f, FIRST_PAUSE_MS);
+		return;
+	}
 	st_log_epoch_end(p->log, epoch, &own_epoch, &own);
 	to = own_epoch < 0 ? end : own_epoch == epoch ? rk_min(own, end) : own;
 	to = rk_max(0, rk_min(to, st_log_end(p->log)));
@@ -432,6 +447,7 @@ core_follow_listen(struct core *c, void (*due)(void *arg, struct core_source *),
 void
 core_follow_flush(struct core *c)
 {
+	c->cuts_ms = -1;
 	while (!rk_list_empty(&c->sources_due)) {
 		struct core_source *s = rk_of(c->sources_due.next, struct core_source, due);
 		rk_list_del(&s->due);

@@ -80,6 +80,7 @@ struct core {
 	struct rk_list sources, sources_due; /* of core_source */
 	void (*source_due)(void *arg, struct core_source *);
 	void *source_due_arg;
+	int64_t cuts_ms;                /* when this round's first cut of a log began; -1: there was none */
 	struct rk_say_limit odd_copies; /* of lines about damaged batches that a leader sent */
 	struct rk_list watchers, loadings; /* lead.c */
 	/* core_stop's own */
