@@ -395,7 +395,7 @@ node_stop(struct node *n, rk_done *done, void *arg)
 void
 node_free(struct node *n)
 {
-	n->failed = true; /* whoever hears that a connection is gone does nothing more */
+	n->failed = n->ended = true; /* whoever hears that a connection is gone does nothing more */
 	node_control_free(n);
 	while (!rk_list_empty(&n->conns))
 		node_gone(n, rk_of(n->conns.next, struct node_conn, link)->conn);

@@ -251,7 +251,7 @@ node_sessions_gone(struct node *n, struct node_conn *c)
 {
 	struct node_sessions *all = n->sessions;
 
-	if (all == NULL || n->stopping)
+	if (all == NULL || n->stopping || n->ended)
 		return;
 	rk_list_each(&all->all, m) {
 		struct session *s = rk_of(m, struct session, at);
