@@ -1,6 +1,7 @@
 /* t_host_dial.c - connections that a node makes: opened, refused, named, timed out, ended.
  *
  * The other side is plain sockets in this thread; the node below only notes what it is told. */
+#include <netdb.h>
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
@@ -293,6 +294,17 @@ START_TEST(after_the_end_nothing_is_dialled)
 }
 END_TEST
 
+static bool
+knows_localhost(void)
+{
+	struct addrinfo *list;
+
+	if (getaddrinfo("localhost", NULL, NULL, &list) != 0)
+		return false;
+	freeaddrinfo(list);
+	return true;
+}
+
 int
 main(void)
 {
@@ -303,8 +315,12 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, what_is_sent_before_it_is_open_leaves_when_it_is);
 	tcase_add_test(t, a_port_nobody_listens_on_is_refused);
-	tcase_add_test(t, a_name_is_looked_up_and_all_its_addresses_tried);
-	tcase_add_test(t, a_name_refused_everywhere_is_refused);
+	if (knows_localhost()) {
+		tcase_add_test(t, a_name_is_looked_up_and_all_its_addresses_tried);
+		tcase_add_test(t, a_name_refused_everywhere_is_refused);
+	} else {
+		puts("skip host_dial: names with several addresses (localhost cannot be looked up: there is no /etc/hosts)");
+	}
 	tcase_add_test(t, a_name_that_is_none_says_so);
 	tcase_add_test(t, a_silent_host_is_given_up_in_time);
 	tcase_add_test(t, ours_are_neither_counted_nor_closed_for_silence_and_may_get_long_frames);
