@@ -136,7 +136,7 @@ dialled(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 
 	(void)res;
 	(void)version;
-	if (err == RK_NETWORK_EXCEPTION && !refused && s->conn == NULL && s->dials < DIALS_MAX) {
+	if (err == RK_NETWORK_EXCEPTION && !refused && s->conn == NULL && s->dials < DIALS_MAX && !s->node->ended) {
 		ask(s);
 		return;
 	}
