@@ -3,6 +3,7 @@ import atexit
 import json
 import os
 import re
+import struct
 import sys
 import time
 
@@ -10,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from cluster import BROKER, Cluster, kafka
 from node import Report
-from raw import batch
+from raw import batch, name, string
 
 case, folder = sys.argv[1], os.path.join(sys.argv[2], sys.argv[1])
 report = Report(f"jbod {case}")
@@ -319,4 +320,58 @@ def rack():
     c.term()
 
 
-{"tools": tools, "across": across, "kinds": kinds, "fails": fails, "rack": rack}[case]()
+def ask(conn, version, offset, epoch=-1, rack="", committed=0):
+    """One Fetch of t-0 as a consumer sends it: what comes back, but for the records themselves."""
+    body = struct.pack(">iiiibii", -1, 0, 0, 1 << 20, committed, 0, -1) + struct.pack(">i", 1) + string("t")
+    body += struct.pack(">iiiqqi", 1, 0, epoch, offset, -1, 1 << 20) + struct.pack(">i", 0) + (string(rack) if version >= 11 else b"")
+    r = conn.call(1, version, body)
+    _, code, _, topics = r.take("ihii")
+    if topics == 0:
+        return name(code)
+    r.string(), r.take("i")
+    _, error, high, stable, start, aborted = r.take("ihqqqi")
+    r.bytes(16 * max(aborted, 0))
+    nearest = r.take("i") if version >= 11 else None
+    size = r.take("i")
+    return name(code), name(error), high, stable, start, aborted, nearest, "records" if size > 0 else size
+
+
+def answers(kind):
+    once = ("default.replication.factor=2", "offsets.topic.replication.factor=1", "transaction.state.log.replication.factor=1",
+            "transaction.state.log.min.isr=1", "share.coordinator.state.topic.replication.factor=1", "share.coordinator.state.topic.min.isr=1",
+            "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector")
+    c = cluster(os.path.join(folder, kind), [kind] * 2, {1: "broker,controller", 2: "broker"}, lines=once)
+    for m in c.members:
+        m.configure(f"broker.rack=r{m.id}")
+    c.format()
+    check(f"two nodes of {kind} start", c.start(90))
+    told = {}
+    with c[1].conn() as one, c[2].conn() as two:
+        one.create("t", assigned=[[1, 2]])
+        one.wait_leader("t", isr=2)
+        for _ in range(10):
+            while one.produce("t", batch([b"x" * 50] * 10))[0]:
+                time.sleep(0.1)
+        time.sleep(2)
+        end = one.end("t")
+        for who, conn in (("the leader", one), ("the follower", two)):
+            for v in (10, 11):
+                for off in (0, 5, end, end + 1, end + 5, -1):
+                    told[f"{who}, version {v}, offset {off} of {end}"] = ask(conn, v, off)
+                for epoch in (0, 1, 5):
+                    told[f"{who}, version {v}, epoch {epoch}"] = ask(conn, v, 0, epoch)
+                told[f"{who}, version {v}, committed"] = ask(conn, v, 0, committed=1)
+            for rack in ("r1", "r2", "r3"):
+                for off in (0, end, end + 1):
+                    told[f"{who}, rack {rack}, offset {off} of {end}"] = ask(conn, 11, off, rack=rack)
+    done(c)
+    return told
+
+
+def same():
+    ours, theirs = answers("rookery"), answers("kafka")
+    wrong = [f"{k}: {ours.get(k)}, Kafka {theirs[k]}" for k in theirs if ours.get(k) != theirs[k]]
+    check(f"{len(theirs)} fetches from leader and follower are answered as Kafka answers them", not wrong, "; ".join(wrong[:3]))
+
+
+{"same": same, "tools": tools, "across": across, "kinds": kinds, "fails": fails, "rack": rack}[case]()
