@@ -413,7 +413,8 @@ main(void)
 	    until_the_controller_has_answered_both_isrs_count, a_fenced_broker_or_another_incarnation_does_not_join,
 	    the_metadata_never_takes_back_what_the_controller_answered, a_request_that_reached_nobody_is_made_again,
 	    deleting_records_waits_for_the_replicas, a_new_leader_does_not_tell_an_end_it_does_not_know,
-	    cut_off_from_the_controllers_it_answers_no_client, a_throttled_replica_out_of_sync_waits_its_turn, coordinators_hear_what_is_won_loaded_and_lost,
+	    cut_off_from_the_controllers_it_answers_no_client,
+	    a_throttled_replica_out_of_sync_waits_its_turn, coordinators_hear_what_is_won_loaded_and_lost,
 	    an_image_that_jumped_is_taken_as_a_whole,
 	    a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync};
 

@@ -14,6 +14,8 @@ typedef struct kp_fetch_req_topics_partitions part_in;
 typedef struct kp_fetch_res_responses topic_out;
 typedef struct kp_fetch_res_responses_partitions part_out;
 
+enum { NAMES_SPARE = 10000 };
+
 struct replica_fetch { /* lives in the call's arena */
 	struct api_call *call;
 	struct core_fetcher *fetcher;
@@ -335,6 +337,17 @@ update(struct core_fetcher *s, const struct kp_fetch_req *q, int64_t before_ms)
 			    before_ms);
 }
 
+/* A follower names what this node leads; whoever names much more than there is shall not cost its memory. */
+static bool
+too_many(struct api_call *c, const struct kp_fetch_req *q, const struct core_fetcher *s)
+{
+	uint64_t n = s == NULL ? 0 : s->count;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		n += (uint64_t)rk_max(q->topics.at[i].partitions.len, 0);
+	return n > NAMES_SPARE + 2 * (uint64_t)core_partitions_count(c->shared->core);
+}
+
 /* The session the request belongs to, new or known; NULL: err says why not. */
 static struct core_fetcher *
 session_of(struct api_call *c, const struct kp_fetch_req *q, int32_t replica, enum rk_err *err)
@@ -343,7 +356,9 @@ session_of(struct api_call *c, const struct kp_fetch_req *q, int32_t replica, en
 	struct core_fetcher *s = q->session_id == 0 ? NULL : core_fetcher_get(core, q->session_id);
 	bool ids = c->head.version >= 13;
 
-	*err = RK_OK;
+	*err = too_many(c, q, q->session_epoch > 0 ? s : NULL) ? RK_UNKNOWN_SERVER_ERROR : RK_OK;
+	if (*err != RK_OK)
+		return NULL;
 	if (q->session_epoch == 0 || q->session_epoch == -1) {
 		if (s != NULL && s->waiting == NULL && s->replica == replica)
 			core_fetcher_free(s);
