@@ -13,14 +13,19 @@ static const struct st_meta meta[2] = {
     {.version = 1, .node_id = 1, .cluster_id = "abc", .directory_id = {{9}}},
     {.version = 1, .node_id = 1, .cluster_id = "abc", .directory_id = {{8}}}};
 
+static bool unreadable; /* the second directory, at start */
+
 static void
 start(void)
 {
-	struct st_dir_opened how[2];
+	struct st_dir_opened how[2] = {{false, -1}, {false, -1}};
 	struct meta_view v;
 
 	ck_assert_int_eq(st_dir_open(&b.w.env, b.path, &meta[0], &dirs[0], &how[0]), RK_OK);
-	ck_assert_int_eq(st_dir_open(&b.w.env, second, &meta[1], &dirs[1], &how[1]), RK_OK);
+	if (unreadable)
+		dirs[1] = st_dir_offline(&b.w.env, second);
+	else
+		ck_assert_int_eq(st_dir_open(&b.w.env, second, &meta[1], &dirs[1], &how[1]), RK_OK);
 	b.dir = dirs[0];
 	b.core = core_new(&b.w.env, t_conf, &b.timers, 1, dirs, how, 2);
 	meta_view_begin(t_image, &v);
@@ -344,6 +349,29 @@ START_TEST(a_directory_that_fails_takes_its_partitions_and_no_others)
 }
 END_TEST
 
+START_TEST(what_lies_in_a_directory_that_cannot_be_read_is_not_made_anew)
+{
+	write_to(part("t", 0), 5);
+	ck_assert_int_eq(move(second), RK_OK);
+	turns(3);
+	told(8);
+	turns(3);
+	ck_assert_uint_eq(part("t", 0)->dir, 1);
+	unreadable = true;
+	crash();
+	settle();
+	ck_assert_uint_eq(core_dirs_lost(b.core), 1);
+	ck_assert(part("t", 0)->offline && !part("t", 1)->offline);
+	ck_assert_int_eq(put(part("t", 0), batch_of(1, 1000)).err, RK_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(folders(b.path, "t-0"), 0);
+	ck_assert_uint_eq(wish(), 0);
+	write_to(part("t", 1), 1);
+	unreadable = false;
+	crash();
+	ck_assert_int_eq(core_end(part("t", 0)), 50);
+}
+END_TEST
+
 START_TEST(a_move_to_a_directory_that_fails_is_given_up)
 {
 	struct core_partition *p = part("t", 0);
@@ -417,6 +445,7 @@ main(void)
 	tcase_add_test(t, deleted_records_stay_deleted_on_the_way);
 	tcase_add_test(t, what_is_cut_here_is_cut_there);
 	tcase_add_test(t, a_directory_that_fails_takes_its_partitions_and_no_others);
+	tcase_add_test(t, what_lies_in_a_directory_that_cannot_be_read_is_not_made_anew);
 	tcase_add_test(t, a_move_to_a_directory_that_fails_is_given_up);
 	tcase_add_test(t, a_throttle_is_kept);
 	tcase_add_test(t, a_topic_removed_on_the_way_leaves_nothing);

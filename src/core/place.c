@@ -132,9 +132,10 @@ lose(struct core *c, uint32_t d)
 			take_offline(p);
 			count++;
 		}
-	rk_say(RK_ERROR, "%" PRIu32 " partitions in %s are offline on this node; the controller moves their leaders to "
-	    "other replicas. %s", count, st_dir_path(c->dir[d]), c->dirs_lost < c->dirs
-	    ? "The other directories go on." : "No directory is left.");
+	if (count > 0 || c->dirs_lost == c->dirs)
+		rk_say(RK_ERROR, "%" PRIu32 " partitions in %s are offline on this node; the controller moves their leaders to "
+		    "other replicas. %s", count, st_dir_path(c->dir[d]), c->dirs_lost < c->dirs
+		    ? "The other directories go on." : "No directory is left.");
 }
 
 void
@@ -151,15 +152,21 @@ void
 core_missing_look(struct core *c)
 {
 	bool missing = false;
+	uint32_t count = 0;
 
 	for (uint32_t d = 0; d < c->dirs; d++)
 		missing |= st_dir_failed(c->dir[d]);
 	for (struct core_topic *t = missing ? core_topics_walk(c, NULL) : NULL; t != NULL; t = core_topics_walk(c, t))
 		for (uint32_t i = 0; i < t->partitions; i++) {
 			struct core_partition *p = t->partition[i];
-			if (p != NULL && !p->found && p->log == NULL && p->told == CORE_DIR_OTHER)
-				take_offline(p);
+			if (p == NULL || p->found || p->log != NULL || p->told != CORE_DIR_OTHER)
+				continue;
+			take_offline(p);
+			count++;
 		}
+	if (count > 0)
+		rk_say(RK_ERROR, "%" PRIu32 " partitions lie in a directory that cannot be read: they are offline on this node "
+		    "until it can.", count);
 }
 
 uint32_t

@@ -90,7 +90,7 @@ say_beat(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_are
 	q->want_shut_down = b->left != NULL;
 	q->offline_log_dirs.at = rk_arena_get(a, n->dirs, sizeof *q->offline_log_dirs.at);
 	for (uint32_t i = 0; q->offline_log_dirs.at != NULL && i < n->dirs; i++)
-		if (st_dir_failed(n->dir[i]))
+		if (st_dir_failed(n->dir[i]) && !rk_uuid_zero(st_dir_id(n->dir[i]))) /* one that never opened has no name */
 			q->offline_log_dirs.at[q->offline_log_dirs.len++] = st_dir_id(n->dir[i]);
 	say_cordoned(b, q, a);
 }

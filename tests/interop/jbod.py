@@ -269,6 +269,25 @@ def fails():
     while time.time() < end and not all(len(r[3]) == 3 for r in meta(c[2], "t")):
         time.sleep(0.1)
     check("and is in every ISR", all(len(r[3]) == 3 for r in meta(c[2], "t")), str(meta(c[2], "t")))
+    c[1].term()
+    os.environ["ROOKERY_FAULT"] = "read:eio:/d3/"
+    check("with a disk that cannot be read it starts, without it", c[1].start(30), c[1].words()[-500:])
+    del os.environ["ROOKERY_FAULT"]
+    end = time.time() + 30
+    while time.time() < end and not all(len(r[3]) == (2 if r[0] in bad else 3) for r in meta(c[2], "t")):
+        time.sleep(0.1)
+    told = meta(c[2], "t")
+    check("it is in the ISRs of what it has, and in no other", all(len(r[3]) == (2 if r[0] in bad else 3) for r in told), str(told))
+    made = [p for p in bad for d in ("d1", "d2") if os.path.isdir(f"{c[1].folder}/{d}/t-{p}")]
+    check("what it cannot read is not made anew elsewhere", not made, str(made))
+    c[1].term()
+    c[1].start(30)
+    end = time.time() + 30
+    while time.time() < end and not all(len(r[3]) == 3 for r in meta(c[2], "t")):
+        time.sleep(0.1)
+    check("with the disk back it is in every ISR again", all(len(r[3]) == 3 for r in meta(c[2], "t")), str(meta(c[2], "t")))
+    for p in range(4):
+        holds(f"at the end, t-{p}", c[leader(c[2], "t", p)], "t", known[p], p, p in bad)
     done(c)
 
 
