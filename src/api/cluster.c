@@ -8,7 +8,9 @@ add(struct api_call *c, struct api_broker *b, const struct kp_register_broker_re
 	    .alive = !r->fenced,
 	    .rack = rk_arena_str(&c->arena, r->rack),
 	    .host = rk_lit(""),
-	    .port = -1};
+	    .port = -1,
+	    .dirs = r->log_dirs.at,
+	    .dir_count = (int32_t)rk_max(r->log_dirs.len, 0)};
 	for (int32_t i = 0; i < r->end_points.len; i++)
 		if (rk_str_is(r->end_points.at[i].name, c->listener)) {
 			b->host = rk_arena_str(&c->arena, r->end_points.at[i].host);
@@ -80,6 +82,23 @@ api_internal_topic(struct rk_str name)
 	       || rk_str_is(name, "__share_group_state");
 }
 
+/* The replica's directory is not among those its broker has online. Ids 0 and 1 stand for one that is not known. */
+static bool
+offline_dir(const struct api_broker *b, const struct kp_partition_record *r, int32_t replica)
+{
+	static const uint8_t zeros[15];
+
+	if (replica >= r->directories.len || b->dir_count == 0)
+		return false;
+	const struct rk_uuid *dir = &r->directories.at[replica];
+	if (memcmp(dir->id, zeros, 15) == 0 && dir->id[15] < 2)
+		return false;
+	for (int32_t i = 0; i < b->dir_count; i++)
+		if (rk_uuid_eq(b->dirs[i], *dir))
+			return false;
+	return true;
+}
+
 bool
 api_part_of(struct api_call *c, const struct api_brokers *all, struct rk_uuid topic, int32_t index,
     bool old_errors, struct api_part *p)
@@ -107,7 +126,7 @@ api_part_of(struct api_call *c, const struct api_brokers *all, struct rk_uuid to
 	p->offline = rk_arena_get(&c->arena, (size_t)rk_max(r.replicas.len, 1), sizeof *p->offline);
 	for (int32_t i = 0; i < r.replicas.len && p->offline != NULL; i++) {
 		const struct api_broker *b = api_broker(all, r.replicas.at[i]);
-		if (b == NULL || !b->alive || !b->reached)
+		if (b == NULL || !b->alive || !b->reached || offline_dir(b, &r, i))
 			p->offline[p->offline_count++] = r.replicas.at[i];
 	}
 	return true;

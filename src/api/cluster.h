@@ -13,6 +13,8 @@ struct api_broker {
 	struct rk_str host, rack;
 	bool alive;   /* registered, not fenced */
 	bool reached; /* it has an endpoint on the caller's listener */
+	const struct rk_uuid *dirs; /* its directories that are online; none: it has not said */
+	int32_t dir_count;
 };
 struct api_brokers {
 	struct api_broker *at; /* ascending by id */

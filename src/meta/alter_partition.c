@@ -26,10 +26,10 @@ static bool
 members_of(struct altering *g, const wish *w, struct members *m)
 {
 	int32_t n = g->version < 3 ? w->new_isr.len : w->new_isr_with_epochs.len;
-	int64_t *epoch = rk_arena_get(g->p->arena, (size_t)rk_max(n, 0), sizeof *epoch);
+	int64_t *epoch = rk_arena_get(g->p->work, (size_t)rk_max(n, 0), sizeof *epoch);
 
 	m->ids.len = (int32_t)rk_max(n, 0);
-	m->ids.at = rk_arena_get(g->p->arena, (size_t)m->ids.len, sizeof *m->ids.at);
+	m->ids.at = rk_arena_get(g->p->work, (size_t)m->ids.len, sizeof *m->ids.at);
 	m->epoch = epoch;
 	if (m->ids.at == NULL || epoch == NULL)
 		return false;
@@ -90,14 +90,15 @@ alter(struct altering *g, const struct meta_topic *t, const wish *w, answer *a)
 	struct meta_change how = { .brokers = &g->brokers, .gone = -1, .back = -1, .isr = &m.ids,
 		.recovered = w->leader_recovery_state == RECOVERED };
 
-	if (!meta_partition(&g->p->view, t->id, w->partition_index, g->p->arena, &r))
+	rk_arena_reset(g->p->work);
+	if (!meta_partition(&g->p->view, t->id, w->partition_index, g->p->work, &r))
 		return RK_UNKNOWN_TOPIC_OR_PARTITION;
 	if (!members_of(g, w, &m))
 		return RK_UNKNOWN_SERVER_ERROR;
 	enum rk_err err = check(g, w, &m, &r);
 	if (err != RK_OK)
 		return err;
-	meta_plan_change(g->p, rk_arena_str(g->p->arena, t->name), &r, &how);
+	meta_plan_change(g->p, rk_arena_str(g->p->work, t->name), &r, &how);
 	if (!meta_partition(&g->p->view, t->id, w->partition_index, g->p->arena, &now))
 		return RK_UNKNOWN_SERVER_ERROR;
 	/* It ended a reassignment that took the leadership away: both an error and a change. */

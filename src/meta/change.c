@@ -102,13 +102,13 @@ meta_unclean_allowed(const struct meta_plan *p, struct rk_str topic)
 
 /* --- lists */
 
-/* Those of a list that are (in) or are not (out) in another, in the arena. */
+/* Those of a list that are (in) or are not (out) in another, in the work arena. */
 static bool
 sift(struct meta_plan *p, const int32_t *at, int32_t len, const int32_t *other, int32_t others, bool in,
     struct meta_ids *out)
 {
 	out->len = 0;
-	out->at = rk_arena_get(p->arena, (size_t)(len > 0 ? len : 0), sizeof *out->at);
+	out->at = rk_arena_get(p->work, (size_t)(len > 0 ? len : 0), sizeof *out->at);
 	for (int32_t i = 0; out->at != NULL && i < len; i++)
 		if (meta_has(other, others, at[i]) == in)
 			out->at[out->len++] = at[i];
@@ -198,7 +198,7 @@ work_elr(struct meta_plan *p, struct work *w)
 		w->now.eligible_leader_replicas.len = 0;
 		return true;
 	}
-	int32_t *elr = rk_arena_get(p->arena, (size_t)room, sizeof *elr);
+	int32_t *elr = rk_arena_get(p->work, (size_t)room, sizeof *elr);
 	if (elr == NULL)
 		return false;
 	for (int32_t i = 0; i < room; i++) {
@@ -253,7 +253,7 @@ elect(struct work *w)
 static bool
 crown(struct meta_plan *p, struct work *w, int32_t leader)
 {
-	struct meta_ids elr, isr = { rk_arena_get(p->arena, 1, sizeof *isr.at), 1 };
+	struct meta_ids elr, isr = { rk_arena_get(p->work, 1, sizeof *isr.at), 1 };
 
 	w->now.leader = leader;
 	if (leader >= 0)
@@ -289,7 +289,7 @@ remember(struct meta_plan *p, struct work *w)
 	}
 	if (w->now.leader >= 0 || o->leader < 0)
 		return true;
-	int32_t *last = rk_arena_get(p->arena, 1, sizeof *last);
+	int32_t *last = rk_arena_get(p->work, 1, sizeof *last);
 	if (last == NULL)
 		return false;
 	last[0] = o->leader;
@@ -323,7 +323,7 @@ static bool
 differ_directories(struct meta_plan *p, struct work *w)
 {
 	const struct kp_partition_record *o = w->old, *n = &w->now;
-	struct rk_uuid *dir = rk_arena_get(p->arena, (size_t)n->replicas.len, sizeof *dir);
+	struct rk_uuid *dir = rk_arena_get(p->work, (size_t)n->replicas.len, sizeof *dir);
 	bool changed = n->replicas.len != o->directories.len;
 
 	if (dir == NULL || p->version < MV_DIRECTORIES)
@@ -406,8 +406,10 @@ meta_plan_change(struct meta_plan *p, struct rk_str topic, const struct kp_parti
 	bool alone = old->replicas.len == 1 && how->gone == old->replicas.at[0] && how->gone_unclean &&
 	    old->leader == how->gone;
 	if (!alone) {
-		if (!take_targets(p, &w) || !complete(p, &w) || !work_elr(p, &w) || !crown(p, &w, elect(&w)) ||
-		    !remember(p, &w))
+		bool fits = take_targets(p, &w) && complete(p, &w) && work_elr(p, &w) && crown(p, &w, elect(&w)) &&
+		    remember(p, &w);
+		p->arena->over |= !fits; /* nothing of the request is kept then */
+		if (!fits)
 			return false;
 		rk_assert(w.now.leader < 0 || meta_has(w.now.isr.at, w.now.isr.len, w.now.leader));
 		bump = bumps(p, &w);
@@ -459,10 +461,8 @@ meta_plan_change_all(struct meta_plan *p, int32_t broker, const struct meta_chan
 	struct kp_partition_record r;
 	struct meta_topic t;
 
-	for (uint32_t i = 0; i < n && !p->arena->over; i++) {
-		if (!meta_partition(&p->view, at[i].topic, at[i].partition, p->arena, &r) ||
-		    !meta_topic_of(&p->view, at[i].topic, &t))
-			continue;
-		meta_plan_change(p, rk_arena_str(p->arena, t.name), &r, how);
-	}
+	for (uint32_t i = 0; i < n && !p->arena->over; i++, rk_arena_reset(p->work))
+		if (meta_partition(&p->view, at[i].topic, at[i].partition, p->work, &r) &&
+		    meta_topic_of(&p->view, at[i].topic, &t))
+			meta_plan_change(p, rk_arena_str(p->work, t.name), &r, how);
 }

@@ -27,11 +27,12 @@ assign(struct assigning *g, const struct rk_uuid *dir, struct rk_uuid topic, int
 
 	if (!meta_topic_of(&g->p->view, topic, &t))
 		return RK_UNKNOWN_TOPIC_ID;
-	if (!meta_partition(&g->p->view, topic, index, g->p->arena, &r))
+	rk_arena_reset(g->p->work);
+	if (!meta_partition(&g->p->view, topic, index, g->p->work, &r))
 		return RK_UNKNOWN_TOPIC_OR_PARTITION;
 	if (!meta_has(r.replicas.at, r.replicas.len, g->q->broker_id))
 		return RK_NOT_LEADER_OR_FOLLOWER;
-	meta_plan_change(g->p, rk_arena_str(g->p->arena, t.name), &r, &how);
+	meta_plan_change(g->p, rk_arena_str(g->p->work, t.name), &r, &how);
 	if (offline)
 		g->lost[g->losses++] = (struct meta_place_of){ topic, index };
 	return RK_OK;
@@ -45,10 +46,10 @@ lose(struct meta_plan *p, const struct meta_candidates *all, int32_t broker, con
 	struct kp_partition_record r;
 	struct meta_topic t;
 
-	for (uint32_t i = 0; i < n && !p->arena->over; i++)
+	for (uint32_t i = 0; i < n && !p->arena->over; i++, rk_arena_reset(p->work))
 		if (meta_topic_of(&p->view, at[i].topic, &t) &&
-		    meta_partition(&p->view, at[i].topic, at[i].partition, p->arena, &r))
-			meta_plan_change(p, rk_arena_str(p->arena, t.name), &r, &how);
+		    meta_partition(&p->view, at[i].topic, at[i].partition, p->work, &r))
+			meta_plan_change(p, rk_arena_str(p->work, t.name), &r, &how);
 }
 
 static size_t

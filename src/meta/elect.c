@@ -31,7 +31,8 @@ elect(struct electing *g, struct rk_str topic, int32_t index, struct rk_str *why
 	if (!meta_topic_named(&g->p->view, topic, &t))
 		return *why = TOLD(g, "No such topic as %.*s", (int)rk_max(topic.len, 0), topic.at),
 		    RK_UNKNOWN_TOPIC_OR_PARTITION;
-	if (!meta_partition(&g->p->view, t.id, index, g->p->arena, &r))
+	rk_arena_reset(g->p->work);
+	if (!meta_partition(&g->p->view, t.id, index, g->p->work, &r))
 		return *why = TOLD(g, "No such partition as %.*s-%d", (int)topic.len, topic.at, index),
 		    RK_UNKNOWN_TOPIC_OR_PARTITION;
 	if (g->how == META_PREFERRED ? r.leader == r.replicas.at[0] : r.leader >= 0)

@@ -178,6 +178,7 @@ struct meta_plan {
 	bool others;             /* configs of other brokers than this one, too: the request came through that broker,
 	                          * which has looked at the number, or to a controller, which takes any */
 	struct rk_arena *scratch;
+	struct rk_arena *work;   /* of the partition that is changed at the moment */
 	int16_t version;         /* the finalised metadata.version */
 	struct st_txn *top;
 };

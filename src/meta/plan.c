@@ -27,6 +27,8 @@ meta_plan_begin(struct meta_plan *p, struct meta_image *im, struct rk_env *env, 
 	p->view.txn = p->top;
 	p->scratch = rk_new(struct rk_arena);
 	rk_arena_init(p->scratch, SCRATCH_MAX);
+	p->work = rk_new(struct rk_arena);
+	rk_arena_init(p->work, SCRATCH_MAX);
 	learn_version(p);
 }
 
@@ -141,7 +143,9 @@ end(struct meta_plan *p)
 	p->top = p->view.txn = NULL;
 	rk_arena_free(p->scratch);
 	rk_mem_put(p->scratch);
-	p->scratch = NULL;
+	rk_arena_free(p->work);
+	rk_mem_put(p->work);
+	p->scratch = p->work = NULL;
 }
 
 enum rk_err

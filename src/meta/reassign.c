@@ -33,7 +33,7 @@ static bool
 room(struct reassigning *g, struct meta_ids *l, int32_t n)
 {
 	l->len = 0;
-	l->at = rk_arena_get(g->p->arena, (size_t)rk_max(n, 0), sizeof *l->at);
+	l->at = rk_arena_get(g->p->work, (size_t)rk_max(n, 0), sizeof *l->at);
 	return l->at != NULL;
 }
 
@@ -123,7 +123,8 @@ alter(struct reassigning *g, struct rk_str topic, const wish *w, struct rk_str *
 	*why = RK_STR_NULL;
 	if (!meta_topic_named(&g->p->view, topic, &t))
 		return *why = TOLD(g, "Unable to find a topic named %.*s.", S(topic)), RK_UNKNOWN_TOPIC_OR_PARTITION;
-	if (!meta_partition(&g->p->view, t.id, w->partition_index, g->p->arena, &r))
+	rk_arena_reset(g->p->work);
+	if (!meta_partition(&g->p->view, t.id, w->partition_index, g->p->work, &r))
 		return *why = TOLD(g, "Unable to find partition %.*s:%d.", S(topic), w->partition_index),
 		    RK_UNKNOWN_TOPIC_OR_PARTITION;
 	if (g->p->count - g->mark >= META_RECORDS_MAX)

@@ -171,13 +171,15 @@ taken(struct meta_plan *p, const struct kp_register_broker_record *old, const st
 static enum rk_err
 check_shape(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
 {
-	enum { SASL_SSL = 3 };
+	enum { SASL_SSL = 3, LISTS_MAX = 1000 };
 
 	if (p->cluster_id != NULL && !rk_str_is(q->cluster_id, p->cluster_id))
 		return *why = rk_arena_print(p->arena, "Expected cluster ID %s, but got cluster ID %.*s", p->cluster_id,
 		    (int)rk_min(q->cluster_id.len, 250), q->cluster_id.at), RK_INCONSISTENT_CLUSTER_ID;
 	if (q->broker_id < 0)
 		return *why = rk_lit("a broker's id is not negative"), RK_INVALID_REQUEST;
+	if (q->listeners.len > LISTS_MAX || q->features.len > LISTS_MAX || q->log_dirs.len > LISTS_MAX)
+		return *why = rk_lit("it names more listeners, features or directories than there can be"), RK_INVALID_REQUEST;
 	for (int32_t i = 0; i < q->listeners.len; i++)
 		if (q->listeners.at[i].security_protocol < 0 || q->listeners.at[i].security_protocol > SASL_SSL)
 			return *why = rk_lit("a listener has a security protocol that there is not"), RK_UNKNOWN_SERVER_ERROR;

@@ -94,16 +94,21 @@ meta_check_assignment(struct meta_plan *p, const struct meta_candidates *all, co
     int32_t factor, struct rk_str *why)
 {
 	int32_t unknown = INT32_MAX, twice = INT32_MAX;
+	bool *seen = rk_arena_get(p->work, all->count, sizeof *seen);
 
-	if (count <= 0) {
+	*why = RK_STR_NULL;
+	if (count <= 0)
 		*why = rk_lit("The manual partition assignment includes an empty replica list.");
+	if (count <= 0 || seen == NULL)
 		return false;
-	}
 	for (int32_t i = 0; i < count; i++) {
-		if (meta_candidate(all, id[i]) == NULL && id[i] < unknown)
-			unknown = id[i];
-		if (meta_has(id + i + 1, count - i - 1, id[i]) && id[i] < twice)
-			twice = id[i];
+		const struct meta_candidate *c = meta_candidate(all, id[i]);
+		if (c == NULL)
+			unknown = (int32_t)rk_min(unknown, id[i]);
+		else if (seen[c - all->at])
+			twice = (int32_t)rk_min(twice, id[i]);
+		else
+			seen[c - all->at] = true;
 	}
 	if (unknown != INT32_MAX && unknown <= twice)
 		*why = TOLD(p, "The manual partition assignment includes broker %d, but no such broker is registered.", unknown);
@@ -193,6 +198,7 @@ by_hand(struct making *m, const wish *t, answer *r, struct layout *l)
 		if (twice)
 			return fail(r, RK_INVALID_REPLICA_ASSIGNMENT,
 			    TOLD(m->p, "Found multiple manual partition assignments for partition %d", part)), false;
+		rk_arena_reset(m->p->work);
 		if (!meta_check_assignment(m->p, &m->brokers, id, n, i == 0 ? 0 : l->factor, &why))
 			return fail(r, RK_INVALID_REPLICA_ASSIGNMENT, why), false;
 		if (!any_active(&m->brokers, id, n))
@@ -643,6 +649,7 @@ grow_by_hand(struct growing *g, const more *t, int32_t have, struct layout *l, s
 		return RK_UNKNOWN_SERVER_ERROR;
 	for (int32_t i = 0; i < l->count; i++) {
 		int32_t *id = t->assignments.at[i].broker_ids.at, n = t->assignments.at[i].broker_ids.len;
+		rk_arena_reset(g->p->work);
 		if (!meta_check_assignment(g->p, &g->brokers, id, n, l->factor, why))
 			return RK_INVALID_REPLICA_ASSIGNMENT;
 		if (!any_active(&g->brokers, id, n)) {
