@@ -349,7 +349,7 @@ cl_nodes_look(struct cl *cl)
 		struct cl_node *n = &cl->node[i];
 		if (n->state == CL_STOPPING && n->stopped) {
 			cl->speaks = n->id;
-			sim_world_end(&n->w);
+			sim_world_crash(&n->w, false); /* the process exits: nobody is told any more */
 			node_free(n->node);
 			n->node = NULL;
 			sim_world_bury(&n->w);
