@@ -104,6 +104,7 @@ success(struct cl_producer *p, struct cl_op *op, int64_t base)
 
 	if (p->acks == -1 && base >= 0)
 		cl_acked(cl, op, base, false);
+	l->known = true;
 	if (!op->acked)
 		cl->acked++;
 	op->acked = true;
@@ -215,7 +216,9 @@ pump(struct cl_producer *p, uint32_t t, int32_t part)
 		cl_after(cl, 100 * MS + 1, pump_all, p);
 		return;
 	}
-	while (l->next < l->count && l->flying < p->flight) {
+	/* Until a broker knows the producer it takes any sequence for its first, as Kafka's do: so the first batch goes
+	    alone. */
+	while (l->next < l->count && l->flying < (l->known ? p->flight : 1)) {
 		uint32_t op = l->op[l->next++];
 		if (!resolved(cl, op))
 			send_op(p, op, leader);

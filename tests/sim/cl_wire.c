@@ -1,7 +1,10 @@
 /* cl_wire.c - what a node tells another one must be true when it leaves: cluster_sim listens on the wire. See
  * cluster.h.
  *
- * A granted vote is on the voter's stable storage, and so is everything before the offset that a replica fetches. */
+ * A granted vote is on the voter's stable storage, and so is everything before the offset that a replica fetches. An
+ * ISR is
+ * granted to who wished for it knowing the partition as it was. */
+#include "protocol/gen/alter_partition.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/vote.h"
 #include "src/node/inside.h"
@@ -40,6 +43,52 @@ vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *
 	    || (epoch == x->epoch && voted != x->candidate && leader != x->candidate))
 		cl_fail(cl, "node %u tells node %d that it has its vote in epoch %d, and that vote is not on its disk", place,
 		    x->candidate, x->epoch);
+}
+
+/* Where the partition's epochs stood when the leader wished. */
+static void
+isr_asked(struct cl *cl, uint64_t pair, const struct kp_head *h, const uint8_t *frame, uint32_t len)
+{
+	struct kp_alter_partition_req q;
+
+	if (kp_read(&kp_alter_partition_req_d, h->version, frame + h->body, len - h->body, &cl->arena, &q, NULL) != RK_OK)
+		return;
+	for (int32_t i = 0; i < q.topics.len; i++)
+		for (int32_t k = 0; k < q.topics.at[i].partitions.len; k++) {
+			struct cl_wish *w = &cl->wish[cl->wishes++ % rk_countof(cl->wish)];
+			*w = (struct cl_wish){ pair, h->correlation_id, q.topics.at[i].topic_id,
+				q.topics.at[i].partitions.at[k].partition_index, q.topics.at[i].partitions.at[k].partition_epoch,
+				h->version };
+		}
+}
+
+/* What was granted was wished of the partition as it is: its epoch moves by one, or not at all. */
+static void
+isr_granted(struct cl *cl, const struct kp_alter_partition_res *r, const struct cl_wish *w, uint32_t place)
+{
+	for (int32_t i = 0; i < r->topics.len; i++)
+		for (int32_t k = 0; k < r->topics.at[i].partitions.len; k++) {
+			const struct kp_alter_partition_res_topics_partitions *p = &r->topics.at[i].partitions.at[k];
+			if (rk_uuid_eq(r->topics.at[i].topic_id, w->topic) && p->partition_index == w->partition && p->error_code == 0
+			    && p->partition_epoch != w->epoch && p->partition_epoch != w->epoch + 1)
+				cl_fail(cl, "node %u grants an ISR that was wished for in partition epoch %d, and is in epoch %d now", place,
+				    w->epoch, p->partition_epoch);
+		}
+}
+
+static void
+isr_answered(struct cl *cl, uint64_t pair, uint32_t place, const uint8_t *frame, uint32_t len)
+{
+	struct kp_alter_partition_res r;
+
+	for (uint32_t i = 0; i < rk_countof(cl->wish); i++) {
+		struct cl_wish *w = &cl->wish[i];
+		if (w->pair != pair || w->correlation != (int32_t)rk_get32(frame))
+			continue;
+		w->pair = 0;
+		if (kp_read(&kp_alter_partition_res_d, w->version, frame + 5, len - 5, &cl->arena, &r, NULL) == RK_OK)
+			isr_granted(cl, &r, w, place);
+	}
 }
 
 static bool
@@ -120,6 +169,10 @@ cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uin
 		vote_asked(cl, pair, &h, frame, len);
 	if (asks && rk_get16(frame) == KP_FETCH && kp_head_read(frame, len, &h) == RK_OK)
 		fetch_asked(cl, place, &h, frame, len);
+	if (asks && rk_get16(frame) == KP_ALTER_PARTITION && kp_head_read(frame, len, &h) == RK_OK)
+		isr_asked(cl, pair, &h, frame, len);
+	if (!asks)
+		isr_answered(cl, pair, place, frame, len);
 	for (uint32_t i = 0; !asks && i < rk_countof(cl->heard); i++)
 		if (cl->heard[i].pair == pair && cl->heard[i].correlation == (int32_t)rk_get32(frame))
 			vote_answered(cl, &cl->heard[i], place, frame, len);

@@ -140,6 +140,7 @@ struct cl_lane { /* one producer's batches of one partition */
 	uint32_t *op;
 	uint32_t count, cap, first, next, flying; /* first not resolved; next to be sent */
 	bool again;       /* something failed: what is not resolved goes again, in order, when none is flying */
+	bool known;       /* something was acknowledged */
 	int32_t seq;
 	int64_t wait_us;
 };
@@ -174,6 +175,14 @@ struct cl_heard { /* a request between nodes, until its answer comes */
 	int16_t version;
 };
 
+struct cl_wish { /* an ISR that a leader has asked for */
+	uint64_t pair;
+	int32_t correlation;
+	struct rk_uuid topic;
+	int32_t partition, epoch;
+	int16_t version;
+};
+
 struct cl {
 	struct sim sim;
 	struct sim_net net;
@@ -205,7 +214,8 @@ struct cl {
 	uint64_t faults[24], reads, answers;
 	uint32_t lives;
 	struct cl_heard heard[32];
-	uint32_t heards;
+	struct cl_wish wish[256];
+	uint32_t heards, wishes;
 	bool lies_sync, lies_vote;
 	const char **last;  /* lines kept for a failing seed */
 };
