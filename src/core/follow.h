@@ -73,6 +73,9 @@ void core_source_list(struct core_source *, struct rk_arena *, struct kp_list_of
 void core_source_fetched(struct core_source *, enum rk_err err, const struct kp_fetch_res *res);
 void core_source_listed(struct core_source *, enum rk_err err, const struct kp_list_offsets_res *res);
 
+/* The connection is given up, with what is under way on it: nothing is followed there now. */
+void core_source_drop(struct core_source *);
+
 /* --- the core's own */
 /* This node is a replica and does not lead: it follows that broker (-1: nobody) from now on. */
 void core_follow_take(struct core_partition *, int32_t leader);

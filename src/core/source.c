@@ -284,6 +284,14 @@ begin_anew(struct core_source *s, bool keep_id)
 }
 
 void
+core_source_drop(struct core_source *s)
+{
+	rk_assert(s->count == 0 && s->syncing == 0);
+	s->busy = s->listed = false;
+	begin_anew(s, false);
+}
+
+void
 core_source_fetched(struct core_source *s, enum rk_err err, const struct kp_fetch_res *res)
 {
 	rk_assert(s->busy);

@@ -65,7 +65,8 @@ fetched(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 	if (s->node->stopping || s->node->failed)
 		return;
 	core_source_fetched(s->core, err, res);
-	go(s);
+	if (s->core->count > 0) /* else due comes, and frees the link that calls us now */
+		go(s);
 }
 
 static void
@@ -77,7 +78,8 @@ listed(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 	if (s->node->stopping || s->node->failed)
 		return;
 	core_source_listed(s->core, err, res);
-	go(s);
+	if (s->core->count > 0)
+		go(s);
 }
 
 static bool
@@ -98,23 +100,32 @@ connect_to(struct source *s)
 	return true;
 }
 
+/* Nothing is followed there any more. A fetch that still waits, perhaps at a node that is cut off and will not answer,
+ * must not be in the way when it leads again: the leader forgets the session in its own time. */
+static void
+let_go(struct source *s)
+{
+	node_ask_forget(&s->ask);
+	core_source_drop(s->core);
+	if (s->wire != NULL)
+		node_link_free(s->wire);
+	s->wire = NULL;
+}
+
 static void
 go(struct source *s)
 {
 	struct node *n = s->node;
 	const struct conf *f = n->conf;
-	enum core_step step = core_source_next(s->core);
 
-	if (s->core->busy || n->stopping)
+	if (n->stopping)
 		return;
-	if (s->core->count == 0 && step == CORE_REST) {
-		if (s->wire != NULL)
-			node_link_free(s->wire);
-		s->wire = NULL;
-		s->core->whole = true; /* the leader keeps its session for a while; the next one is another */
+	if (s->core->count == 0) {
+		let_go(s);
 		return;
 	}
-	if (step == CORE_REST || !connect_to(s))
+	enum core_step step = core_source_next(s->core);
+	if (s->core->busy || step == CORE_REST || !connect_to(s))
 		return;
 	if (n->shared.broker_epoch < 0) { /* registered, it has an epoch to show */
 		rk_timer_set(&n->timers, &s->again, rk_now(n->env) + AGAIN_MS);
