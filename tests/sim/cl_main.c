@@ -133,6 +133,8 @@ raze(struct cl *cl)
 		cl_producer_free(&cl->producer[i]);
 	for (uint32_t i = 0; i < cl->plan.consumers; i++)
 		cl_client_free(&cl->consumer[i].client);
+	for (uint32_t i = 0; i < cl->plan.groups; i++)
+		cl_client_free(&cl->group[i].client);
 	cl_client_free(&cl->admin);
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_node_free(&cl->node[i]);
@@ -227,6 +229,9 @@ print_asked(struct cl *cl)
 		if (cl->asked[i] > 0 && strlen(text) < LINE - 40)
 			snprintf(text + strlen(text), sizeof text - strlen(text), " %s %" PRIu64, kp_api(i)->name, cl->asked[i]);
 	cl_tell(cl, "%s", text);
+	for (uint32_t i = 0; i < cl->plan.groups; i++)
+		cl_tell(cl, "group %s: %u commits acknowledged of %" PRId64 ", told %u times", cl->group[i].name, cl->group[i].commits,
+		    cl->group[i].next, cl->group[i].tells);
 	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
 	    cl->net.pieces, cl->sim.events);
 }
@@ -250,6 +255,8 @@ play(struct cl *cl)
 		cl_producer_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.consumers; i++)
 		cl_consumer_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.groups; i++)
+		cl_group_start(cl, i);
 	cl->producing = true;
 	(void)!until(cl, SECOND, false);
 	cl_admin_start(cl);
@@ -258,8 +265,11 @@ play(struct cl *cl)
 	cl_heal(cl);
 	(void)!until(cl, 2 * SECOND, false);
 	cl->producing = false;
-	if (!until(cl, 200 * SECOND, cl->sim.events % 512 == 0 && cl_settled(cl, why)) && cl->failure[0] == 0) {
-		(void)cl_settled(cl, why);
+	int64_t peace_us = cl->sim.now_us;
+	if (!until(cl, 200 * SECOND, cl->sim.events % 512 == 0 && cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
+	    && cl->failure[0] == 0) {
+		if (cl_settled(cl, why))
+			(void)cl_groups_told(cl, peace_us, why);
 		cl_fail(cl, "it does not converge: %s", why);
 	}
 	if (cl->failure[0] == 0)

@@ -194,6 +194,8 @@ configure(struct cl_node *n)
 	}
 	k = pair(a, at, k, "metadata.log.dir=%s", n->meta);
 	k = pair(a, at, k, "offsets.topic.replication.factor=%d", p->factor);
+	k = pair(a, at, k, "offsets.topic.num.partitions=2");
+	k = pair(a, at, k, "min.insync.replicas=%d", p->min_isr);
 	k = pair(a, at, k, "metadata.log.max.record.bytes.between.snapshots=%d", p->snapshot_bytes);
 	k = pair(a, at, k, "broker.session.timeout.ms=%d", p->session_ms);
 	k = pair(a, at, k, "broker.heartbeat.interval.ms=%d", p->beat_ms);

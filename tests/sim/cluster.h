@@ -4,6 +4,7 @@
  * cl_call.c    a client's connections and requests
  * cl_produce.c producers: idempotent with several batches in flight, and plain ones
  * cl_consume.c consumers: of leaders and of followers
+ * cl_group.c   groups: offsets are committed and asked for
  * cl_admin.c   the admin: topics come, grow and go, replicas move, leaders change
  * cl_look.c    what lies on the simulated disks
  * cl_check.c   what must hold: asked at every acknowledgement, every so often, and at the end
@@ -20,7 +21,7 @@
 #include "tests/sim/world.h"
 
 enum { MS = 1000, SECOND = 1000000 };
-enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_EXTRAS = 64 };
+enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
 enum { CL_CLIENT_PLACE = 10 };
 
 struct cl;
@@ -30,7 +31,7 @@ struct cl_plan {
 	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
 	bool combined, dynamic;
 	bool jbod;                     /* each broker has two directories for its partitions */
-	uint32_t topics, parts, producers, consumers;
+	uint32_t topics, parts, producers, consumers, groups;
 	int16_t min_isr, factor;
 	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
 	int64_t chaos_us, gap_us;      /* how long; the time between two faults, at most */
@@ -169,6 +170,16 @@ struct cl_consumer {
 	struct cl_view view[CL_TOPICS][CL_PARTS];
 };
 
+struct cl_group { /* a consumer group without members: somebody who commits */
+	struct cl_client client;
+	char name[8];
+	int32_t node;         /* the coordinator it knows (index); -1: none */
+	int64_t next, acked;  /* the last offset that was sent, the last that was acknowledged */
+	int64_t unsure[64];   /* sent, and never acknowledged */
+	uint32_t unsures, commits, tells;
+	int64_t told_us;      /* the last answer */
+};
+
 struct cl_heard { /* a request between nodes, until its answer comes */
 	uint64_t pair;
 	int32_t correlation, candidate, epoch;
@@ -196,6 +207,7 @@ struct cl {
 	uint32_t extras, parts;
 	struct cl_producer producer[CL_PRODUCERS];
 	struct cl_consumer consumer[CL_CONSUMERS];
+	struct cl_group group[CL_GROUPS];
 	struct cl_client admin;
 	struct cl_op *op;
 	uint32_t ops, op_cap, acked;
@@ -261,6 +273,10 @@ struct cl_op *cl_op_of(struct cl *, uint64_t hash);
 /* cl_consume.c */
 void cl_consumer_start(struct cl *, uint32_t number);
 void cl_consumer_free(struct cl_consumer *);
+
+/* cl_group.c */
+void cl_group_start(struct cl *, uint32_t number);
+bool cl_groups_told(const struct cl *, int64_t since_us, char why[256]); /* each has had an answer since then */
 
 /* cl_admin.c */
 void cl_admin_topics(struct cl *);    /* the main topics, and again until they are there */
