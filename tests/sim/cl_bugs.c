@@ -15,7 +15,7 @@ static const struct {
 	[CL_NO_BUG] = { "nothing", 0 },
 	[CL_BUG_VOTE] = { "a vote that is not synced", 10 },
 	[CL_BUG_ACK] = { "an acknowledgement before the sync", 10 },
-	[CL_BUG_ISR] = { "an ISR expanded too early", 60 },
+	[CL_BUG_ISR] = { "an ISR expanded too early", 20 },
 	[CL_BUG_HIGH] = { "a high watermark that moves back", 40 },
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
 };

@@ -217,30 +217,33 @@ tell_brokers(struct cl *cl, struct cl_node *n)
 	meta_view_end(&v);
 }
 
-/* The last record acknowledged, and one by chance, are where they must be. */
+/* The last record acknowledged, and one by chance, are on these nodes' disks. */
+void
+cl_must_hold(struct cl *cl, struct cl_part *p, const int32_t *id, int32_t count, const char *whose)
+{
+	uint32_t at = p->count;
+
+	while (at > 0 && p->seen[at - 1].base >= p->acked_end)
+		at--;
+	for (int k = 0; k < 2 && at > 0 && count > 0; k++) {
+		const struct cl_seen *s = &p->seen[k == 0 ? at - 1 : (uint32_t)sim_below(&cl->sim, at)];
+		for (int32_t i = 0; i < count; i++)
+			must_hold(cl, p, s->base, s->hash, id[i], whose);
+	}
+}
+
 static void
 watch_part(struct cl *cl, struct cl_node *n, struct cl_part *p)
 {
 	struct kp_partition_record r;
-	const struct cl_seen *s;
-	uint32_t at;
 
 	if (!record_of(cl, n, p, &r))
 		return;
 	if (r.leader >= 0)
 		cl_led(cl, p, r.leader_epoch, r.leader, "the metadata");
 	tell_change(cl, p, &r);
-	for (at = p->count; at > 0 && p->seen[at - 1].base >= p->acked_end; at--)
-		;
-	if (at == 0)
-		return;
-	for (int k = 0; k < 2; k++) {
-		s = &p->seen[k == 0 ? at - 1 : (uint32_t)sim_below(&cl->sim, at)];
-		for (int32_t i = 0; i < r.isr.len; i++)
-			must_hold(cl, p, s->base, s->hash, r.isr.at[i], "ISR");
-		for (int32_t i = 0; i < r.eligible_leader_replicas.len; i++)
-			must_hold(cl, p, s->base, s->hash, r.eligible_leader_replicas.at[i], "ELR");
-	}
+	cl_must_hold(cl, p, r.isr.at, r.isr.len, "ISR");
+	cl_must_hold(cl, p, r.eligible_leader_replicas.at, r.eligible_leader_replicas.len, "ELR");
 }
 
 static void

@@ -45,6 +45,20 @@ vote_answered(struct cl *cl, struct cl_heard *x, uint32_t place, const uint8_t *
 		    x->candidate, x->epoch);
 }
 
+/* Who is wished for has everything that was acknowledged, unless the wish is an old one. */
+static void
+wished_for(struct cl *cl, struct rk_uuid topic, const struct kp_alter_partition_req_topics_partitions *q)
+{
+	int32_t id[CL_NODES], n = 0;
+
+	for (int32_t i = 0; i < q->new_isr_with_epochs.len && n < CL_NODES; i++)
+		id[n++] = q->new_isr_with_epochs.at[i].broker_id;
+	for (uint32_t t = 0; t < cl->plan.topics; t++)
+		if (rk_uuid_eq(cl->topic[t].id, topic) && q->partition_index < CL_PARTS
+		    && cl->topic[t].part[q->partition_index].partition_epoch == q->partition_epoch)
+			cl_must_hold(cl, &cl->topic[t].part[q->partition_index], id, n, "ISR that its leader wishes for");
+}
+
 /* Where the partition's epochs stood when the leader wished. */
 static void
 isr_asked(struct cl *cl, uint64_t pair, const struct kp_head *h, const uint8_t *frame, uint32_t len)
@@ -55,6 +69,7 @@ isr_asked(struct cl *cl, uint64_t pair, const struct kp_head *h, const uint8_t *
 		return;
 	for (int32_t i = 0; i < q.topics.len; i++)
 		for (int32_t k = 0; k < q.topics.at[i].partitions.len; k++) {
+			wished_for(cl, q.topics.at[i].topic_id, &q.topics.at[i].partitions.at[k]);
 			struct cl_wish *w = &cl->wish[cl->wishes++ % rk_countof(cl->wish)];
 			*w = (struct cl_wish){ pair, h->correlation_id, q.topics.at[i].topic_id,
 				q.topics.at[i].partitions.at[k].partition_index, q.topics.at[i].partitions.at[k].partition_epoch,

@@ -302,6 +302,7 @@ sim_tap cl_wire;
 /* cl_check.c */
 void cl_see(struct cl *, struct cl_part *, const struct cl_seen *, const char *who);
 void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const char *who);
+void cl_must_hold(struct cl *, struct cl_part *, const int32_t *id, int32_t count, const char *whose);
 void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
 void cl_note_applied(struct cl_node *); /* before it dies: nobody may know as much */
 void cl_watch(struct cl *);           /* every so often */
