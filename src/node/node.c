@@ -199,7 +199,9 @@ open_metadata(struct node *n)
 		return false;
 	}
 	snprintf(path, sizeof path, "%.*s/image", PATH_MAX - 8, folder);
-	if (rk_dir_make(n->env, folder) != RK_OK || rk_dir_make(n->env, path) != RK_OK) {
+	/* Durably: a vote and a snapshot in a folder that a power cut takes away would be no vote and no snapshot. */
+	if (rk_dir_make(n->env, folder) != RK_OK || rk_dir_sync(n->env, root) != RK_OK ||
+	    rk_dir_make(n->env, path) != RK_OK) {
 		rk_say(RK_FATAL, "%s cannot be made: look at the permissions of %s.", path, root);
 		return false;
 	}
