@@ -1,8 +1,9 @@
 /* place.c - which brokers are there, and which of them a new partition's replicas go to.
  *
  * Racks take turns, and inside a rack its brokers do; each partition begins one rack, and each rack one broker,
- * further than the one before. Where that starts is chance, so that small topics spread over a large cluster.
- * Brokers that are not active come last and never first. */
+ * further than the one before. After each round the order is another, by chance: small topics spread over a large
+ * cluster, and what one broker led is led by many others when it goes. Fenced brokers come last and never first,
+ * those about to leave not at all. */
 #include "src/meta/image.h"
 
 struct meta_candidates
@@ -96,7 +97,50 @@ one(struct rack *rack, uint32_t racks, uint32_t from, int32_t factor, int32_t *o
 			}
 		}
 	rk_assert(n == factor);
-	rack[from % racks].begin++;
+}
+
+static void
+shuffle_ids(struct meta_plan *p, int32_t *id, uint32_t n)
+{
+	for (uint32_t i = n; i > 1; i--) {
+		uint32_t k = (uint32_t)(rk_chance(p->env) % i);
+		int32_t other = id[k];
+		id[k] = id[i - 1];
+		id[i - 1] = other;
+	}
+}
+
+static void
+shuffle_racks(struct meta_plan *p, struct rack *rack, uint32_t n)
+{
+	for (uint32_t i = n; i > 1; i--) {
+		uint32_t k = (uint32_t)(rk_chance(p->env) % i);
+		struct rack other = rack[k];
+		rack[k] = rack[i - 1];
+		rack[i - 1] = other;
+	}
+}
+
+/* All partitions: each rack begins once in a round, and each of its brokers once in a round of the rack's. A rack
+ * without a live broker cannot give the first replica, so it is not begun with. */
+static void
+all_of(struct meta_plan *p, struct rack *rack, uint32_t racks, int32_t count, int32_t factor, int32_t *out)
+{
+	uint32_t from = racks; /* the round is over */
+
+	for (int32_t i = 0; i < count; i++) {
+		do {
+			if (++from >= racks) {
+				shuffle_racks(p, rack, racks);
+				from = 0;
+			}
+		} while (rack[from].lives == 0);
+		struct rack *r = &rack[from];
+		if (r->begin % r->lives == 0)
+			shuffle_ids(p, r->live, r->lives);
+		one(rack, racks, from, factor, out + (size_t)i * (size_t)factor);
+		r->begin++;
+	}
 }
 
 bool
@@ -111,7 +155,7 @@ meta_place(struct meta_plan *p, const struct meta_candidates *all, int32_t count
 		return false;
 	for (uint32_t i = 0; i < all->count; i++) {
 		const struct meta_candidate *c = &all->at[i];
-		if (c->full)
+		if (c->full || c->state == META_LEAVING)
 			continue;
 		struct rack *r = rack_of(rack, &racks, c->rack, all->count, p->arena);
 		if (r == NULL)
@@ -131,15 +175,10 @@ meta_place(struct meta_plan *p, const struct meta_candidates *all, int32_t count
 		    "broker(s) are registered or some brokers have all their log directories cordoned.", factor, usable);
 	if (why->len >= 0)
 		return false;
-	uint32_t from = (uint32_t)(rk_chance(p->env) % racks);
-	for (uint32_t i = 0; i < racks; i++)
-		rack[i].begin = (uint32_t)(rk_chance(p->env) % all->count);
-	for (int32_t i = 0; i < count; i++) {
-		/* A rack without a live broker cannot give the first replica, so it is not begun with. */
-		while (rack[from % racks].lives == 0)
-			from++;
-		one(rack, racks, from % racks, factor, out + (size_t)i * (size_t)factor);
-		from++;
+	for (uint32_t i = 0; i < racks; i++) {
+		shuffle_ids(p, rack[i].live, rack[i].lives);
+		shuffle_ids(p, rack[i].rest, rack[i].rests);
 	}
+	all_of(p, rack, racks, count, factor, out);
 	return true;
 }

@@ -326,6 +326,78 @@ def cordoned(w):
 
 
 @part
+def created(w):
+    """several brokers, some of them fenced or leaving"""
+    w.up(1, 2, 3, 4, 5)
+    w.topic("led", [5], [4])
+    w.beat(3, fence=True)
+    w.beat(4, leave=True)
+    w.step("3 is fenced, 4 leaves")
+
+    def hand(title, *assignment, name="t"):
+        w.step(title, "CreateTopics", 7, topics=[dict(name=name, numPartitions=-1, replicationFactor=-1, configs=[], assignments=[
+            dict(partitionIndex=i, brokerIds=list(a)) for i, a in enumerate(assignment)])], timeoutMs=1000)
+
+    def counted(title, partitions, factor, name="c"):
+        got = w.ask("CreateTopics", 7, topics=[dict(name=name, numPartitions=partitions, replicationFactor=factor, configs=[], assignments=[])], timeoutMs=1000)
+        w.say("==", title)
+        w.say("  answers", got)
+        # where they go is chance; who is in the ISR is not
+        for kind, r in w.fresh():
+            if kind == "Partition":
+                w.say("  ", len(r["replicas"]), sorted(set(r["replicas"]) - set(r["isr"])) if factor == 5 else "", r["leader"] == r["isr"][0],
+                      3 != r["replicas"][0])
+    hand("not as many", [1, 2], [1, 2, 3])
+    hand("one is not there", [1, 9])
+    hand("only those that do not lead", [3, 4])
+    hand("the first is fenced", [3, 1], [4, 2], [1, 2])
+    counted("more than there are", 1, 6)
+    counted("all", 4, 5)
+    counted("two", 6, 2, "d")
+
+    def grow(title, count, *assignment, name="t"):
+        w.step(title, "CreatePartitions", topics=[dict(name=name, count=count, assignments=[dict(brokerIds=list(a)) for a in assignment] or None)],
+               timeoutMs=1000, validateOnly=False)
+    grow("by hand, another factor", 4, [1, 2, 5])
+    grow("by hand, one is not there", 4, [1, 9])
+    grow("by hand, twice the same", 4, [1, 1])
+    grow("by hand, none of them can lead", 4, [3, 4])
+    grow("by hand, too few", 6, [1, 2])
+    grow("by hand", 5, [4, 5], [3, 2])
+    grow("not smaller", 2)
+    for b in 1, 2, 5:
+        w.beat(b, fence=True)
+    w.fresh()
+    w.say("all are fenced or leave")
+    hand("by hand, nobody", [1, 2], name="n")
+    counted("nobody", 1, 1, "n")
+    grow("grown, nobody", 6)
+
+
+def racks(name, brokers, factor):
+    """Where replicas go is chance in where it begins, and the same in everything else: each rack and broker in turn."""
+    def play(w):
+        for b, rack in brokers:
+            w.up(b, rack=rack)
+        w.ask("CreateTopics", 7, topics=[dict(name="t", numPartitions=24, replicationFactor=factor, configs=[], assignments=[])], timeoutMs=1000)
+        parts = [r["replicas"] for kind, r in w.fresh() if kind == "Partition"]
+        rack = dict(brokers)
+        w.say("racks of each", sorted(len({rack[b] for b in p}) for p in parts))
+        w.say("leaderships of each rack", {str(r): sum(rack[p[0]] == r for p in parts) for r in set(rack.values())})
+        w.say("each broker has about as many replicas", all(abs(sum(b in p for p in parts) - factor * 24 / len(rack)) < 9 for b in rack)
+              if name != "uneven" else "")
+        w.say("not always the same together", max(sum(set(p) == set(q) for q in parts) for p in parts) < 24)
+    play.__name__ = "racks_" + name
+    part(play)
+
+
+racks("none", [(b, None) for b in (1, 2, 3, 4, 5)], 3)
+racks("even", [(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c"), (6, "c")], 3)
+racks("two", [(1, "a"), (2, "a"), (3, "b"), (4, "b")], 3)
+racks("uneven", [(1, "a"), (2, "b"), (3, "b"), (4, "b")], 2)
+
+
+@part
 def registration(w):
     w.up(1, 2)
     w.topic("t", [1, 2], [2, 1])
