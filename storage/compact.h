@@ -1,24 +1,20 @@
 /* compact.h - cleanup.policy=compact: of each key only the last record stays.
  *
  * A round works on one log. It reads what is dirty (behind the offset where the last round ended) and notes the last
- * offset of every key in a table of bounded memory; the round ends early where that is full. Then it copies the
- * log from its
- * first segment to that end into new segments, without the records whose key comes again later, and puts each new
- * segment in the place of those it was made from. Offsets stay; holes appear.
+ * offset of every key in a table of bounded memory; the round ends early where that is full. Then it copies the log
+ * from its first segment to that end into new segments, without the records whose key comes again later, and puts
+ * each new segment in the place of those it was made from. Offsets stay; holes appear.
  *
  * What else stays or goes, as in Apache Kafka 4.3:
- *   - a record without a value (a tombstone) stays until its batch's delete horizon is over, which is set when
- * the batch
- *     is first copied (attribute bit 6, base timestamp = horizon) to then + delete.retention.ms;
- *   - records of aborted transactions go; a marker stays while records of its transaction are there, and then
- * until its
- *     horizon is over; .txnindex keeps the aborted transactions whose records were met;
+ *   - a record without a value (a tombstone) stays until its batch's delete horizon is over, which is set when the
+ *     batch is first copied (attribute bit 6, base timestamp = horizon) to then + delete.retention.ms;
+ *   - records of aborted transactions go; a marker stays while records of its transaction are there, and then until
+ *     its horizon is over; .txnindex keeps the aborted transactions whose records were met;
  *   - of a producer's last batch at least the header stays, so that its sequence is known after a restart;
  *   - a batch is compressed as it was.
  *
  * The copying is done by jobs on a worker, some MiB at a time; between two of them the owner may look, throttle, or
- * end the round. A crash at any moment leaves the old segments or the new ones: files are written as .cleaned,
- * synced,
+ * end the round. A crash at any moment leaves the old segments or the new ones: files are written as .cleaned, synced,
  * renamed to .swap, and then to their names; the next start finishes or forgets that (recover.c). */
 #ifndef ST_COMPACT_H
 #define ST_COMPACT_H
@@ -53,9 +49,8 @@ struct st_compacted {
 	uint64_t read_bytes, written_bytes, records_read, records_kept, keyless;
 };
 
-/* Begins a round over what st_compact_look told. The log must not be closed, freed, deleted, truncated below
- * end or restarted
- * before st_compact_end. NULL: no memory. */
+/* Begins a round over what st_compact_look told. The log must not be closed, freed, deleted, truncated below end or
+ * restarted before st_compact_end. NULL: no memory. */
 struct st_compact *st_compact_begin(struct st_log *, const struct st_compact_rules *, const struct st_dirty *,
     int64_t now_ms);
 /* Starts the next slice. done comes from the loop: RK_OK and *bytes (of st_compact_moved) grew; then either
@@ -64,8 +59,7 @@ void st_compact_step(struct st_compact *, rk_done *done, void *arg);
 bool st_compact_over(const struct st_compact *);     /* nothing is left to do */
 uint64_t st_compact_moved(const struct st_compact *); /* bytes read and written so far, for a throttle */
 /* Ends the round, over or not (what was put in place stays); not while a slice is under way. After it the log
- * knows how
- * far it is clean. Frees it. */
+ * knows how far it is clean. Frees it. */
 struct st_compacted st_compact_end(struct st_compact *);
 /* The same in a simulated crash or a hurried stop: writes nothing. */
 void st_compact_free(struct st_compact *);

@@ -172,8 +172,7 @@ rk_must_use enum rk_err st_log_snapshot(struct st_log *);
  * whose marker is at or past txn_from are written to the segments' .txnindex. Removes snapshots past the end. */
 rk_must_use enum rk_err st_log_load_producers(struct st_log *, int64_t from, int64_t txn_from);
 /* Tells the producers' table of a batch of this segment, of which got bytes are there; with note_aborts, an
- * abort goes
- * to the segment's .txnindex. */
+ * abort goes to the segment's .txnindex. */
 rk_must_use enum rk_err st_log_note_producer(struct st_log *, uint32_t seg, const uint8_t *batch, uint32_t got,
     bool note_aborts);
 void st_log_remove_snapshot(struct st_log *, int64_t offset);

@@ -6,9 +6,8 @@
  * active. Losing it ends the shard: whoever waits in it is told, and the state is freed.
  *
  * A decision reads the state, writes records, and nothing else. core_shard_write appends them as one batch and
- * applies them to the state at once, so that the next decision sees them; the answer leaves when the high watermark
- * is past
- * them. There is nothing to undo: what could not be appended was not applied, and what was appended but not
+ * applies them to the state at once, so that the next decision sees them; the answer leaves when the high watermark is
+ * past them. There is nothing to undo: what could not be appended was not applied, and what was appended but not
  * committed is lost only together with the partition's leadership, and then the whole shard goes. An answer
  * that only reads waits for what it has read in the same way (core_shard_settle): so no answer tells of what a failover
  * may take back.

@@ -230,8 +230,8 @@ print_asked(struct cl *cl)
 			snprintf(text + strlen(text), sizeof text - strlen(text), " %s %" PRIu64, kp_api(i)->name, cl->asked[i]);
 	cl_tell(cl, "%s", text);
 	for (uint32_t i = 0; i < cl->plan.groups; i++)
-		cl_tell(cl, "group %s: %u commits acknowledged of %" PRId64 ", told %u times", cl->group[i].name, cl->group[i].commits,
-		    cl->group[i].next, cl->group[i].tells);
+		cl_tell(cl, "group %s: %u commits acknowledged of %" PRId64 ", told %u times", cl->group[i].name,
+		    cl->group[i].commits, cl->group[i].next, cl->group[i].tells);
 	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
 	    cl->net.pieces, cl->sim.events);
 }
