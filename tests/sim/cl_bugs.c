@@ -16,7 +16,7 @@ static const struct {
 	[CL_BUG_VOTE] = { "a vote that is not synced", 10 },
 	[CL_BUG_ACK] = { "an acknowledgement before the sync", 10 },
 	[CL_BUG_ISR] = { "an ISR expanded too early", 20 },
-	[CL_BUG_HIGH] = { "a high watermark that moves back", 40 },
+	[CL_BUG_HIGH] = { "a high watermark that moves back", 60 },
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
 };
 
