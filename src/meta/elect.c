@@ -53,19 +53,39 @@ put(answer *a, int32_t index, enum rk_err err, struct rk_str why)
 	a->error_message = why.len >= 0 || err == RK_OK ? why : rk_str_of(rk_err_text(err));
 }
 
-/* Of all partitions, those that had the leader they should have are not spoken of. */
+/* The topic's partitions that are not led by their first replica or, uncleanly, by nobody: room for all of its. */
+static int32_t
+wanting(struct electing *g, const struct meta_topic *t, int32_t *out)
+{
+	struct meta_key k = { .len = 0 };
+	struct st_cursor c;
+	int32_t n = 0;
+
+	if (g->how != META_PREFERRED)
+		meta_key_i32(&k, META_NO_LEADER);
+	meta_key_raw(&k, t->id.id, 16);
+	for (bool more = st_cursor_begin(&c, g->p->view.txn, g->how == META_PREFERRED ? META_ASTRAY : META_MEMBER,
+	    meta_key_str(&k), meta_key_str(&k)); more && n < t->partitions; more = st_cursor_next(&c))
+		out[n++] = (int32_t)rk_get32(c.key.at + k.len);
+	st_cursor_end(&c);
+	return n;
+}
+
+/* Of all partitions, those that had the leader they should have are not spoken of, nor looked at. */
 static void
 elect_all(struct electing *g, struct kp_elect_leaders_res *res)
 {
-	uint64_t n = meta_topics_count(&g->p->view);
-	struct meta_topic *all = rk_arena_get(g->p->arena, n, sizeof *all);
+	uint64_t topics = meta_topics_count(&g->p->view);
+	struct meta_topic *all = rk_arena_get(g->p->arena, topics, sizeof *all);
 	struct meta_topics w;
 	uint32_t count = 0;
+	int32_t *index = NULL, room = 0;
 
-	res->replica_election_results.at = rk_arena_get(g->p->arena, n, sizeof *res->replica_election_results.at);
+	res->replica_election_results.at = rk_arena_get(g->p->arena, topics, sizeof *res->replica_election_results.at);
 	if (all == NULL || res->replica_election_results.at == NULL)
 		return;
-	for (bool more = meta_topics_begin(&w, &g->p->view, rk_lit("")); more && count < n; more = meta_topics_next(&w)) {
+	for (bool more = meta_topics_begin(&w, &g->p->view, rk_lit("")); more && count < topics;
+	    more = meta_topics_next(&w)) {
 		all[count] = w.topic;
 		all[count++].name = rk_arena_str(g->p->arena, w.topic.name);
 	}
@@ -74,12 +94,17 @@ elect_all(struct electing *g, struct kp_elect_leaders_res *res)
 		struct kp_elect_leaders_res_replica_election_results *out =
 		    &res->replica_election_results.at[res->replica_election_results.len++];
 		out->topic = all[i].name;
-		out->partition_result.at = rk_arena_get(g->p->arena, (size_t)all[i].partitions, sizeof *out->partition_result.at);
-		for (int32_t k = 0; k < all[i].partitions && out->partition_result.at != NULL; k++) {
+		if (all[i].partitions > room) {
+			room = all[i].partitions;
+			index = rk_arena_get(g->p->arena, (size_t)room, sizeof *index);
+		}
+		int32_t n = index == NULL ? 0 : wanting(g, &all[i], index);
+		out->partition_result.at = rk_arena_get(g->p->arena, (size_t)n, sizeof *out->partition_result.at);
+		for (int32_t k = 0; k < n && out->partition_result.at != NULL; k++) {
 			struct rk_str why;
-			enum rk_err err = elect(g, all[i].name, k, &why);
+			enum rk_err err = elect(g, all[i].name, index[k], &why);
 			if (err != RK_ELECTION_NOT_NEEDED)
-				put(&out->partition_result.at[out->partition_result.len++], k, err, why);
+				put(&out->partition_result.at[out->partition_result.len++], index[k], err, why);
 		}
 	}
 }
@@ -105,6 +130,16 @@ elect_named(struct electing *g, const struct kp_elect_leaders_req *q, struct kp_
 	}
 }
 
+static int64_t
+asked(const struct kp_elect_leaders_req *q)
+{
+	int64_t n = 0;
+
+	for (int32_t i = 0; i < q->topic_partitions.len; i++)
+		n += q->topic_partitions.at[i].partitions.len;
+	return n;
+}
+
 void
 meta_elect_leaders(struct meta_plan *p, int16_t version, const struct kp_elect_leaders_req *q,
     struct kp_elect_leaders_res *res)
@@ -121,6 +156,10 @@ meta_elect_leaders(struct meta_plan *p, int16_t version, const struct kp_elect_l
 	if (version >= 1 && q->election_type == UNCLEAN)
 		g.how = META_UNCLEAN;
 	g.brokers = meta_candidates(p);
+	if (asked(q) > META_ASKED_MAX) {
+		res->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		return;
+	}
 	if (q->topic_partitions.len < 0)
 		elect_all(&g, res);
 	else

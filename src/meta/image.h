@@ -100,6 +100,7 @@ bool meta_transaction_open(struct st_txn *);
 
 /* --- for plans */
 enum { META_RECORDS_MAX = 10000 }; /* of one request, as Kafka's controller has it */
+enum { META_ASKED_MAX = 200000 }; /* partitions that a tool's request may name: one that names more stops nobody */
 /* Kafka iterates some answers over a HashSet of names: puts ascending numbers of places into order. */
 void meta_java_order(const struct rk_str *names, uint32_t count, uint32_t *order, struct rk_arena *);
 /* A topic's configs as Kafka's checks meet them: in the order of a map of their names. */

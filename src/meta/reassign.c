@@ -132,6 +132,16 @@ alter(struct reassigning *g, struct rk_str topic, const wish *w, struct rk_str *
 	return w->replicas.len < 0 ? cancel(g, topic, &r, why) : change(g, topic, &r, w, why);
 }
 
+static int64_t
+asked(const struct kp_alter_partition_reassignments_req *q)
+{
+	int64_t n = 0;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		n += q->topics.at[i].partitions.len;
+	return n;
+}
+
 void
 meta_alter_partition_reassignments(struct meta_plan *p, int16_t version,
     const struct kp_alter_partition_reassignments_req *q, struct kp_alter_partition_reassignments_res *res)
@@ -141,6 +151,11 @@ meta_alter_partition_reassignments(struct meta_plan *p, int16_t version,
 	(void)version;
 	res->allow_replication_factor_change = q->allow_replication_factor_change;
 	res->responses.at = rk_arena_get(p->arena, (size_t)rk_max(q->topics.len, 0), sizeof *res->responses.at);
+	if (asked(q) > META_ASKED_MAX) {
+		res->error_code = rk_err_wire(RK_INVALID_REQUEST);
+		res->error_message = rk_lit("The request names more partitions than one may.");
+		return;
+	}
 	if (res->responses.at == NULL || q->topics.len <= 0)
 		return;
 	res->error_message = RK_STR_NULL;
