@@ -70,7 +70,9 @@ local_fits(struct updating *g, const struct wish *w, struct rk_str *why)
 		if (rk_str_is(w->name, meta_supported[i].name))
 			return fits(g, w, "Local controller", g->p->conf->node_id, true, meta_supported[i].min,
 			    meta_supported[i].max, why);
-	*why = TOLD(g, "Local controller %d does not support this feature.", g->p->conf->node_id);
+	/* Nobody has to know a feature that is to be off; that there is none such is what remains to be said. */
+	*why = w->level == 0 ? TOLD(g, "Feature %.*s not found.", S(w->name))
+	    : TOLD(g, "Local controller %d does not support this feature.", g->p->conf->node_id);
 	return false;
 }
 
