@@ -170,7 +170,6 @@ START_TEST(every_node_must_know_the_level)
 	want("share.version", 1, UP);
 	ask(false);
 	refused("Invalid update version 1 for feature share.version. Broker 1 does not support this feature.");
-	t_begin();
 	want("no.such", 0, DOWN); /* nobody has to know what is to be off */
 	ask(false);
 	refused("Invalid update version 0 for feature no.such. Feature no.such not found.");
