@@ -233,6 +233,41 @@ START_TEST(topics_are_described_page_by_page)
 }
 END_TEST
 
+START_TEST(a_replica_in_no_directory_of_its_brokers_is_offline)
+{
+	struct kp_describe_topic_partitions_req q = {.response_partition_limit = 1};
+	struct kp_describe_topic_partitions_res r;
+	struct kp_partition_change_record change;
+	struct kp_register_broker_record_end_points end = {
+	    .name = rk_lit("PLAINTEXT"), .host = rk_lit("h"), .port = 9092};
+	struct kp_register_broker_record broker;
+	struct meta_topic t;
+
+	for (uint8_t last = 0; last < 4; last++) { /* not known, not assigned yet, lost, another's */
+		struct rk_uuid dir = {{last == 3, [15] = last}};
+		meta_view_end(&call.view);
+		t_begin();
+		ck_assert(meta_topic_named(&t_plan.view, rk_lit("a"), &t));
+		ck_assert(meta_broker(&t_plan.view, 1, &t_arena, &broker));
+		broker.end_points.at = &end;
+		broker.end_points.len = 1;
+		meta_plan_add(&t_plan, KP_REGISTER_BROKER_RECORD, &broker);
+		kp_defaults(&kp_partition_change_record_d, &change);
+		change.topic_id = t.id;
+		change.partition_id = 0;
+		change.directories.at = &dir;
+		change.directories.len = 1;
+		meta_plan_add(&t_plan, KP_PARTITION_CHANGE_RECORD, &change);
+		t_commit();
+		meta_view_begin(t_image, &call.view);
+		ask(0);
+		kp_defaults(&kp_describe_topic_partitions_res_d, &r);
+		ck_assert_int_eq(api_describe_topic_partitions(&call, &q, &r), API_NOW);
+		ck_assert_int_eq(r.topics.at[0].partitions.at[0].offline_replicas.len, last >= 2);
+	}
+}
+END_TEST
+
 START_TEST(a_cluster_tells_its_brokers_and_no_controllers)
 {
 	struct kp_describe_cluster_req q = {.endpoint_type = 1};
@@ -354,7 +389,8 @@ main(void)
 	    configs_of_another_broker_go_no_further,
 	    an_unknown_topic_is_made_when_that_is_allowed, ids_are_for_version_12_and_later,
 	    offsets_are_found_by_time_and_by_landmark, a_landmark_needs_its_version,
-	    topics_are_described_page_by_page, a_cluster_tells_its_brokers_and_no_controllers,
+	    topics_are_described_page_by_page, a_replica_in_no_directory_of_its_brokers_is_offline,
+	    a_cluster_tells_its_brokers_and_no_controllers,
 	    a_directory_lists_partitions_without_a_folder_too, producer_ids_come_from_the_node,
 	    rows_stand_in_the_order_of_their_keys, a_name_is_seen_once};
 
