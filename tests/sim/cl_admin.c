@@ -1,6 +1,7 @@
 /* cl_admin.c - the admin of cluster_sim: one request after the other, at any broker. See cluster.h.
  *
  * What is acknowledged must be so at the end. What is not acknowledged may have happened. */
+#include "protocol/gen/add_raft_voter.h"
 #include "protocol/gen/alter_partition_reassignments.h"
 #include "protocol/gen/alter_replica_log_dirs.h"
 #include "protocol/gen/create_partitions.h"
@@ -8,11 +9,12 @@
 #include "protocol/gen/delete_topics.h"
 #include "protocol/gen/elect_leaders.h"
 #include "protocol/gen/incremental_alter_configs.h"
+#include "protocol/gen/remove_raft_voter.h"
 #include "tests/sim/cluster.h"
 
 enum { CREATE_TOPICS = 19, DELETE_TOPICS = 20, CREATE_PARTITIONS = 37, ELECT_LEADERS = 43, INCREMENTAL_ALTER_CONFIGS =
     44,
-	ALTER_PARTITION_REASSIGNMENTS = 45, ALTER_REPLICA_LOG_DIRS = 34 };
+	ALTER_PARTITION_REASSIGNMENTS = 45, ADD_RAFT_VOTER = 80, REMOVE_RAFT_VOTER = 81, ALTER_REPLICA_LOG_DIRS = 34 };
 enum { EXISTS = 36, TIMEOUT = 10 * SECOND };
 
 static void
@@ -244,6 +246,44 @@ configure(struct cl *cl)
 }
 
 static void
+voted(struct cl_ask *a, const void *res)
+{
+	const struct kp_add_raft_voter_res *r = res; /* both answers are alike */
+
+	cl_tell(a->conn->who->cl, "admin: %s at node %d: %s %.*s", kp_api(a->key)->name, a->node + 1,
+	    r == NULL ? "no answer" : rk_err_name(rk_err_of_wire(r->error_code)), r == NULL ? 0 :
+	    (int)rk_max(r->error_message.len, 0),
+	    r == NULL ? "" : r->error_message.at);
+}
+
+/* A voter leaves the quorum, or one that left comes back. */
+static void
+change_voters(struct cl *cl)
+{
+	struct cl_node *n = &cl->node[sim_below(&cl->sim, cl->plan.controllers)];
+	struct kp_remove_raft_voter_req r;
+	struct kp_add_raft_voter_req a;
+	struct kp_add_raft_voter_req_listeners l = { .name = rk_lit("CONTROLLER"), .host = rk_str_of(n->host), .port = 9093 };
+
+	if (sim_chance(&cl->sim, 400000)) {
+		kp_defaults(&kp_remove_raft_voter_req_d, &r);
+		r.cluster_id = rk_lit("AAAAAAAAAAAAAAAAAAAAAQ");
+		r.voter_id = n->id;
+		r.voter_directory_id = cl_dir_id(n->id, 0);
+		cl_ask(&cl->admin, cl_some_broker(cl), REMOVE_RAFT_VOTER, 0, &r, TIMEOUT, voted, NULL);
+		return;
+	}
+	kp_defaults(&kp_add_raft_voter_req_d, &a);
+	a.cluster_id = rk_lit("AAAAAAAAAAAAAAAAAAAAAQ");
+	a.timeout_ms = 8000;
+	a.voter_id = n->id;
+	a.voter_directory_id = cl_dir_id(n->id, 0);
+	a.listeners.at = &l;
+	a.listeners.len = 1;
+	cl_ask(&cl->admin, cl_some_broker(cl), ADD_RAFT_VOTER, 0, &a, TIMEOUT, voted, NULL);
+}
+
+static void
 act(void *arg, bool lost)
 {
 	struct cl *cl = arg;
@@ -252,7 +292,9 @@ act(void *arg, bool lost)
 		return;
 	if (sim_chance(&cl->sim, cl->plan.admin)) {
 		int64_t what = sim_below(&cl->sim, 100);
-		if (what < 25 || cl->plan.topics == 0)
+		if (sim_chance(&cl->sim, cl->plan.voters))
+			change_voters(cl);
+		else if (what < 25 || cl->plan.topics == 0)
 			one_more(cl);
 		else if (what < 40)
 			one_less(cl);

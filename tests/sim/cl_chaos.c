@@ -85,6 +85,8 @@ cl_plan(struct cl *cl)
 	p->lose = p->min_isr > 1 ? weight(cl, 10) : 0;
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
+	if (p->dynamic && p->controllers > 1 && sim_chance(&cl->sim, 300000))
+		p->voters = (uint32_t)one_of(cl, 100000, 300000, 600000);
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 

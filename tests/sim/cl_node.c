@@ -64,8 +64,8 @@ static const struct sim_hooks hooks = { h_opened, h_frame, h_sent, h_gone, h_tic
 
 /* --- formatted */
 
-static struct rk_uuid
-dir_id(int32_t id, uint8_t which)
+struct rk_uuid
+cl_dir_id(int32_t id, uint8_t which)
 {
 	struct rk_uuid u = { { 'd', 'i', 'r', which, (uint8_t)id, 1 } };
 
@@ -108,7 +108,7 @@ format_voters(struct cl_node *n)
 		end[i] = (struct kp_voters_record_voters_endpoints){ .name = rk_lit("CONTROLLER"),
 			.host = rk_str_of(cl->node[i].host), .port = QUORUM_PORT };
 		voter[i] = (struct kp_voters_record_voters){ .voter_id = cl->node[i].id,
-			.voter_directory_id = dir_id(cl->node[i].id, 0), .endpoints = { &end[i], 1 } };
+			.voter_directory_id = cl_dir_id(cl->node[i].id, 0), .endpoints = { &end[i], 1 } };
 		voter[i].kraft_version_feature.max_supported_version = 1;
 	}
 	r.voters.at = voter;
@@ -137,8 +137,8 @@ format(struct cl_node *n)
 		*p = 0;
 		good = good && rk_dir_sync(e, up) == RK_OK;
 	}
-	good = good && format_dir(n, n->meta, dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, dir_id(n->id, 1)))
-	    && (n->second[0] == 0 || format_dir(n, n->second, dir_id(n->id, 200)));
+	good = good && format_dir(n, n->meta, cl_dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, cl_dir_id(n->id, 1)))
+	    && (n->second[0] == 0 || format_dir(n, n->second, cl_dir_id(n->id, 200)));
 	if (good && n->cl->plan.dynamic && n->controller)
 		good = format_voters(n);
 	if (!good)
@@ -340,7 +340,7 @@ cl_node_lose(struct cl_node *n)
 	cl_tell(n->cl, "node %d loses its data directory", n->id);
 	sim_disk_wipe(n->disk, n->data);
 	n->empty_handed = true;
-	if (!format_dir(n, n->data, dir_id(n->id, (uint8_t)(n->lives + 2))))
+	if (!format_dir(n, n->data, cl_dir_id(n->id, (uint8_t)(n->lives + 2))))
 		cl_fail(n->cl, "node %d cannot be formatted again", n->id);
 }
 

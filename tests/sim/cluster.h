@@ -38,6 +38,7 @@ struct cl_plan {
 	uint32_t ops;                  /* batches of all producers together, at most */
 	/* faults: weights; 0: never */
 	uint32_t kill, power, all_power, stop, sleep, cut, one_way, isolate, reset, slow, sync_eio, write_eio, full, lose;
+	uint32_t voters;               /* chance that the admin changes the quorum's voters, in a million of his actions */
 	uint32_t admin;                /* chance of an admin's action every 100 ms, in a million */
 };
 
@@ -245,6 +246,7 @@ void cl_chaos_start(struct cl *);
 void cl_heal(struct cl *);
 
 /* cl_node.c */
+struct rk_uuid cl_dir_id(int32_t id, uint8_t which); /* 0: the metadata's */
 void cl_node_make(struct cl *, uint32_t index);
 void cl_node_free(struct cl_node *);
 bool cl_node_start(struct cl_node *);
