@@ -304,6 +304,17 @@ node_desk_moved(struct node *n)
 	}
 }
 
+bool
+node_desk_refused(const struct node *n)
+{
+	const struct node_desk *d = n->desk;
+
+	for (uint32_t i = 0; i < d->leads; i++)
+		if (d->lead[i].id == n->shared.leader_id && d->lead[i].link[HEARTBEATS] != NULL)
+			return node_link_refused(d->lead[i].link[HEARTBEATS]);
+	return false;
+}
+
 void
 node_desk_open(struct node *n)
 {

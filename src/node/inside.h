@@ -158,6 +158,7 @@ void node_desk_ask(struct node *, struct node_ask *, int16_t key, int16_t min, i
     int64_t timeout_ms);
 void node_desk_forget(struct node *, struct node_ask *); /* done is not called; harmless when nothing is under way */
 void node_desk_moved(struct node *);       /* quorum.c: another leader, or none */
+bool node_desk_refused(const struct node *); /* nobody listens where the leader was, when it was last tried */
 void node_desk_open(struct node *);
 void node_desk_free(struct node *);
 

@@ -9,7 +9,7 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { STOP_WITHIN_MS = 30000, LEAVE_WITHIN_MS = 15000, LEAVE_LOOK_MS = 2000 };
+enum { STOP_WITHIN_MS = 30000, LEAVE_WITHIN_MS = 15000, LEAVE_LOOK_MS = 2000, LEAVE_SILENT_MS = 6000 };
 
 void
 node_fail(struct node *n, const char *why)
@@ -356,13 +356,17 @@ close_down(struct node *n)
 	core_stop(n->core, n->shared.broker_epoch, core_stopped, n);
 }
 
-/* Nobody answers: with the controllers stopped or out of reach there is nobody to give leaderships to. */
+/* With the controllers stopped or out of reach there is nobody to give leaderships to: no leader, or one that has
+ * been silent for longer than a busy machine explains. */
 static void
 leave_late(struct rk_timer *t, int64_t now_ms)
 {
 	struct node *n = rk_of(t, struct node, stop_timer);
 
-	if (node_broker_heard_since(n, now_ms - LEAVE_LOOK_MS) && now_ms - n->leave_ms < LEAVE_WITHIN_MS) {
+	int64_t patience = node_broker_heard_since(n, now_ms - LEAVE_LOOK_MS) ? LEAVE_WITHIN_MS
+	    : n->shared.leader_id >= 0 && !node_desk_refused(n) ? LEAVE_SILENT_MS : 0;
+
+	if (now_ms - n->leave_ms < patience) {
 		rk_say(RK_INFO, "stopping: waiting for node %" PRId32 " to give %" PRIu32 " leaderships to others",
 		    n->shared.leader_id, core_leaders_count(n->core));
 		rk_timer_set(&n->timers, t, now_ms + LEAVE_LOOK_MS);
