@@ -2,7 +2,7 @@
  * hold, batch by batch, until it is stopped.
  *
  * Each round asks every broker for its replicas of every partition from the offset up to which they
- * were found equal. What all replicas have below their lowest high watermark is compared: base
+ * were found equal. What all replicas have below their lowest high watermark is compared: last
  * offsets and checksums. Answers of a round are forgotten with it, so memory stays bounded. */
 #include <signal.h>
 #include "protocol/batch.h"
@@ -281,16 +281,17 @@ compare(struct part *p)
 			if (b == NULL || kp_batch_last(b) >= low)
 				return;
 			first = first == NULL ? b : first;
-			if (kp_batch_base(b) != kp_batch_base(first)) {
+			/* A batch is known by its last offset, as Kafka's command knows it. */
+			if (kp_batch_last(b) != kp_batch_last(first)) {
 				printf("%s: partition %.*s-%d: replica %d's offset %" PRId64
 				       " doesn't match replica %d's offset %" PRId64 "\n",
 				    stamp(when), name, at, p->part->index, p->got[0].broker,
-				    kp_batch_base(first), p->got[i].broker, kp_batch_base(b));
+				    kp_batch_last(first), p->got[i].broker, kp_batch_last(b));
 			} else if (kp_batch_crc(b) != kp_batch_crc(first)) {
 				printf("%s: partition %.*s-%d has unmatched checksum at offset "
 				       "%" PRId64 "; replica %d's checksum %u; replica %d's "
 				       "checksum %u\n",
-				    stamp(when), name, at, p->part->index, kp_batch_base(first),
+				    stamp(when), name, at, p->part->index, kp_batch_last(first),
 				    p->got[0].broker, kp_batch_crc(first), p->got[i].broker,
 				    kp_batch_crc(b));
 			}
