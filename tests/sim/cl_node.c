@@ -137,7 +137,8 @@ format(struct cl_node *n)
 		*p = 0;
 		good = good && rk_dir_sync(e, up) == RK_OK;
 	}
-	good = good && format_dir(n, n->meta, cl_dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, cl_dir_id(n->id, 1)))
+	good = good && format_dir(n, n->meta, cl_dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, cl_dir_id(n->id,
+	    1)))
 	    && (n->second[0] == 0 || format_dir(n, n->second, cl_dir_id(n->id, 200)));
 	if (good && n->cl->plan.dynamic && n->controller)
 		good = format_voters(n);

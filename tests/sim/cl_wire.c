@@ -135,8 +135,9 @@ kept_to(struct cl *cl, uint32_t place, struct rk_uuid topic, const struct kp_fet
 	if (rk_uuid_eq(topic, metadata)) {
 		/* A request may have waited for its connection: what it names may have been cut back and written anew since. */
 		sim_mdisk_each(n->mdisk, p->fetch_offset - 1, any_meta, &there);
-		there |= p->fetch_offset > node_quorum_end(n->node);
-		if (n->controller && cl->plan.voters == 0 && !there && !sim_mdisk_has(n->mdisk, p->fetch_offset - 1, p->last_fetched_epoch))
+		there |= p->fetch_offset > node_quorum_end(n->node) || p->current_leader_epoch < node_quorum_epoch(n->node);
+		if (n->controller && cl->plan.voters == 0 && !there && !sim_mdisk_has(n->mdisk, p->fetch_offset - 1,
+		    p->last_fetched_epoch))
 			cl_fail(cl, "node %d fetches the metadata log from %" PRId64 " (epoch %d) on and does not have what is before"
 			    " on disk", n->id, p->fetch_offset, p->last_fetched_epoch);
 		return;
