@@ -124,20 +124,25 @@ any_meta(void *arg, const uint8_t *batch, uint32_t len)
 
 /* Where a fetch begins, the fetcher says, all before it is kept. */
 static void
-kept_to(struct cl *cl, uint32_t place, struct rk_uuid topic, const struct kp_fetch_req_topics_partitions *p)
+kept_to(struct cl *cl, uint32_t place, int32_t to, struct rk_uuid topic, const struct kp_fetch_req_topics_partitions *p)
 {
 	static const struct rk_uuid metadata = { { [15] = 1 } };
 	struct cl_node *n = &cl->node[place - 1];
 	bool there = false;
+	int32_t leader;
+	const char *host;
+	uint16_t port;
 
 	if (p->fetch_offset <= 0)
 		return;
 	if (rk_uuid_eq(topic, metadata)) {
-		/* A request may have waited for its connection: what it names may have been cut back and written anew since. */
+		/* A request may have waited for its connection: what it names may have been cut back and written anew since. Who
+		 * leads is asked once at a time. */
 		sim_mdisk_each(n->mdisk, p->fetch_offset - 1, any_meta, &there);
 		there |= p->fetch_offset > node_quorum_end(n->node) || p->current_leader_epoch < node_quorum_epoch(n->node);
-		if (n->controller && cl->plan.voters == 0 && !there && !sim_mdisk_has(n->mdisk, p->fetch_offset - 1,
-		    p->last_fetched_epoch))
+		there |= !node_quorum_leader(n->node, &leader, &host, &port) || leader != to;
+		if (n->controller && cl->plan.voters == 0 && !there
+		    && !sim_mdisk_has(n->mdisk, p->fetch_offset - 1, p->last_fetched_epoch))
 			cl_fail(cl, "node %d fetches the metadata log from %" PRId64 " (epoch %d) on and does not have what is before"
 			    " on disk", n->id, p->fetch_offset, p->last_fetched_epoch);
 		return;
@@ -151,14 +156,14 @@ kept_to(struct cl *cl, uint32_t place, struct rk_uuid topic, const struct kp_fet
 		if (part->leds > 0 && part->led[part->leds - 1].epoch > p->current_leader_epoch)
 			continue;
 		(void)cl_look(n, part, p->fetch_offset - 1, true, any_batch, &end);
-		if (end < p->fetch_offset && cp != NULL && core_end(cp) >= p->fetch_offset)
+		if (end < p->fetch_offset && cp != NULL && cp->leader == to && core_end(cp) >= p->fetch_offset)
 			cl_fail(cl, "node %d fetches %s-%d from %" PRId64 " on and does not have what is before on stable storage", n->id,
 			    cl->topic[t].name, p->partition, p->fetch_offset);
 	}
 }
 
 static void
-fetch_asked(struct cl *cl, uint32_t place, const struct kp_head *h, const uint8_t *frame, uint32_t len)
+fetch_asked(struct cl *cl, uint32_t place, uint32_t to, const struct kp_head *h, const uint8_t *frame, uint32_t len)
 {
 	struct kp_fetch_req q;
 
@@ -166,12 +171,12 @@ fetch_asked(struct cl *cl, uint32_t place, const struct kp_head *h, const uint8_
 		return;
 	for (int32_t i = 0; i < q.topics.len; i++)
 		for (int32_t k = 0; k < q.topics.at[i].partitions.len; k++)
-			kept_to(cl, place, q.topics.at[i].topic_id, &q.topics.at[i].partitions.at[k]);
+			kept_to(cl, place, (int32_t)to, q.topics.at[i].topic_id, &q.topics.at[i].partitions.at[k]);
 }
 
 /* A whole frame leaves a node. asks: on a connection it made, so it is a request. */
 void
-cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len)
+cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, uint32_t to, bool asks, const uint8_t *frame, uint32_t len)
 {
 	struct cl *cl = cl_of(net);
 	struct kp_head h;
@@ -184,7 +189,7 @@ cl_wire(struct sim_net *net, uint64_t pair, uint32_t place, bool asks, const uin
 	if (asks && rk_get16(frame) == KP_VOTE && kp_head_read(frame, len, &h) == RK_OK)
 		vote_asked(cl, pair, &h, frame, len);
 	if (asks && rk_get16(frame) == KP_FETCH && kp_head_read(frame, len, &h) == RK_OK)
-		fetch_asked(cl, place, &h, frame, len);
+		fetch_asked(cl, place, to, &h, frame, len);
 	if (asks && rk_get16(frame) == KP_ALTER_PARTITION && kp_head_read(frame, len, &h) == RK_OK)
 		isr_asked(cl, pair, &h, frame, len);
 	if (!asks)

@@ -655,7 +655,7 @@ overheard(const struct sim_link *l, const uint8_t *bytes, uint32_t len)
 	if (l->net == NULL || l->net->tap == NULL || l->other == NULL || l->other->w == NULL)
 		return;
 	for (uint32_t n; len >= 4 && (n = rk_get32(bytes)) <= len - 4; bytes += 4 + n, len -= 4 + n)
-		l->net->tap(l->net, l->pair, l->place, l->conn.ours, bytes + 4, n);
+		l->net->tap(l->net, l->pair, l->place, l->other->place, l->conn.ours, bytes + 4, n);
 }
 
 static void

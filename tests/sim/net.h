@@ -22,7 +22,8 @@ struct sim_link;
 
 struct sim_net;
 /* Every whole frame that leaves a node for another one. pair names the connection, asks: the sender made it. */
-typedef void sim_tap(struct sim_net *, uint64_t pair, uint32_t place, bool asks, const uint8_t *frame, uint32_t len);
+typedef void sim_tap(struct sim_net *, uint64_t pair, uint32_t place, uint32_t to, bool asks, const uint8_t *frame,
+    uint32_t len);
 
 struct sim_home { /* an address where a node may listen */
 	char host[16];
