@@ -82,7 +82,8 @@ run(struct api_call *c)
 
 	if (c->head.key == HEARTBEAT) {
 		const struct kp_broker_heartbeat_req *q = c->req;
-		beaten[q->broker_id % BROKERS] = q->broker_epoch + 1;
+		if (q->broker_id >= 0 && q->broker_id < BROKERS && q->broker_epoch >= 0 && q->broker_epoch < INT64_MAX)
+			beaten[q->broker_id] = q->broker_epoch + 1;
 	}
 	if (row == NULL)
 		exit(2);
