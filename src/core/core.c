@@ -598,10 +598,13 @@ core_stop_counted(struct core *c)
 		rk_timer_set(c->timers, &c->stop_timer, rk_now(c->env));
 }
 
+/* Who waits here for other replicas waits in vain: another leads soon, or does already, not yet heard of here. */
 static void
 send_away(struct core_partition *p)
 {
-	if (!rk_list_empty(&p->fetches)) {
+	if (p->set != NULL && p->set->count > 0) {
+		core_wake_all(p, RK_NOT_LEADER_OR_FOLLOWER);
+	} else if (!rk_list_empty(&p->fetches)) {
 		p->moved = true;
 		core_touch(p);
 	}
