@@ -22,10 +22,11 @@ create(struct cl *cl, const char *name, int32_t parts, cl_done *done, void *arg)
 {
 	struct kp_create_topics_req q;
 	char min[8] = "", segment[16] = "";
-	struct kp_create_topics_req_topics_configs config[2] = {
-		{ rk_lit("min.insync.replicas"), rk_str_of(min) }, { rk_lit("internal.segment.bytes"), rk_str_of(segment) } };
+	struct kp_create_topics_req_topics_configs config[3] = {
+		{ rk_lit("min.insync.replicas"), rk_str_of(min) }, { rk_lit("internal.segment.bytes"), rk_str_of(segment) },
+		{ rk_lit("write.caching"), cl->plan.caching ? rk_lit("true") : rk_lit("false") } };
 	struct kp_create_topics_req_topics t = { .name = rk_str_of(name), .num_partitions = parts,
-		.replication_factor = cl->plan.factor, .configs = { config, 2 } };
+		.replication_factor = cl->plan.factor, .configs = { config, 3 } };
 
 	snprintf(min, sizeof min, "%d", cl->plan.min_isr);
 	snprintf(segment, sizeof segment, "%d", cl->plan.segment_bytes);

@@ -15,8 +15,8 @@ static const struct {
 	[CL_NO_BUG] = { "nothing", 0 },
 	[CL_BUG_VOTE] = { "a vote that is not synced", 10 },
 	[CL_BUG_ACK] = { "an acknowledgement before the sync", 10 },
-	[CL_BUG_ISR] = { "an ISR expanded too early", 20 },
-	[CL_BUG_HIGH] = { "a high watermark that moves back", 60 },
+	[CL_BUG_ISR] = { "an ISR expanded too early", 40 },
+	[CL_BUG_HIGH] = { "a high watermark that moves back", 10 },
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
 };
 
@@ -64,8 +64,8 @@ __wrap_core_set_in_sync(struct core_set *s, const struct core_follower *f)
 int64_t
 __wrap_core_set_high(struct core_partition *p, int64_t own)
 {
-	if (planted == CL_BUG_HIGH && ++calls % 50 == 0)
-		p->high = rk_max(0, p->high - 3);
+	if (planted == CL_BUG_HIGH && ++calls % 20 < 4)
+		return p->high = rk_max(0, p->high - (calls % 20 == 0 ? 3 : 0)); /* and it stays there for a while */
 	return __real_core_set_high(p, own);
 }
 

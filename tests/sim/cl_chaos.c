@@ -87,6 +87,9 @@ cl_plan(struct cl *cl)
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	if (p->dynamic && p->controllers > 1 && sim_chance(&cl->sim, 300000))
 		p->voters = (uint32_t)one_of(cl, 100000, 300000, 600000);
+	p->caching = sim_chance(&cl->sim, 100000);
+	if (p->caching)
+		p->power = p->all_power = p->sync_eio = p->write_eio = p->full = p->lose = 0;
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 

@@ -134,7 +134,7 @@ must_hold(struct cl *cl, struct cl_part *p, int64_t base, uint64_t hash, int32_t
 {
 	if (id < 1 || id > (int32_t)cl->nodes || cl->node[id - 1].empty_handed)
 		return;
-	if (!cl_look_has(&cl->node[id - 1], p, base, hash, true))
+	if (!cl_look_has(&cl->node[id - 1], p, base, hash, !cl->plan.caching))
 		cl_fail(cl, "%s-%d: what was acknowledged at %" PRId64 " is not on the disk of node %d, which is in the %s",
 		    p->topic->name,
 		    p->index, base, id, whose);
@@ -150,7 +150,7 @@ durable(struct cl *cl, struct cl_op *op, int64_t base)
 	int32_t safe = 0;
 
 	for (uint32_t i = 0; i < cl->nodes; i++)
-		safe += cl->node[i].broker && cl_look_has(&cl->node[i], p, base, op->hash, true);
+		safe += cl->node[i].broker && cl_look_has(&cl->node[i], p, base, op->hash, !cl->plan.caching);
 	if (safe < cl->plan.min_isr)
 		cl_fail(cl, "batch %u of %s-%d is acknowledged at %" PRId64 " and is on the stable storage of %d nodes",
 		    (uint32_t)(op - cl->op), p->topic->name, p->index, base, safe);

@@ -209,9 +209,10 @@ print_plan(struct cl *cl)
 	struct cl_plan *p = &cl->plan;
 
 	cl_tell(cl, "seed %" PRIu64
-	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d, "
+	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d%s, "
 	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
-	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->producers, p->consumers,
+	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->caching ? ", page cache" : "",
+	    p->producers, p->consumers,
 	    p->jbod ? ", two directories each" : "");
 	cl_tell(cl,
 	    "kill %u power %u all %u stop %u sleep %u cut %u one-way %u isolate %u reset %u slow %u sync %u write %u full %u "
@@ -263,10 +264,11 @@ play(struct cl *cl)
 	cl_chaos_start(cl);
 	(void)!until(cl, cl->plan.chaos_us, false);
 	cl_heal(cl);
+	cl->healed_us = cl->sim.now_us;
 	(void)!until(cl, 2 * SECOND, false);
 	cl->producing = false;
 	int64_t peace_us = cl->sim.now_us;
-	if (!until(cl, 200 * SECOND, cl->sim.events % 512 == 0 && cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
+	if (!until(cl, 60 * SECOND, cl->sim.events % 512 == 0 && cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
 	    && cl->failure[0] == 0) {
 		if (cl_settled(cl, why))
 			(void)cl_groups_told(cl, peace_us, why);
@@ -284,7 +286,7 @@ struct result {
 	char failure[512];
 	uint32_t ops, acked, lives, extras;
 	uint64_t reads;
-	int64_t us, pause_us;
+	int64_t us, healed_us, pause_us;
 };
 
 static void
@@ -300,7 +302,7 @@ run(uint64_t seed, enum cl_bug bug, struct result *r)
 		play(cl);
 	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked,
 	    cl->lives, 0,
-		cl->reads, cl->sim.now_us, cl->pause_us };
+		cl->reads, cl->sim.now_us, cl->healed_us, cl->pause_us };
 	snprintf(r->failure, sizeof r->failure, "%s", cl->failure);
 	for (uint32_t i = 0; i < cl->extras; i++)
 		r->extras += cl->extra[i].made;
@@ -331,8 +333,9 @@ seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
 		} else if (!quiet) {
 			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u topics %u events %" PRIu64
 			    " seconds %" PRId64
-			    " pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.extras, a.events, a.us / SECOND,
-			    (double)a.pause_us / SECOND, a.digest);
+			    " settled in %.1f pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.extras, a.events,
+			    a.us / SECOND,
+			    (double)(a.us - a.healed_us) / SECOND, (double)a.pause_us / SECOND, a.digest);
 		}
 		fflush(stdout);
 	}

@@ -155,7 +155,7 @@ kept_to(struct cl *cl, uint32_t place, int32_t to, struct rk_uuid topic, const s
 		struct cl_part *part = &cl->topic[t].part[p->partition];
 		if (part->leds > 0 && part->led[part->leds - 1].epoch > p->current_leader_epoch)
 			continue;
-		(void)cl_look(n, part, p->fetch_offset - 1, true, any_batch, &end);
+		(void)cl_look(n, part, p->fetch_offset - 1, !cl->plan.caching, any_batch, &end);
 		if (end < p->fetch_offset && cp != NULL && cp->leader == to && core_end(cp) >= p->fetch_offset)
 			cl_fail(cl, "node %d fetches %s-%d from %" PRId64 " on and does not have what is before on stable storage", n->id,
 			    cl->topic[t].name, p->partition, p->fetch_offset);

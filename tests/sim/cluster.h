@@ -30,6 +30,8 @@ struct cl;
 struct cl_plan {
 	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
 	bool combined, dynamic;
+	bool caching;                  /* write.caching=true: a record is safe in the page cache, and nothing takes that away
+	    */
 	bool jbod;                     /* each broker has two directories for its partitions */
 	uint32_t topics, parts, producers, consumers, groups;
 	int16_t min_isr, factor;
@@ -222,7 +224,7 @@ struct cl {
 	struct rk_arena arena;
 	char root[64];
 	char failure[512];
-	int64_t failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
+	int64_t healed_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t asked[96]; /* requests between nodes, by API */
 	uint64_t faults[24], reads, answers;
 	uint32_t lives;
