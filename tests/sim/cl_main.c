@@ -16,6 +16,7 @@ int cl_factor;
 static char last[LAST][LINE];
 static uint64_t lines;
 static uint64_t seed_now;
+static char root_now[64];
 
 static void
 keep(struct cl *cl, const char *text)
@@ -77,19 +78,6 @@ print_last(void)
 }
 
 static void
-dies(int sig)
-{
-	signal(sig, SIG_DFL);
-	if (!cl_trace_all)
-		print_last();
-	printf("seed %" PRIu64 " dies of signal %d\n", seed_now, sig);
-	fflush(stdout);
-	raise(sig);
-}
-
-/* --- one run */
-
-static void
 clear(const char *root)
 {
 	char command[128];
@@ -98,6 +86,20 @@ clear(const char *root)
 	if (system(command) != 0)
 		fprintf(stderr, "cannot remove %s\n", root);
 }
+
+static void
+dies(int sig)
+{
+	signal(sig, SIG_DFL);
+	if (!cl_trace_all)
+		print_last();
+	printf("seed %" PRIu64 " dies of signal %d\n", seed_now, sig);
+	fflush(stdout);
+	clear(root_now);
+	raise(sig);
+}
+
+/* --- one run */
 
 static void
 build(struct cl *cl, uint64_t seed)
@@ -112,6 +114,9 @@ build(struct cl *cl, uint64_t seed)
 	rk_arena_init(&cl->arena, SIZE_MAX);
 	snprintf(cl->root, sizeof cl->root, "%s/cluster_sim.%07d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
 	    (int)getpid() % 10000000);
+	if (access(cl->root, F_OK) == 0)
+		clear(cl->root); /* of a process of that number that was killed */
+	snprintf(root_now, sizeof root_now, "%s", cl->root);
 	(void)mkdir(cl->root, 0755);
 	cl_plan(cl);
 	cl->nodes = cl->plan.combined ? cl->plan.controllers : cl->plan.controllers + cl->plan.brokers;
