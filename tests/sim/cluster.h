@@ -224,7 +224,7 @@ struct cl {
 	struct rk_arena arena;
 	char root[64];
 	char failure[512];
-	int64_t healed_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
+	int64_t healed_us, look_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t asked[96]; /* requests between nodes, by API */
 	uint64_t faults[24], reads, answers;
 	uint32_t lives;
