@@ -242,14 +242,14 @@ print_asked(struct cl *cl)
 	    cl->net.pieces, cl->sim.events);
 }
 
-/* Every 73 ms or so: no multiple of what the nodes do at intervals. */
+/* Looked at every 73 ms or so: no multiple of what the nodes do at intervals. */
 static bool
-time_to_look(struct cl *cl)
+at_rest(struct cl *cl, int64_t peace_us, char why[256])
 {
-	if (cl->sim.now_us < cl->look_us)
-		return false;
+	if (cl->at_rest || cl->sim.now_us < cl->look_us)
+		return cl->at_rest;
 	cl->look_us = cl->sim.now_us + 73 * MS;
-	return true;
+	return cl->at_rest = cl_settled(cl, why) && cl_groups_told(cl, peace_us, why);
 }
 
 static void
@@ -283,7 +283,7 @@ play(struct cl *cl)
 	(void)!until(cl, 2 * SECOND, false);
 	cl->producing = false;
 	int64_t peace_us = cl->sim.now_us;
-	if (!until(cl, 60 * SECOND, time_to_look(cl) && cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
+	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why))
 	    && cl->failure[0] == 0) {
 		if (cl_settled(cl, why))
 			(void)cl_groups_told(cl, peace_us, why);

@@ -224,6 +224,7 @@ struct cl {
 	struct rk_arena arena;
 	char root[64];
 	char failure[512];
+	bool at_rest;
 	int64_t healed_us, look_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t asked[96]; /* requests between nodes, by API */
 	uint64_t faults[24], reads, answers;
