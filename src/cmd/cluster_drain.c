@@ -192,9 +192,9 @@ tell(struct drain *d)
 		       "is stopped (rookery cluster can-stop %d).\n",
 		    d->stays, d->id);
 	if (d->stuck > 0)
-		printf("%u partitions have no leader: the only replica in sync is on this broker. "
-		       "They wait for it to come back (or for an unclean election).\n",
-		    d->stuck);
+		printf("%u partition%s no leader: the only replica in sync is on this broker. %s for "
+		       "it to come back (or for an unclean election).\n",
+		    d->stuck, d->stuck == 1 ? " has" : "s have", d->stuck == 1 ? "It waits" : "They wait");
 }
 
 /* The way back. One that is there already is from an earlier drain that was not undone: it stays, and

@@ -35,7 +35,8 @@ struct node_broker {
 	struct node_ask reg, beat;
 	struct kp_broker_registration_req reg_req;
 	struct kp_broker_heartbeat_req beat_req;
-	bool cordoned; /* this life has said that directories are */
+	bool cordoned;            /* this life has said that directories are */
+	uint64_t cordon_told;     /* which ones it said last */
 	struct rk_timer next;     /* the next heartbeat or registration */
 	struct rk_timer give_up;  /* initial.broker.registration.timeout.ms */
 	struct rk_timer lease;
@@ -60,6 +61,18 @@ static bool needless(const struct node_broker *);
 
 /* --- what it says of itself */
 
+/* Which directories are cordoned, as one number; 0: none. */
+static uint64_t
+cordoned(const struct node *n)
+{
+	uint64_t set = 0;
+
+	for (uint32_t i = 0; n->conf->cordoned_log_dirs.count > 0 && i < n->dirs; i++)
+		if (conf_cordoned(n->conf, st_dir_path(n->dir[i])))
+			set = (set + i + 1) * 0x9e3779b97f4a7c15u;
+	return set;
+}
+
 /* Said while some are, and once more when none is any longer. */
 static void
 say_cordoned(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk_arena *a)
@@ -75,6 +88,7 @@ say_cordoned(struct node_broker *b, struct kp_broker_heartbeat_req *q, struct rk
 		if (conf_cordoned(n->conf, st_dir_path(n->dir[i])))
 			q->cordoned_log_dirs.at[q->cordoned_log_dirs.len++] = st_dir_id(n->dir[i]);
 	b->cordoned = true;
+	b->cordon_told = cordoned(n);
 }
 
 static void
@@ -528,6 +542,8 @@ node_broker_turn(struct node *n)
 		else if (node_active_company(n))
 			stay(b);
 	}
+	if (b->phase == IN && n->conf->is_broker && b->cordon_told != cordoned(n))
+		b->beat_again = true; /* before the next partition is placed here */
 	/* A new controller is to know the connection that tells of this broker's end. */
 	bool news = n->shared.leader_id >= 0 && n->shared.leader_id != b->leader && !needless(b);
 	if ((b->beat_again || (news && b->phase >= CATCHING)) && !node_ask_busy(&b->beat))
