@@ -292,11 +292,27 @@ in_image(struct node *n)
 
 /* --- heartbeats */
 
+/* The controller before may have fenced this broker, and only a heartbeat brings it back. */
+static bool
+fenced(struct node *n)
+{
+	struct kp_register_broker_record r;
+	struct meta_view v;
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1u << 20);
+	meta_view_begin(n->image, &v);
+	bool yes = meta_broker(&v, n->conf->node_id, &a, &r) && r.fenced;
+	meta_view_end(&v);
+	rk_arena_free(&a);
+	return yes;
+}
+
 /* While this node is the active controller it need not tell itself that it lives. */
 static bool
 needless(const struct node_broker *b)
 {
-	return b->phase == IN && b->left == NULL && node_active_is(b->node);
+	return b->phase == IN && b->left == NULL && node_active_is(b->node) && !fenced(b->node);
 }
 
 static void
