@@ -290,6 +290,16 @@ def snapshots(m):
     return [os.path.basename(f) for f in glob.glob(os.path.join(m.data, "__cluster_metadata-0", "*.checkpoint")) if not f.endswith("00000000000000000000-0000000000.checkpoint")]
 
 
+def idle_voter(cluster, probes, kind):
+    """A voter of that kind that does not lead; where the only one leads, it hands the leadership over first."""
+    while True:
+        active = cluster.active()
+        for m in cluster.members:
+            if m.kind == kind and m.controller() and m is not active:
+                return m
+        hurt(cluster, probes, f"the only voter of its kind hands over ({kind})", active, lambda m: m.term(), lambda m: m.start())
+
+
 def quorum(kinds, dynamic, roles=None):
     """(c): voters of both kinds; the leadership goes back and forth."""
     lines = ["metadata.log.max.record.bytes.between.snapshots=20000", "metadata.max.retention.bytes=65536",
@@ -318,7 +328,7 @@ def quorum(kinds, dynamic, roles=None):
         same, text = same_metadata(cluster)
         check("every node follows to the end of the metadata log", same, text)
         for kind in sorted(set(kinds)):
-            m = next(x for x in cluster.members if x.kind == kind and x.controller() and x is not cluster.active())
+            m = idle_voter(cluster, probes, kind)
             active = cluster.active()
             hurt(cluster, probes, f"a node that lost its disk, under {active.kind}", m, lambda m: wiped(cluster, m), lambda m: m.start(), hold=0)
             same, text = same_metadata(cluster)
