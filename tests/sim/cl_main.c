@@ -16,7 +16,6 @@ int cl_factor;
 static char last[LAST][LINE];
 static uint64_t lines;
 static uint64_t seed_now;
-static char root_now[64];
 
 static void
 keep(struct cl *cl, const char *text)
@@ -78,16 +77,6 @@ print_last(void)
 }
 
 static void
-clear(const char *root)
-{
-	char command[128];
-
-	snprintf(command, sizeof command, "rm -rf %s", root);
-	if (system(command) != 0)
-		fprintf(stderr, "cannot remove %s\n", root);
-}
-
-static void
 dies(int sig)
 {
 	signal(sig, SIG_DFL);
@@ -95,7 +84,7 @@ dies(int sig)
 		print_last();
 	printf("seed %" PRIu64 " dies of signal %d\n", seed_now, sig);
 	fflush(stdout);
-	clear(root_now);
+	sim_scratch_clear();
 	raise(sig);
 }
 
@@ -112,12 +101,7 @@ build(struct cl *cl, uint64_t seed)
 	cl->net.tap = cl_wire;
 	rk_say_to(say, cl, cl_say_all ? RK_DEBUG : RK_INFO);
 	rk_arena_init(&cl->arena, SIZE_MAX);
-	snprintf(cl->root, sizeof cl->root, "%s/cluster_sim.%07d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
-	    (int)getpid() % 10000000);
-	if (access(cl->root, F_OK) == 0)
-		clear(cl->root); /* of a process of that number that was killed */
-	snprintf(root_now, sizeof root_now, "%s", cl->root);
-	(void)mkdir(cl->root, 0755);
+	snprintf(cl->root, sizeof cl->root, "%s", sim_scratch());
 	cl_plan(cl);
 	cl->nodes = cl->plan.combined ? cl->plan.controllers : cl->plan.controllers + cl->plan.brokers;
 	for (uint32_t t = 0; t < CL_TOPICS; t++) {
@@ -160,7 +144,7 @@ raze(struct cl *cl)
 	rk_mem_put(cl->meta);
 	rk_mem_put(cl->led);
 	rk_arena_free(&cl->arena);
-	clear(cl->root);
+	sim_scratch_clear();
 	rk_say_to(NULL, NULL, RK_INFO);
 }
 

@@ -642,8 +642,9 @@ format(struct rig *g)
 
 	for (uint32_t i = 0; i < rk_countof(level); i++)
 		seed[i] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &level[i] };
-	bool good = rk_dir_make(e, "/tmp") == RK_OK && rk_dir_make(e, g->root) == RK_OK
-	    && rk_dir_sync(e, "/") == RK_OK && rk_dir_sync(e, "/tmp") == RK_OK;
+	bool good = rk_dir_make(e, "/proc") == RK_OK && rk_dir_make(e, "/proc/self") == RK_OK
+	    && rk_dir_make(e, g->root) == RK_OK && rk_dir_sync(e, "/") == RK_OK && rk_dir_sync(e, "/proc") == RK_OK
+	    && rk_dir_sync(e, "/proc/self") == RK_OK;
 	for (uint32_t i = 0; i < g->dirs && good; i++) {
 		snprintf(path, sizeof path, "%s/bootstrap.checkpoint", g->dir[i]);
 		m.directory_id.id[4] = (uint8_t)i;
@@ -679,7 +680,7 @@ build(struct rig *g, uint64_t seed)
 	sim_start(&g->sim, seed);
 	rk_say_to(say, g, RK_INFO);
 	rk_arena_init(&g->arena, SIZE_MAX);
-	snprintf(g->root, sizeof g->root, "/tmp/node_sim.%d", (int)getpid());
+	snprintf(g->root, sizeof g->root, "%s", sim_scratch());
 	g->dirs = 1 + (seed % 3 == 0);
 	for (uint32_t i = 0; i < g->dirs; i++)
 		snprintf(g->dir[i], sizeof g->dir[i], "%s/data%u", g->root, i);
@@ -695,8 +696,6 @@ build(struct rig *g, uint64_t seed)
 static void
 raze(struct rig *g)
 {
-	char command[128];
-
 	if (g->node != NULL)
 		die(g, false);
 	sim_end(&g->sim);
@@ -708,9 +707,7 @@ raze(struct rig *g)
 	rk_mem_put(g->op);
 	rk_mem_put(g->place);
 	rk_mem_put(g->answer);
-	snprintf(command, sizeof command, "rm -rf %s", g->root);
-	if (system(command) != 0)
-		fprintf(stderr, "cannot remove %s\n", g->root);
+	sim_scratch_clear();
 	rk_say_to(NULL, NULL, RK_INFO);
 }
 

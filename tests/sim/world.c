@@ -268,6 +268,37 @@ file_warm(struct rk_file *file, uint64_t pos, uint32_t len)
 	(void)len;
 }
 
+/* --- the scratch folder */
+
+static char scratch[64];
+static int before = -1; /* the working folder */
+
+const char *
+sim_scratch(void)
+{
+	snprintf(scratch, sizeof scratch, "%s/rookery_sim.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	before = open(".", O_RDONLY | O_DIRECTORY);
+	if (before < 0 || mkdtemp(scratch) == NULL || chdir(scratch) != 0) {
+		fprintf(stderr, "%s cannot be made: %s\n", scratch, strerror(errno));
+		exit(2);
+	}
+	return "/proc/self/cwd";
+}
+
+void
+sim_scratch_clear(void)
+{
+	char command[128];
+
+	if (before < 0)
+		return;
+	snprintf(command, sizeof command, "rm -rf %s", scratch);
+	if (fchdir(before) != 0 || system(command) != 0)
+		fprintf(stderr, "cannot remove %s\n", scratch);
+	close(before);
+	before = -1;
+}
+
 /* --- the file system */
 
 static enum rk_err

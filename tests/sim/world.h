@@ -50,6 +50,11 @@ struct sim_world {
 	uint32_t lanes;
 };
 
+/* An empty real folder of this process's own; its name is the same in every process, for what a node is told of may
+ * reach a digest (it is the working folder meanwhile). Cleared: it is gone, and the working folder is what it was. */
+const char *sim_scratch(void);
+void sim_scratch_clear(void);
+
 /* The disks stay the caller's and outlive the world. */
 void sim_world_init(struct sim_world *, struct sim *, struct sim_disk *, struct sim_mdisk *, const struct sim_hooks *);
 /* node is what node_start gave in this world; it may be called with events from now on. */
