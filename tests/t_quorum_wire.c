@@ -65,8 +65,8 @@ answered(struct raft_msg m, int16_t version, const void *req, struct rk_str byte
 
 	m.reply = true;
 	kp_defaults(api->res, res);
-	node_wire_answer(&wire, &m, version, "CONTROLLER", req, bytes, res, &arena);
-	return node_wire_heard(&wire, m.kind, version, across(api->res, version, res), &arena, &heard, &mem);
+	node_wire_answer(&m, version, "CONTROLLER", req, bytes, res, &arena);
+	return node_wire_heard(&wire, m.kind, across(api->res, version, res), &arena, &heard, &mem);
 }
 
 START_TEST(every_request_arrives_in_every_version)
@@ -253,8 +253,8 @@ START_TEST(another_clusters_requests_are_refused_before_all_else)
 		    RK_INCONSISTENT_CLUSTER_ID);
 		void *res = rk_arena_get(&arena, 1, kp_desc_size(api->res));
 		kp_defaults(api->res, res);
-		node_wire_refuse(m.kind, v, RK_INCONSISTENT_CLUSTER_ID, inside, q, res, &arena);
-		ck_assert(node_wire_heard(&wire, m.kind, v, across(api->res, v, res), &arena, &heard, &mem));
+		node_wire_refuse(m.kind, RK_INCONSISTENT_CLUSTER_ID, inside, q, res, &arena);
+		ck_assert(node_wire_heard(&wire, m.kind, across(api->res, v, res), &arena, &heard, &mem));
 		ck_assert_int_eq(heard.err, RK_INCONSISTENT_CLUSTER_ID);
 	}
 }

@@ -149,8 +149,9 @@ answered(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 	struct raft_msg m;
 	uint64_t call = l->call;
 	bool refused = err == RK_NETWORK_EXCEPTION && node_link_refused(link_of(l));
-	bool heard = err == RK_OK && node_wire_heard(&q->wire, l->kind, version, res, &l->arena, &m, mem);
+	bool heard = err == RK_OK && node_wire_heard(&q->wire, l->kind, res, &l->arena, &m, mem);
 
+	(void)version;
 	if (err == RK_UNSUPPORTED_VERSION && l->kind == RAFT_VOTE) {
 		/* It cannot be asked beforehand: raft goes on without, in its own epoch. */
 		m = (struct raft_msg){ .kind = RAFT_VOTE, .reply = true, .err = err, .epoch = q->raft.vote.epoch,
@@ -215,8 +216,7 @@ write_answer(struct node *n, const struct raft_msg *m)
 	if (a.kind == RAFT_SNAPSHOT && a.err == RK_OK)
 		bytes = node_snap_read(n, &a, &c->api->arena);
 	a.kind = c->kind;
-	node_wire_answer(&q->wire, &a, c->api->head.version, c->api->listener, c->api->req, bytes, c->api->res,
-	    &c->api->arena);
+	node_wire_answer(&a, c->api->head.version, c->api->listener, c->api->req, bytes, c->api->res, &c->api->arena);
 	node_quorum_why(q, &a, c->api->req, c->api->res, &c->api->arena);
 	struct letter *l = rk_new(struct letter);
 	l->node = n;
@@ -315,9 +315,9 @@ asked(struct api_call *api, const void *req, void *res)
 		m.epoch = q->raft.vote.epoch;
 		m.leader_ends = raft_leads(&q->raft) ? &q->raft.self.ends : &q->raft.leader_ends;
 		if (kind == RAFT_UPDATE) /* it has a place only for who leads */
-			node_wire_answer(&q->wire, &m, api->head.version, api->listener, req, RK_STR_NULL, res, &api->arena);
+			node_wire_answer(&m, api->head.version, api->listener, req, RK_STR_NULL, res, &api->arena);
 		else
-			node_wire_refuse(kind, api->head.version, err, inside, req, res, &api->arena);
+			node_wire_refuse(kind, err, inside, req, res, &api->arena);
 		node_quorum_why(q, &m, req, res, &api->arena);
 		return API_NOW;
 	}

@@ -21,22 +21,29 @@
 #define TOPIC rk_lit("__cluster_metadata")
 static const struct rk_uuid topic_id = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } };
 
-/* An array of one element, all zero, in the arena; NULL when it is over. */
-#define ONE(array, arena) \
-	((array).at = rk_arena_get(arena, 1, sizeof *(array).at), (array).len = (array).at == NULL ? 0 : 1, (array).at)
-
-static const struct node_wire_api apis[RAFT_KINDS] = {
-	[RAFT_VOTE] = { KP_VOTE, 0, 2 }, [RAFT_BEGIN] = { KP_BEGIN_QUORUM_EPOCH, 0, 1 },
-	[RAFT_END] = { KP_END_QUORUM_EPOCH, 0, 1 }, [RAFT_FETCH] = { KP_FETCH, 13, 18 },
-	[RAFT_SNAPSHOT] = { KP_FETCH_SNAPSHOT, 0, 1 }, [RAFT_ADD] = { KP_ADD_RAFT_VOTER, 0, 1 },
-	[RAFT_REMOVE] = { KP_REMOVE_RAFT_VOTER, 0, 0 }, [RAFT_UPDATE] = { KP_UPDATE_RAFT_VOTER, 0, 0 },
-	[RAFT_VERSIONS] = { KP_API_VERSIONS, 3, 4 },
+/* What all have: the request a cluster id (but ApiVersions), the answer an error. */
+static const struct row {
+	struct node_wire_api api;
+	uint16_t cluster, error; /* where they are in the structs */
+} rows[RAFT_KINDS] = {
+#define ROW(name, key, min, max) \
+	{ { key, min, max }, offsetof(struct kp_##name##_req, cluster_id), offsetof(struct kp_##name##_res, error_code) }
+	[RAFT_VOTE] = ROW(vote, KP_VOTE, 0, 2),
+	[RAFT_BEGIN] = ROW(begin_quorum_epoch, KP_BEGIN_QUORUM_EPOCH, 0, 1),
+	[RAFT_END] = ROW(end_quorum_epoch, KP_END_QUORUM_EPOCH, 0, 1),
+	[RAFT_FETCH] = ROW(fetch, KP_FETCH, 13, 18),
+	[RAFT_SNAPSHOT] = ROW(fetch_snapshot, KP_FETCH_SNAPSHOT, 0, 1),
+	[RAFT_ADD] = ROW(add_raft_voter, KP_ADD_RAFT_VOTER, 0, 1),
+	[RAFT_REMOVE] = ROW(remove_raft_voter, KP_REMOVE_RAFT_VOTER, 0, 0),
+	[RAFT_UPDATE] = ROW(update_raft_voter, KP_UPDATE_RAFT_VOTER, 0, 0),
+	[RAFT_VERSIONS] = { { KP_API_VERSIONS, 3, 4 }, 0, offsetof(struct kp_api_versions_res, error_code) },
+#undef ROW
 };
 
 struct node_wire_api
 node_wire_api(const struct raft_msg *m)
 {
-	struct node_wire_api a = apis[m->kind];
+	struct node_wire_api a = rows[m->kind].api;
 
 	rk_assert(!m->reply && m->kind < RAFT_KINDS);
 	if (m->kind == RAFT_VOTE && m->pre)
@@ -48,7 +55,7 @@ bool
 node_wire_kind(int16_t key, enum raft_kind *kind)
 {
 	for (uint32_t i = 0; i < RAFT_KINDS; i++)
-		if (apis[i].key == key) {
+		if (rows[i].api.key == key) {
 			*kind = i;
 			return i != RAFT_VERSIONS;
 		}
@@ -76,6 +83,12 @@ add_end(struct raft_ends *e, struct rk_str name, struct rk_str host, uint16_t po
 	rk_str_copy(to->name, sizeof to->name, name);
 	rk_str_copy(to->host, sizeof to->host, host);
 	to->port = port;
+}
+
+static const struct raft_ends *
+if_any(const struct raft_ends *e)
+{
+	return e->count > 0 ? e : NULL;
 }
 
 /* Listeners of a message, all alike but in the names of their structs. */
@@ -113,24 +126,44 @@ add_end(struct raft_ends *e, struct rk_str name, struct rk_str host, uint16_t po
 			if ((array).at[i_].node_id == (m)->leader)                                   \
 				add_end(&(mem)->leader_ends, rk_str_of((w)->listener), (array).at[i_].host, \
 				    (uint16_t)(array).at[i_].port);                                  \
-		(m)->leader_ends = (mem)->leader_ends.count > 0 ? &(mem)->leader_ends : NULL;        \
+		(m)->leader_ends = if_any(&(mem)->leader_ends);                                      \
+	} while (0)
+
+/* --- the one topic with its one partition */
+
+/* An array of one element, all zero, in the arena; NULL when it is over. */
+#define ONE(array, arena) \
+	((array).at = rk_arena_get(arena, 1, sizeof *(array).at), (array).len = (array).at == NULL ? 0 : 1, (array).at)
+/* Makes them: the partition, or NULL. */
+#define MADE(topics, arena) (ONE(topics, arena) == NULL ? NULL : ONE((topics).at->partitions, arena))
+/* Looks for them: the partition; NULL: there are none, or more. */
+#define ONLY(topics) \
+	((topics).len == 1 && (topics).at->partitions.len == 1 ? (topics).at->partitions.at : NULL)
+
+/* An answer's partition p: its error, and in of (p itself or a struct in it) who leads. */
+#define GIVE_STATE(p, of, m)                                                                         \
+	do {                                                                                         \
+		(p)->error_code = rk_err_wire((m)->err);                                             \
+		(of)->leader_id = (m)->leader;                                                       \
+		(of)->leader_epoch = (m)->epoch;                                                     \
+	} while (0)
+#define TAKE_STATE(p, of, m)                                                                         \
+	do {                                                                                         \
+		(m)->err = rk_err_of_wire((p)->error_code);                                          \
+		(m)->leader = (of)->leader_id;                                                       \
+		(m)->epoch = (of)->leader_epoch;                                                     \
 	} while (0)
 
 /* --- Vote */
 
-static const void *
-vote_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+vote_ask(struct kp_vote_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_vote_req *q = rk_arena_get(a, 1, sizeof *q);
+	struct kp_vote_req_topics_partitions *p = MADE(q->topics, a);
 
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_vote_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
+	if (p == NULL)
+		return;
 	q->voter_id = m->voter.id;
-	if (ONE(q->topics, a) == NULL || ONE(q->topics.at->partitions, a) == NULL)
-		return NULL;
-	struct kp_vote_req_topics_partitions *p = q->topics.at->partitions.at;
 	q->topics.at->topic_name = TOPIC;
 	p->replica_epoch = m->epoch;
 	p->replica_id = m->from.id;
@@ -139,34 +172,29 @@ vote_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a
 	p->last_offset_epoch = m->last_epoch;
 	p->last_offset = m->offset;
 	p->pre_vote = m->pre;
-	return q;
 }
 
 static bool
 vote_heard(const struct node_wire *w, const struct kp_vote_res *r, struct raft_msg *m, struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	if (m->err != RK_OK)
-		return true;
-	if (r->topics.len != 1 || r->topics.at->partitions.len != 1)
+	const struct kp_vote_res_topics_partitions *p = ONLY(r->topics);
+
+	if (p == NULL)
 		return false;
-	const struct kp_vote_res_topics_partitions *p = r->topics.at->partitions.at;
-	m->err = rk_err_of_wire(p->error_code);
-	m->leader = p->leader_id;
-	m->epoch = p->leader_epoch;
+	TAKE_STATE(p, p, m);
 	m->granted = p->vote_granted;
 	TAKE_NODE(r->node_endpoints, m, w, mem);
 	return true;
 }
 
 static enum rk_err
-vote_asked(int16_t version, const struct kp_vote_req *q, struct raft_msg *m)
+vote_asked(const struct kp_vote_req *q, struct raft_msg *m)
 {
-	if (q->topics.len != 1 || !rk_str_eq(q->topics.at->topic_name, TOPIC) || q->topics.at->partitions.len != 1
-	    || q->topics.at->partitions.at->partition_index != 0)
+	const struct kp_vote_req_topics_partitions *p = ONLY(q->topics);
+
+	if (p == NULL || !rk_str_eq(q->topics.at->topic_name, TOPIC) || p->partition_index != 0)
 		return RK_INVALID_REQUEST;
-	const struct kp_vote_req_topics_partitions *p = q->topics.at->partitions.at;
-	m->voter = (struct raft_key){ version >= 1 ? q->voter_id : -1, p->voter_directory_id };
+	m->voter = (struct raft_key){ q->voter_id, p->voter_directory_id };
 	m->epoch = p->replica_epoch;
 	m->from = (struct raft_key){ p->replica_id, p->replica_directory_id };
 	m->last_epoch = p->last_offset_epoch;
@@ -178,106 +206,89 @@ vote_asked(int16_t version, const struct kp_vote_req *q, struct raft_msg *m)
 static void
 vote_answer(const struct raft_msg *m, const char *listener, struct kp_vote_res *r, struct rk_arena *a)
 {
-	if (ONE(r->topics, a) == NULL || ONE(r->topics.at->partitions, a) == NULL)
+	struct kp_vote_res_topics_partitions *p = MADE(r->topics, a);
+
+	if (p == NULL)
 		return;
-	struct kp_vote_res_topics_partitions *p = r->topics.at->partitions.at;
 	r->topics.at->topic_name = TOPIC;
-	p->error_code = rk_err_wire(m->err);
-	p->leader_id = m->leader;
-	p->leader_epoch = m->epoch;
+	GIVE_STATE(p, p, m);
 	p->vote_granted = m->granted;
 	GIVE_NODE(r->node_endpoints, m, listener, a);
 }
 
 /* --- BeginQuorumEpoch */
 
-static const void *
-begin_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+begin_ask(struct kp_begin_quorum_epoch_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_begin_quorum_epoch_req *q = rk_arena_get(a, 1, sizeof *q);
+	struct kp_begin_quorum_epoch_req_topics_partitions *p = MADE(q->topics, a);
 
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_begin_quorum_epoch_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
+	if (p == NULL)
+		return;
 	q->voter_id = m->voter.id;
-	if (ONE(q->topics, a) == NULL || ONE(q->topics.at->partitions, a) == NULL)
-		return NULL;
-	struct kp_begin_quorum_epoch_req_topics_partitions *p = q->topics.at->partitions.at;
 	q->topics.at->topic_name = TOPIC;
 	p->voter_directory_id = m->voter.dir;
 	p->leader_id = m->leader;
 	p->leader_epoch = m->epoch;
 	GIVE_ENDS(q->leader_endpoints, m->leader_ends, a);
-	return q;
 }
 
 static bool
 begin_heard(const struct node_wire *w, const struct kp_begin_quorum_epoch_res *r, struct raft_msg *m,
     struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	if (m->err != RK_OK)
-		return true;
-	if (r->topics.len != 1 || r->topics.at->partitions.len != 1)
+	const struct kp_begin_quorum_epoch_res_topics_partitions *p = ONLY(r->topics);
+
+	if (p == NULL)
 		return false;
-	const struct kp_begin_quorum_epoch_res_topics_partitions *p = r->topics.at->partitions.at;
-	m->err = rk_err_of_wire(p->error_code);
-	m->leader = p->leader_id;
-	m->epoch = p->leader_epoch;
+	TAKE_STATE(p, p, m);
 	TAKE_NODE(r->node_endpoints, m, w, mem);
 	return true;
 }
 
 static enum rk_err
-begin_asked(int16_t version, const struct kp_begin_quorum_epoch_req *q, struct raft_msg *m, struct node_wire_mem *mem)
+begin_asked(const struct kp_begin_quorum_epoch_req *q, struct raft_msg *m, struct node_wire_mem *mem)
 {
-	if (q->topics.len != 1 || !rk_str_eq(q->topics.at->topic_name, TOPIC) || q->topics.at->partitions.len != 1
-	    || q->topics.at->partitions.at->partition_index != 0)
+	const struct kp_begin_quorum_epoch_req_topics_partitions *p = ONLY(q->topics);
+
+	if (p == NULL || !rk_str_eq(q->topics.at->topic_name, TOPIC) || p->partition_index != 0)
 		return RK_INVALID_REQUEST;
-	const struct kp_begin_quorum_epoch_req_topics_partitions *p = q->topics.at->partitions.at;
-	m->voter = (struct raft_key){ version >= 1 ? q->voter_id : -1, p->voter_directory_id };
+	m->voter = (struct raft_key){ q->voter_id, p->voter_directory_id };
 	m->leader = p->leader_id;
 	m->epoch = p->leader_epoch;
 	TAKE_ENDS(q->leader_endpoints, &mem->leader_ends);
-	m->leader_ends = mem->leader_ends.count > 0 ? &mem->leader_ends : NULL;
+	m->leader_ends = if_any(&mem->leader_ends);
 	return RK_OK;
 }
 
 static void
 begin_answer(const struct raft_msg *m, const char *listener, struct kp_begin_quorum_epoch_res *r, struct rk_arena *a)
 {
-	if (ONE(r->topics, a) == NULL || ONE(r->topics.at->partitions, a) == NULL)
+	struct kp_begin_quorum_epoch_res_topics_partitions *p = MADE(r->topics, a);
+
+	if (p == NULL)
 		return;
-	struct kp_begin_quorum_epoch_res_topics_partitions *p = r->topics.at->partitions.at;
 	r->topics.at->topic_name = TOPIC;
-	p->error_code = rk_err_wire(m->err);
-	p->leader_id = m->leader;
-	p->leader_epoch = m->epoch;
+	GIVE_STATE(p, p, m);
 	GIVE_NODE(r->node_endpoints, m, listener, a);
 }
 
 /* --- EndQuorumEpoch */
 
-static const void *
-end_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+end_ask(struct kp_end_quorum_epoch_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_end_quorum_epoch_req *q = rk_arena_get(a, 1, sizeof *q);
+	struct kp_end_quorum_epoch_req_topics_partitions *p = MADE(q->topics, a);
 
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_end_quorum_epoch_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
-	if (ONE(q->topics, a) == NULL || ONE(q->topics.at->partitions, a) == NULL)
-		return NULL;
-	struct kp_end_quorum_epoch_req_topics_partitions *p = q->topics.at->partitions.at;
+	if (p == NULL)
+		return;
 	q->topics.at->topic_name = TOPIC;
 	p->leader_id = m->leader;
 	p->leader_epoch = m->epoch;
 	p->preferred_successors.at = rk_arena_get(a, m->preferred_count + 1, sizeof *p->preferred_successors.at);
 	p->preferred_candidates.at = rk_arena_get(a, m->preferred_count + 1, sizeof *p->preferred_candidates.at);
 	if (a->over)
-		return NULL;
+		return;
 	p->preferred_successors.len = p->preferred_candidates.len = (int32_t)m->preferred_count;
 	for (uint32_t i = 0; i < m->preferred_count; i++) {
 		p->preferred_successors.at[i] = m->preferred[i].id;
@@ -285,22 +296,17 @@ end_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
 		p->preferred_candidates.at[i].candidate_directory_id = m->preferred[i].dir;
 	}
 	GIVE_ENDS(q->leader_endpoints, m->leader_ends, a);
-	return q;
 }
 
 static bool
 end_heard(const struct node_wire *w, const struct kp_end_quorum_epoch_res *r, struct raft_msg *m,
     struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	if (m->err != RK_OK)
-		return true;
-	if (r->topics.len != 1 || r->topics.at->partitions.len != 1)
+	const struct kp_end_quorum_epoch_res_topics_partitions *p = ONLY(r->topics);
+
+	if (p == NULL)
 		return false;
-	const struct kp_end_quorum_epoch_res_topics_partitions *p = r->topics.at->partitions.at;
-	m->err = rk_err_of_wire(p->error_code);
-	m->leader = p->leader_id;
-	m->epoch = p->leader_epoch;
+	TAKE_STATE(p, p, m);
 	TAKE_NODE(r->node_endpoints, m, w, mem);
 	return true;
 }
@@ -308,10 +314,10 @@ end_heard(const struct node_wire *w, const struct kp_end_quorum_epoch_res *r, st
 static enum rk_err
 end_asked(int16_t version, const struct kp_end_quorum_epoch_req *q, struct raft_msg *m, struct node_wire_mem *mem)
 {
-	if (q->topics.len != 1 || !rk_str_eq(q->topics.at->topic_name, TOPIC) || q->topics.at->partitions.len != 1
-	    || q->topics.at->partitions.at->partition_index != 0)
+	const struct kp_end_quorum_epoch_req_topics_partitions *p = ONLY(q->topics);
+
+	if (p == NULL || !rk_str_eq(q->topics.at->topic_name, TOPIC) || p->partition_index != 0)
 		return RK_INVALID_REQUEST;
-	const struct kp_end_quorum_epoch_req_topics_partitions *p = q->topics.at->partitions.at;
 	int32_t n = version >= 1 ? p->preferred_candidates.len : p->preferred_successors.len;
 	m->leader = p->leader_id;
 	m->epoch = p->leader_epoch;
@@ -325,41 +331,35 @@ end_asked(int16_t version, const struct kp_end_quorum_epoch_req *q, struct raft_
 	}
 	m->preferred = mem->preferred;
 	TAKE_ENDS(q->leader_endpoints, &mem->leader_ends);
-	m->leader_ends = mem->leader_ends.count > 0 ? &mem->leader_ends : NULL;
+	m->leader_ends = if_any(&mem->leader_ends);
 	return RK_OK;
 }
 
 static void
 end_answer(const struct raft_msg *m, const char *listener, struct kp_end_quorum_epoch_res *r, struct rk_arena *a)
 {
-	if (ONE(r->topics, a) == NULL || ONE(r->topics.at->partitions, a) == NULL)
+	struct kp_end_quorum_epoch_res_topics_partitions *p = MADE(r->topics, a);
+
+	if (p == NULL)
 		return;
-	struct kp_end_quorum_epoch_res_topics_partitions *p = r->topics.at->partitions.at;
 	r->topics.at->topic_name = TOPIC;
-	p->error_code = rk_err_wire(m->err);
-	p->leader_id = m->leader;
-	p->leader_epoch = m->epoch;
+	GIVE_STATE(p, p, m);
 	GIVE_NODE(r->node_endpoints, m, listener, a);
 }
 
 /* --- Fetch */
 
-static const void *
-fetch_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+fetch_ask(struct kp_fetch_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_fetch_req *q = rk_arena_get(a, 1, sizeof *q);
+	struct kp_fetch_req_topics_partitions *p = MADE(q->topics, a);
 
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_fetch_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
+	if (p == NULL)
+		return;
 	q->replica_id = q->replica_state.replica_id = m->from.id;
 	q->max_wait_ms = m->max_wait_ms;
 	q->max_bytes = m->max_bytes;
 	q->rack_id = rk_lit("");
-	if (ONE(q->topics, a) == NULL || ONE(q->topics.at->partitions, a) == NULL)
-		return NULL;
-	struct kp_fetch_req_topics_partitions *p = q->topics.at->partitions.at;
 	q->topics.at->topic = TOPIC;
 	q->topics.at->topic_id = topic_id;
 	p->current_leader_epoch = m->epoch;
@@ -368,7 +368,6 @@ fetch_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *
 	p->log_start_offset = -1;
 	p->replica_directory_id = m->from.dir;
 	p->high_watermark = m->hw;
-	return q;
 }
 
 /* The batches, as far as they are whole and sound and fit raft's lists. False: the first is damaged. */
@@ -399,15 +398,11 @@ static bool
 fetch_heard(const struct node_wire *w, const struct kp_fetch_res *r, struct rk_arena *a, struct raft_msg *m,
     struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	if (m->err != RK_OK)
-		return true;
-	if (r->responses.len != 1 || r->responses.at->partitions.len != 1)
+	const struct kp_fetch_res_responses_partitions *p = ONLY(r->responses);
+
+	if (p == NULL)
 		return false;
-	const struct kp_fetch_res_responses_partitions *p = r->responses.at->partitions.at;
-	m->err = rk_err_of_wire(p->error_code);
-	m->leader = p->current_leader.leader_id;
-	m->epoch = p->current_leader.leader_epoch;
+	TAKE_STATE(p, &p->current_leader, m);
 	m->hw = p->high_watermark;
 	m->log_start = p->log_start_offset;
 	m->diverging = (struct raft_snap){ p->diverging_epoch.end_offset, p->diverging_epoch.epoch };
@@ -427,11 +422,12 @@ fetch_heard(const struct node_wire *w, const struct kp_fetch_res *r, struct rk_a
 static enum rk_err
 fetch_asked(int16_t version, const struct kp_fetch_req *q, struct raft_msg *m)
 {
-	if (q->topics.len != 1 || q->topics.at->partitions.len != 1 || q->topics.at->partitions.at->partition != 0)
+	const struct kp_fetch_req_topics_partitions *p = ONLY(q->topics);
+
+	if (p == NULL || p->partition != 0)
 		return RK_INVALID_REQUEST;
 	if (version < 13 || !rk_uuid_eq(q->topics.at->topic_id, topic_id)) /* Kafka's controllers know it by its id alone */
 		return RK_INVALID_REQUEST;
-	const struct kp_fetch_req_topics_partitions *p = q->topics.at->partitions.at;
 	m->from = (struct raft_key){ version >= 15 ? q->replica_state.replica_id : q->replica_id, p->replica_directory_id };
 	m->max_wait_ms = q->max_wait_ms;
 	m->max_bytes = q->max_bytes;
@@ -445,9 +441,10 @@ fetch_asked(int16_t version, const struct kp_fetch_req *q, struct raft_msg *m)
 static struct kp_fetch_res_responses_partitions *
 fetch_partition(struct kp_fetch_res *r, struct rk_arena *a)
 {
-	if (ONE(r->responses, a) == NULL || ONE(r->responses.at->partitions, a) == NULL)
+	struct kp_fetch_res_responses_partitions *p = MADE(r->responses, a);
+
+	if (p == NULL)
 		return NULL;
-	struct kp_fetch_res_responses_partitions *p = r->responses.at->partitions.at;
 	r->responses.at->topic = TOPIC;
 	r->responses.at->topic_id = topic_id;
 	p->high_watermark = p->last_stable_offset = p->log_start_offset = p->preferred_read_replica = -1;
@@ -465,9 +462,7 @@ fetch_answer(const struct raft_msg *m, int16_t version, const char *listener, st
 
 	if (p == NULL)
 		return;
-	p->error_code = rk_err_wire(m->err);
-	p->current_leader.leader_id = m->leader;
-	p->current_leader.leader_epoch = m->epoch;
+	GIVE_STATE(p, &p->current_leader, m);
 	if (version >= 17) {
 		GIVE_NODE(r->node_endpoints, m, listener, a);
 		for (int32_t i = 0; i < r->node_endpoints.len; i++)
@@ -491,42 +486,32 @@ fetch_answer(const struct raft_msg *m, int16_t version, const char *listener, st
 
 /* --- FetchSnapshot */
 
-static const void *
-snapshot_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+snapshot_ask(struct kp_fetch_snapshot_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_fetch_snapshot_req *q = rk_arena_get(a, 1, sizeof *q);
+	struct kp_fetch_snapshot_req_topics_partitions *p = MADE(q->topics, a);
 
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_fetch_snapshot_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
+	if (p == NULL)
+		return;
 	q->replica_id = m->from.id;
 	q->max_bytes = m->max_bytes;
-	if (ONE(q->topics, a) == NULL || ONE(q->topics.at->partitions, a) == NULL)
-		return NULL;
-	struct kp_fetch_snapshot_req_topics_partitions *p = q->topics.at->partitions.at;
 	q->topics.at->name = TOPIC;
 	p->current_leader_epoch = m->epoch;
 	p->snapshot_id.end_offset = m->snap.end;
 	p->snapshot_id.epoch = m->snap.epoch;
 	p->position = m->offset;
 	p->replica_directory_id = m->from.dir;
-	return q;
 }
 
 static bool
 snapshot_heard(const struct node_wire *w, const struct kp_fetch_snapshot_res *r, struct raft_msg *m,
     struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	if (m->err != RK_OK)
-		return true;
-	if (r->topics.len != 1 || r->topics.at->partitions.len != 1)
+	const struct kp_fetch_snapshot_res_topics_partitions *p = ONLY(r->topics);
+
+	if (p == NULL)
 		return false;
-	const struct kp_fetch_snapshot_res_topics_partitions *p = r->topics.at->partitions.at;
-	m->err = rk_err_of_wire(p->error_code);
-	m->leader = p->current_leader.leader_id;
-	m->epoch = p->current_leader.leader_epoch;
+	TAKE_STATE(p, &p->current_leader, m);
 	m->snap = (struct raft_snap){ p->snapshot_id.end_offset, p->snapshot_id.epoch };
 	m->size = p->size;
 	m->offset = p->position;
@@ -539,9 +524,10 @@ snapshot_heard(const struct node_wire *w, const struct kp_fetch_snapshot_res *r,
 static enum rk_err
 snapshot_asked(const struct kp_fetch_snapshot_req *q, struct raft_msg *m, bool *inside)
 {
-	if (q->topics.len != 1 || q->topics.at->partitions.len != 1)
+	const struct kp_fetch_snapshot_req_topics_partitions *p = ONLY(q->topics);
+
+	if (p == NULL)
 		return RK_INVALID_REQUEST;
-	const struct kp_fetch_snapshot_req_topics_partitions *p = q->topics.at->partitions.at;
 	*inside = true;
 	if (!rk_str_eq(q->topics.at->name, TOPIC) || p->partition != 0)
 		return RK_UNKNOWN_TOPIC_OR_PARTITION;
@@ -557,16 +543,15 @@ static void
 snapshot_answer(const struct raft_msg *m, const char *listener, const struct kp_fetch_snapshot_req *q,
     struct rk_str bytes, struct kp_fetch_snapshot_res *r, struct rk_arena *a)
 {
-	if (ONE(r->topics, a) == NULL || ONE(r->topics.at->partitions, a) == NULL)
+	struct kp_fetch_snapshot_res_topics_partitions *p = MADE(r->topics, a);
+
+	if (p == NULL)
 		return;
-	struct kp_fetch_snapshot_res_topics_partitions *p = r->topics.at->partitions.at;
 	r->topics.at->name = q->topics.at->name;
 	p->index = q->topics.at->partitions.at->partition;
-	p->error_code = rk_err_wire(m->err);
+	GIVE_STATE(p, &p->current_leader, m);
 	p->snapshot_id.end_offset = m->snap.end;
 	p->snapshot_id.epoch = m->snap.epoch;
-	p->current_leader.leader_id = m->leader;
-	p->current_leader.leader_epoch = m->epoch;
 	p->unaligned_records = (struct kp_records){ .at = (uint8_t *)r, .len = 0 };
 	GIVE_NODE(r->node_endpoints, m, listener, a);
 	if (m->err != RK_OK)
@@ -579,64 +564,41 @@ snapshot_answer(const struct raft_msg *m, const char *listener, const struct kp_
 
 /* --- AddRaftVoter, RemoveRaftVoter, UpdateRaftVoter */
 
-static const void *
-add_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+add_ask(struct kp_add_raft_voter_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_add_raft_voter_req *q = rk_arena_get(a, 1, sizeof *q);
-
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_add_raft_voter_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
 	q->timeout_ms = m->timeout_ms;
 	q->voter_id = m->voter.id;
 	q->voter_directory_id = m->voter.dir;
 	q->ack_when_committed = m->ack_committed;
 	GIVE_ENDS(q->listeners, m->ends, a);
-	return q;
 }
 
-static const void *
-remove_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+remove_ask(struct kp_remove_raft_voter_req *q, const struct raft_msg *m)
 {
-	struct kp_remove_raft_voter_req *q = rk_arena_get(a, 1, sizeof *q);
-
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_remove_raft_voter_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
 	q->voter_id = m->voter.id;
 	q->voter_directory_id = m->voter.dir;
-	return q;
 }
 
-static const void *
-update_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
+static void
+update_ask(struct kp_update_raft_voter_req *q, const struct raft_msg *m, struct rk_arena *a)
 {
-	struct kp_update_raft_voter_req *q = rk_arena_get(a, 1, sizeof *q);
-
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_update_raft_voter_req_d, q);
-	q->cluster_id = rk_str_of(w->cluster_id);
 	q->current_leader_epoch = m->epoch;
 	q->voter_id = m->voter.id;
 	q->voter_directory_id = m->voter.dir;
 	q->kraft_version_feature.min_supported_version = m->min_version;
 	q->kraft_version_feature.max_supported_version = m->max_version;
 	GIVE_ENDS(q->listeners, m->ends, a);
-	return q;
 }
 
 static bool
 update_heard(const struct node_wire *w, const struct kp_update_raft_voter_res *r, struct raft_msg *m,
     struct node_wire_mem *mem)
 {
-	m->err = rk_err_of_wire(r->error_code);
-	m->leader = r->current_leader.leader_id;
-	m->epoch = r->current_leader.leader_epoch;
+	TAKE_STATE(r, &r->current_leader, m);
 	add_end(&mem->leader_ends, rk_str_of(w->listener), r->current_leader.host, (uint16_t)r->current_leader.port);
-	m->leader_ends = mem->leader_ends.count > 0 ? &mem->leader_ends : NULL;
+	m->leader_ends = if_any(&mem->leader_ends);
 	return true;
 }
 
@@ -682,9 +644,7 @@ update_answer(const struct raft_msg *m, const char *listener, struct kp_update_r
 {
 	const struct raft_end *e = node_wire_end(m->leader_ends, listener);
 
-	r->error_code = rk_err_wire(m->err);
-	r->current_leader.leader_id = m->leader;
-	r->current_leader.leader_epoch = m->epoch;
+	GIVE_STATE(r, &r->current_leader, m);
 	r->current_leader.host = e == NULL ? rk_lit("") : rk_arena_str(a, rk_str_of(e->host));
 	r->current_leader.port = e == NULL ? 0 : e->port;
 }
@@ -698,23 +658,16 @@ said(enum rk_err err)
 
 /* --- ApiVersions, of a voter to be */
 
-static const void *
-versions_ask(struct rk_arena *a)
+static void
+versions_ask(struct kp_api_versions_req *q)
 {
-	struct kp_api_versions_req *q = rk_arena_get(a, 1, sizeof *q);
-
-	if (q == NULL)
-		return NULL;
-	kp_defaults(&kp_api_versions_req_d, q);
 	q->client_software_name = rk_lit("rookery");
 	q->client_software_version = rk_lit(PACKAGE_VERSION);
-	return q;
 }
 
 static bool
 versions_heard(const struct kp_api_versions_res *r, struct raft_msg *m)
 {
-	m->err = rk_err_of_wire(r->error_code);
 	for (int32_t i = 0; i < r->supported_features.len; i++)
 		if (rk_str_is(r->supported_features.at[i].name, "kraft.version")) {
 			m->min_version = r->supported_features.at[i].min_version;
@@ -728,26 +681,64 @@ versions_heard(const struct kp_api_versions_res *r, struct raft_msg *m)
 const void *
 node_wire_ask(const struct node_wire *w, const struct raft_msg *m, struct rk_arena *a)
 {
-	static const void *(*const by_kind[RAFT_KINDS])(const struct node_wire *, const struct raft_msg *,
-	    struct rk_arena *) = {
-		[RAFT_VOTE] = vote_ask, [RAFT_BEGIN] = begin_ask, [RAFT_END] = end_ask, [RAFT_FETCH] = fetch_ask,
-		[RAFT_SNAPSHOT] = snapshot_ask, [RAFT_ADD] = add_ask, [RAFT_REMOVE] = remove_ask, [RAFT_UPDATE] = update_ask,
-	};
+	struct rk_str cluster = rk_str_of(w->cluster_id);
 
 	rk_assert(!m->reply && m->kind < RAFT_KINDS);
-	const void *q = m->kind == RAFT_VERSIONS ? versions_ask(a) : by_kind[m->kind](w, m, a);
+	const struct kp_desc *d = kp_api(rows[m->kind].api.key)->req;
+	void *q = rk_arena_get(a, 1, kp_desc_size(d));
+	if (q == NULL)
+		return NULL;
+	kp_defaults(d, q);
+	if (m->kind != RAFT_VERSIONS)
+		memcpy((char *)q + rows[m->kind].cluster, &cluster, sizeof cluster);
+	switch (m->kind) {
+	case RAFT_VOTE:
+		vote_ask(q, m, a);
+		break;
+	case RAFT_BEGIN:
+		begin_ask(q, m, a);
+		break;
+	case RAFT_END:
+		end_ask(q, m, a);
+		break;
+	case RAFT_FETCH:
+		fetch_ask(q, m, a);
+		break;
+	case RAFT_SNAPSHOT:
+		snapshot_ask(q, m, a);
+		break;
+	case RAFT_ADD:
+		add_ask(q, m, a);
+		break;
+	case RAFT_REMOVE:
+		remove_ask(q, m);
+		break;
+	case RAFT_UPDATE:
+		update_ask(q, m, a);
+		break;
+	case RAFT_VERSIONS:
+		versions_ask(q);
+		break;
+	case RAFT_KINDS:
+		break;
+	}
 	return a->over ? NULL : q;
 }
 
 bool
-node_wire_heard(const struct node_wire *w, enum raft_kind kind, int16_t version, const void *res, struct rk_arena *a,
+node_wire_heard(const struct node_wire *w, enum raft_kind kind, const void *res, struct rk_arena *a,
     struct raft_msg *m, struct node_wire_mem *mem)
 {
-	(void)version;
+	int16_t code;
+
 	*m = (struct raft_msg){ .kind = kind, .reply = true, .to = -1, .epoch = -1, .leader = -1, .hw = -1 };
 	m->from = m->voter = (struct raft_key){ .id = -1 };
 	m->diverging.epoch = -1;
 	memset(mem, 0, sizeof *mem);
+	memcpy(&code, (const char *)res + rows[kind].error, sizeof code);
+	m->err = rk_err_of_wire(code);
+	if (m->err != RK_OK && kind <= RAFT_SNAPSHOT)
+		return true; /* it is about the whole request: there is no partition */
 	switch (kind) {
 	case RAFT_VOTE:
 		return vote_heard(w, res, m, mem);
@@ -760,10 +751,7 @@ node_wire_heard(const struct node_wire *w, enum raft_kind kind, int16_t version,
 	case RAFT_SNAPSHOT:
 		return snapshot_heard(w, res, m, mem);
 	case RAFT_ADD:
-		m->err = rk_err_of_wire(((const struct kp_add_raft_voter_res *)res)->error_code);
-		return true;
 	case RAFT_REMOVE:
-		m->err = rk_err_of_wire(((const struct kp_remove_raft_voter_res *)res)->error_code);
 		return true;
 	case RAFT_UPDATE:
 		return update_heard(w, res, m, mem);
@@ -775,39 +763,14 @@ node_wire_heard(const struct node_wire *w, enum raft_kind kind, int16_t version,
 	return false;
 }
 
-static struct rk_str
-cluster_of(enum raft_kind kind, const void *req)
-{
-	switch (kind) {
-	case RAFT_VOTE:
-		return ((const struct kp_vote_req *)req)->cluster_id;
-	case RAFT_BEGIN:
-		return ((const struct kp_begin_quorum_epoch_req *)req)->cluster_id;
-	case RAFT_END:
-		return ((const struct kp_end_quorum_epoch_req *)req)->cluster_id;
-	case RAFT_FETCH:
-		return ((const struct kp_fetch_req *)req)->cluster_id;
-	case RAFT_SNAPSHOT:
-		return ((const struct kp_fetch_snapshot_req *)req)->cluster_id;
-	case RAFT_ADD:
-		return ((const struct kp_add_raft_voter_req *)req)->cluster_id;
-	case RAFT_REMOVE:
-		return ((const struct kp_remove_raft_voter_req *)req)->cluster_id;
-	case RAFT_UPDATE:
-		return ((const struct kp_update_raft_voter_req *)req)->cluster_id;
-	case RAFT_VERSIONS:
-	case RAFT_KINDS:
-		break;
-	}
-	return RK_STR_NULL;
-}
-
 enum rk_err
 node_wire_asked(const struct node_wire *w, enum raft_kind kind, int16_t version, const void *req, struct raft_msg *m,
     struct node_wire_mem *mem, bool *inside)
 {
-	struct rk_str cluster = cluster_of(kind, req);
+	struct rk_str cluster;
 
+	rk_assert(kind < RAFT_VERSIONS);
+	memcpy(&cluster, (const char *)req + rows[kind].cluster, sizeof cluster);
 	*m = (struct raft_msg){ .kind = kind, .to = -1, .leader = -1, .hw = -1 };
 	m->from = m->voter = (struct raft_key){ .id = -1 };
 	m->diverging.epoch = -1;
@@ -817,9 +780,9 @@ node_wire_asked(const struct node_wire *w, enum raft_kind kind, int16_t version,
 		return RK_INCONSISTENT_CLUSTER_ID;
 	switch (kind) {
 	case RAFT_VOTE:
-		return vote_asked(version, req, m);
+		return vote_asked(req, m);
 	case RAFT_BEGIN:
-		return begin_asked(version, req, m, mem);
+		return begin_asked(req, m, mem);
 	case RAFT_END:
 		return end_asked(version, req, m, mem);
 	case RAFT_FETCH:
@@ -842,10 +805,9 @@ node_wire_asked(const struct node_wire *w, enum raft_kind kind, int16_t version,
 }
 
 void
-node_wire_answer(const struct node_wire *w, const struct raft_msg *m, int16_t version, const char *listener,
-    const void *req, struct rk_str bytes, void *res, struct rk_arena *a)
+node_wire_answer(const struct raft_msg *m, int16_t version, const char *listener, const void *req,
+    struct rk_str bytes, void *res, struct rk_arena *a)
 {
-	(void)w;
 	rk_assert(m->reply && m->kind < RAFT_VERSIONS);
 	switch (m->kind) {
 	case RAFT_VOTE:
@@ -868,7 +830,7 @@ node_wire_answer(const struct node_wire *w, const struct raft_msg *m, int16_t ve
 		break;
 	case RAFT_ADD:
 	case RAFT_REMOVE:
-		node_wire_refuse(m->kind, version, m->err, false, req, res, a);
+		node_wire_refuse(m->kind, m->err, false, req, res, a);
 		break;
 	case RAFT_VERSIONS:
 	case RAFT_KINDS:
@@ -877,45 +839,19 @@ node_wire_answer(const struct node_wire *w, const struct raft_msg *m, int16_t ve
 }
 
 void
-node_wire_refuse(enum raft_kind kind, int16_t version, enum rk_err err, bool inside, const void *req, void *res,
-    struct rk_arena *a)
+node_wire_refuse(enum raft_kind kind, enum rk_err err, bool inside, const void *req, void *res, struct rk_arena *a)
 {
 	int16_t code = rk_err_wire(err);
 
-	(void)version;
-	switch (kind) {
-	case RAFT_VOTE:
-		((struct kp_vote_res *)res)->error_code = code;
-		break;
-	case RAFT_BEGIN:
-		((struct kp_begin_quorum_epoch_res *)res)->error_code = code;
-		break;
-	case RAFT_END:
-		((struct kp_end_quorum_epoch_res *)res)->error_code = code;
-		break;
-	case RAFT_FETCH:
-		((struct kp_fetch_res *)res)->error_code = code;
-		break;
-	case RAFT_SNAPSHOT:
-		if (inside)
-			snapshot_answer(&(struct raft_msg){ .err = err, .leader = -1, .epoch = -1 }, "", req, RK_STR_NULL, res, a);
-		else
-			((struct kp_fetch_snapshot_res *)res)->error_code = code;
-		break;
-	case RAFT_ADD:
-		((struct kp_add_raft_voter_res *)res)->error_code = code;
-		((struct kp_add_raft_voter_res *)res)->error_message = said(err);
-		break;
-	case RAFT_REMOVE:
-		((struct kp_remove_raft_voter_res *)res)->error_code = code;
-		((struct kp_remove_raft_voter_res *)res)->error_message = said(err);
-		break;
-	case RAFT_UPDATE:
-		((struct kp_update_raft_voter_res *)res)->error_code = code;
-		((struct kp_update_raft_voter_res *)res)->current_leader.host = rk_lit("");
-		break;
-	case RAFT_VERSIONS:
-	case RAFT_KINDS:
-		rk_assert(kind < RAFT_VERSIONS);
+	rk_assert(kind < RAFT_VERSIONS);
+	if (inside) {
+		rk_assert(kind == RAFT_SNAPSHOT);
+		snapshot_answer(&(struct raft_msg){ .err = err, .leader = -1, .epoch = -1 }, "", req, RK_STR_NULL, res, a);
+		return;
 	}
+	memcpy((char *)res + rows[kind].error, &code, sizeof code);
+	if (kind == RAFT_ADD)
+		((struct kp_add_raft_voter_res *)res)->error_message = said(err);
+	else if (kind == RAFT_REMOVE)
+		((struct kp_remove_raft_voter_res *)res)->error_message = said(err);
 }

@@ -31,20 +31,19 @@ bool node_wire_kind(int16_t key, enum raft_kind *);
 
 /* A request of ours. NULL: the arena is over. */
 const void *node_wire_ask(const struct node_wire *, const struct raft_msg *, struct rk_arena *);
-/* The answer to one, in the version it came in. False: it makes no sense, and is not to be heard. */
-bool node_wire_heard(const struct node_wire *, enum raft_kind, int16_t version, const void *res, struct rk_arena *,
-    struct raft_msg *, struct node_wire_mem *);
+/* The answer to one. False: it makes no sense, and is not to be heard. */
+bool node_wire_heard(const struct node_wire *, enum raft_kind, const void *res, struct rk_arena *, struct raft_msg *,
+    struct node_wire_mem *);
 
 /* A request of a peer, looked at in Kafka's order. RK_OK: out is for raft. Else the error the whole answer
  * carries, or (*inside) its only partition. */
 rk_must_use enum rk_err node_wire_asked(const struct node_wire *, enum raft_kind, int16_t version, const void *req,
     struct raft_msg *, struct node_wire_mem *, bool *inside);
 /* The answer: from raft, with bytes for FETCH and SNAPSHOT. listener: the name of the one it came in on. */
-void node_wire_answer(const struct node_wire *, const struct raft_msg *, int16_t version, const char *listener,
-    const void *req, struct rk_str bytes, void *res, struct rk_arena *);
+void node_wire_answer(const struct raft_msg *, int16_t version, const char *listener, const void *req,
+    struct rk_str bytes, void *res, struct rk_arena *);
 /* The answer that says only an error, as node_wire_asked gave it. */
-void node_wire_refuse(enum raft_kind, int16_t version, enum rk_err, bool inside, const void *req, void *res,
-    struct rk_arena *);
+void node_wire_refuse(enum raft_kind, enum rk_err, bool inside, const void *req, void *res, struct rk_arena *);
 /* The endpoint peers are reached at: the one with this listener's name, or the first. NULL: there is none. */
 const struct raft_end *node_wire_end(const struct raft_ends *, const char *listener);
 #endif
