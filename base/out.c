@@ -112,6 +112,22 @@ rk_out_join(struct rk_out *to, struct rk_out *from)
 	rk_out_init(from, from->arena);
 }
 
+struct rk_str
+rk_out_flat(const struct rk_out *o, struct rk_arena *a)
+{
+	char *to = o->over || o->bytes > INT32_MAX ? NULL : rk_arena_raw(a, o->bytes + 1);
+	size_t at = 0;
+
+	if (to == NULL)
+		return RK_STR_NULL;
+	for (uint32_t i = 0; i < o->count; at += o->piece[i].len, i++) {
+		rk_assert(o->piece[i].kind == RK_MEM);
+		memcpy(to + at, o->piece[i].u.mem, o->piece[i].len);
+	}
+	to[at] = '\0';
+	return (struct rk_str){ to, (int32_t)at };
+}
+
 void
 rk_out_drop(struct rk_out *o)
 {

@@ -37,6 +37,8 @@ void rk_out_mem(struct rk_out *, const void *, uint32_t len);  /* borrows until 
 void rk_out_file(struct rk_out *, struct rk_file *, uint64_t pos, uint32_t len); /* holds */
 /* Moves the pieces of from behind to's; from is empty then. Both in one arena. */
 void rk_out_join(struct rk_out *to, struct rk_out *from);
+/* The bytes, all in memory, as one run in the arena, a zero behind them; null: it or that arena is over. */
+struct rk_str rk_out_flat(const struct rk_out *, struct rk_arena *);
 /* Drops the file counts. The arena owns the rest. */
 void rk_out_drop(struct rk_out *);
 #endif

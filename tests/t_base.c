@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/err.h"
+#include "base/out.h"
 
 START_TEST(crc32c_matches_the_rfc)
 {
@@ -67,6 +68,31 @@ fire(struct rk_timer *t, int64_t now_ms)
 	fired[fires++] = now_ms;
 }
 
+START_TEST(pieces_become_one_run)
+{
+	struct rk_arena a, small;
+	struct rk_out o;
+	static const char big[600] = { 'b' };
+
+	rk_arena_init(&a, 1 << 20);
+	rk_arena_init(&small, 16);
+	rk_out_init(&o, &a);
+	ck_assert_int_eq(rk_out_flat(&o, &a).len, 0);
+	rk_out_put(&o, "one ", 4);
+	rk_out_mem(&o, "two ", 4);
+	rk_out_put(&o, big, sizeof big);
+	struct rk_str s = rk_out_flat(&o, &a);
+	ck_assert_uint_gt(o.count, 2);
+	ck_assert_int_eq(s.len, 8 + (int32_t)sizeof big);
+	ck_assert(memcmp(s.at, "one two b", 9) == 0 && s.at[s.len] == '\0');
+	ck_assert_int_eq(rk_out_flat(&o, &small).len, -1);
+	o.over = true;
+	ck_assert_int_eq(rk_out_flat(&o, &a).len, -1);
+	rk_arena_free(&small);
+	rk_arena_free(&a);
+}
+END_TEST
+
 START_TEST(timers_fire_in_order_of_time)
 {
 	struct rk_timers h = { 0 };
@@ -120,6 +146,7 @@ main(void)
 	tcase_add_test(c, a_uuid_survives_its_text);
 	tcase_add_test(c, numbers_stop_at_their_ends);
 	tcase_add_test(c, an_arena_says_when_it_is_over);
+	tcase_add_test(c, pieces_become_one_run);
 	tcase_add_test(c, timers_fire_in_order_of_time);
 	tcase_add_test(c, a_map_finds_what_was_put_in);
 	tcase_add_test(c, errors_have_kafkas_codes);

@@ -29,32 +29,21 @@ static struct rk_str
 bytes_of(const struct kp_desc *d, int16_t version, const void *msg)
 {
 	struct rk_out out;
-	char *flat;
-	size_t at = 0;
 
 	rk_out_init(&out, &arena);
 	kp_write(d, version, msg, &out);
 	ck_assert(!out.over);
-	flat = rk_arena_raw(&arena, out.bytes + 1);
-	for (uint32_t i = 0; i < out.count; at += out.piece[i++].len)
-		memcpy(flat + at, out.piece[i].u.mem, out.piece[i].len);
-	return (struct rk_str){ flat, (int32_t)out.bytes };
+	return rk_out_flat(&out, &arena);
 }
 
 static struct rk_str
 text_of(const struct kp_desc *d, int16_t version, const void *msg)
 {
 	struct rk_out out;
-	char *flat;
-	size_t at = 0;
 
 	rk_out_init(&out, &arena);
 	kp_print(d, version, msg, &out);
-	flat = rk_arena_raw(&arena, out.bytes + 1);
-	for (uint32_t i = 0; i < out.count; at += out.piece[i++].len)
-		memcpy(flat + at, out.piece[i].u.mem, out.piece[i].len);
-	flat[out.bytes] = '\0';
-	return (struct rk_str){ flat, (int32_t)out.bytes };
+	return rk_out_flat(&out, &arena);
 }
 
 static void *

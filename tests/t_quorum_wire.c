@@ -33,13 +33,10 @@ across(const struct kp_desc *d, int16_t version, const void *msg)
 	rk_out_init(&o, &arena);
 	kp_write(d, version, msg, &o);
 	ck_assert(!o.over);
-	char *flat = rk_arena_raw(&arena, o.bytes + 1);
-	size_t at = 0;
-	for (uint32_t i = 0; i < o.count; at += o.piece[i].len, i++)
-		memcpy(flat + at, o.piece[i].u.mem, o.piece[i].len);
+	struct rk_str flat = rk_out_flat(&o, &arena);
 	void *out = rk_arena_get(&arena, 1, kp_desc_size(d));
-	ck_assert_int_eq(kp_read(d, version, flat, at, &arena, out, &used), RK_OK);
-	ck_assert_uint_eq(used, at);
+	ck_assert_int_eq(kp_read(d, version, flat.at, (size_t)flat.len, &arena, out, &used), RK_OK);
+	ck_assert_uint_eq(used, (size_t)flat.len);
 	return out;
 }
 

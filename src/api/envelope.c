@@ -61,7 +61,6 @@ api_principal_bytes(struct rk_str text, struct rk_arena *arena)
 	struct kp_default_principal_data d;
 	const char *colon = text.len > 0 ? memchr(text.at, ':', (size_t)text.len) : NULL;
 	struct rk_out o;
-	size_t at = 0;
 
 	kp_defaults(&kp_default_principal_data_d, &d);
 	rk_assert(colon != NULL);
@@ -70,8 +69,5 @@ api_principal_bytes(struct rk_str text, struct rk_arena *arena)
 	rk_out_init(&o, arena);
 	rk_put16(rk_out_room(&o, 2), 0);
 	kp_write(&kp_default_principal_data_d, 0, &d, &o);
-	char *to = o.over ? NULL : rk_arena_raw(arena, o.bytes);
-	for (uint32_t i = 0; to != NULL && i < o.count; at += o.piece[i].len, i++)
-		memcpy(to + at, o.piece[i].u.mem, o.piece[i].len);
-	return to == NULL ? RK_STR_NULL : (struct rk_str){ to, (int32_t)o.bytes };
+	return rk_out_flat(&o, arena);
 }

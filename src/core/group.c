@@ -118,18 +118,11 @@ struct rk_str
 core_group_bytes(int16_t first, const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
 {
 	struct rk_out o;
-	size_t at = 0;
 
 	rk_out_init(&o, a);
-	uint8_t *head = rk_out_room(&o, 2);
+	rk_put16(rk_out_room(&o, 2), (uint16_t)first);
 	kp_write(d, version, msg, &o);
-	uint8_t *to = o.over ? NULL : rk_arena_raw(a, o.bytes + 1);
-	if (to == NULL)
-		return RK_STR_NULL;
-	rk_put16(head, (uint16_t)first);
-	for (uint32_t i = 0; i < o.count; at += o.piece[i].len, i++)
-		memcpy(to + at, o.piece[i].u.mem, o.piece[i].len);
-	return (struct rk_str){ (char *)to, (int32_t)at };
+	return rk_out_flat(&o, a);
 }
 
 static struct rk_str

@@ -85,24 +85,6 @@ meta_unframe(struct rk_str value, struct rk_arena *a, struct meta_record *r)
 	return RK_CORRUPT_MESSAGE;
 }
 
-/* The pieces of out as one run of bytes in the arena. */
-static struct rk_str
-flat(struct rk_out *out, struct rk_arena *to)
-{
-	if (out->over || out->bytes > INT32_MAX)
-		return RK_STR_NULL;
-	uint8_t *at = rk_arena_raw(to, out->bytes);
-	if (at == NULL)
-		return RK_STR_NULL;
-	struct rk_str all = { (char *)at, (int32_t)out->bytes };
-	for (uint32_t i = 0; i < out->count; i++) {
-		rk_assert(out->piece[i].kind == RK_MEM);
-		memcpy(at, out->piece[i].u.mem, out->piece[i].len);
-		at += out->piece[i].len;
-	}
-	return all;
-}
-
 struct rk_str
 meta_bytes(const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
 {
@@ -112,7 +94,7 @@ meta_bytes(const struct kp_desc *d, int16_t version, const void *msg, struct rk_
 	kp_write(d, version, msg, &out);
 	if (!out.over && out.count == 1)
 		return (struct rk_str){ (const char *)out.piece[0].u.mem, (int32_t)out.piece[0].len };
-	return flat(&out, a);
+	return rk_out_flat(&out, a);
 }
 
 struct rk_str
@@ -129,7 +111,7 @@ meta_frame(int16_t type, int16_t version, const void *msg, struct rk_arena *scra
 	rk_out_init(&out, scratch);
 	rk_out_put(&out, head, n);
 	kp_write(d, version, msg, &out);
-	return flat(&out, to);
+	return rk_out_flat(&out, to);
 }
 
 /* --- record batches */

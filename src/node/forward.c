@@ -109,7 +109,6 @@ node_forward_answer(struct node_call *k, enum api_fate fate)
 	struct kp_envelope_res *res = outer->api.res;
 	struct rk_arena *a = &outer->api.arena;
 	struct rk_out o;
-	size_t at = 0;
 
 	rk_out_init(&o, a);
 	if (fate != API_NOW) {
@@ -119,11 +118,9 @@ node_forward_answer(struct node_call *k, enum api_fate fate)
 	} else {
 		kp_answer_head(k->api.head.key, k->api.head.version, k->api.head.correlation_id, &o);
 		kp_write(k->api.api->res, k->api.head.version, k->api.res, &o);
-		char *to = o.over ? NULL : rk_arena_raw(a, o.bytes);
-		for (uint32_t i = 0; to != NULL && i < o.count; at += o.piece[i].len, i++)
-			memcpy(to + at, o.piece[i].u.mem, o.piece[i].len);
-		if (to != NULL)
-			res->response_data = (struct rk_str){ to, (int32_t)o.bytes };
+		struct rk_str bytes = rk_out_flat(&o, a);
+		if (bytes.len >= 0)
+			res->response_data = bytes;
 		else
 			res->error_code = rk_err_wire(RK_UNKNOWN_SERVER_ERROR);
 	}

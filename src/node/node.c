@@ -466,11 +466,7 @@ node_metrics(struct node *n, struct rk_arena *a)
 	    (double)n->connections);
 	meta_view_end(&v);
 	core_metrics(n->core, &o);
-	char *text = o.over ? NULL : rk_arena_raw(a, o.bytes + 1);
-	size_t at = 0;
-	for (uint32_t i = 0; text != NULL && i < o.count; at += o.piece[i].len, i++)
-		memcpy(text + at, o.piece[i].u.mem, o.piece[i].len);
-	return text == NULL ? RK_STR_NULL : (struct rk_str){ text, (int32_t)at };
+	return rk_out_flat(&o, a);
 }
 
 void

@@ -11,26 +11,13 @@
 enum { LEADER_CHANGE = 2, KRAFT_VERSION = 5, VOTERS = 6, CHANGES_MAX = 4096 };
 
 static struct rk_str
-flat(const struct rk_out *o, struct rk_arena *a)
-{
-	uint8_t *to = o->over ? NULL : rk_arena_raw(a, o->bytes + 1);
-	size_t at = 0;
-
-	if (to == NULL)
-		return RK_STR_NULL;
-	for (uint32_t i = 0; i < o->count; at += o->piece[i].len, i++)
-		memcpy(to + at, o->piece[i].u.mem, o->piece[i].len);
-	return (struct rk_str){ (char *)to, (int32_t)at };
-}
-
-static struct rk_str
 encode(const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
 {
 	struct rk_out o;
 
 	rk_out_init(&o, a);
 	kp_write(d, version, msg, &o);
-	return flat(&o, a);
+	return rk_out_flat(&o, a);
 }
 
 static void

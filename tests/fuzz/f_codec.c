@@ -9,16 +9,13 @@ enum { PER_BYTE = 256, AT_ONCE = 64 << 10 };
 
 static struct rk_arena arena;
 
-static uint8_t *
+static const char *
 flat(struct rk_out *o)
 {
-	uint8_t *at = rk_arena_raw(&arena, o->bytes + 1);
-	size_t n = 0;
+	struct rk_str s = rk_out_flat(o, &arena);
 
-	rk_assert(at != NULL && !o->over);
-	for (uint32_t i = 0; i < o->count; n += o->piece[i++].len)
-		memcpy(at + n, o->piece[i].u.mem, o->piece[i].len);
-	return at;
+	rk_assert(s.len >= 0);
+	return s.at;
 }
 
 static void
@@ -33,7 +30,7 @@ rewrite(const struct kp_desc *d, int16_t version, void *msg)
 	kp_print(d, version, msg, &line);
 	kp_write(d, version, msg, &once);
 	uint64_t n = once.bytes;
-	uint8_t *a = flat(&once);
+	const char *a = flat(&once);
 	enum rk_err e = kp_read(d, version, a, n, &arena, back, NULL);
 	rk_assert(e == RK_OK);
 	kp_write(d, version, back, &twice);

@@ -16,13 +16,10 @@ static struct rk_arena arena;
 static struct rk_str
 flat(struct rk_out *o)
 {
-	char *at = rk_arena_raw(&arena, o->bytes + 1);
-	size_t n = 0;
+	struct rk_str s = rk_out_flat(o, &arena);
 
-	rk_assert(at != NULL && !o->over);
-	for (uint32_t i = 0; i < o->count; n += o->piece[i++].len)
-		memcpy(at + n, o->piece[i].u.mem, o->piece[i].len);
-	return (struct rk_str){ at, (int32_t)n };
+	rk_assert(s.len >= 0);
+	return s;
 }
 
 static void
