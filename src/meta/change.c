@@ -12,8 +12,6 @@
 #include "protocol/desc.h"
 #include "src/config.h"
 
-enum { MV_QUIET_SHRINK = 12, MV_DIRECTORIES = 17, MV_ELR = 23 };
-
 struct work {
 	const struct meta_change *how;
 	const struct kp_partition_record *old;
@@ -326,7 +324,7 @@ differ_directories(struct meta_plan *p, struct work *w)
 	struct rk_uuid *dir = rk_arena_get(p->work, (size_t)n->replicas.len, sizeof *dir);
 	bool changed = n->replicas.len != o->directories.len;
 
-	if (dir == NULL || p->version < MV_DIRECTORIES)
+	if (dir == NULL || p->version < META_MV_DIRECTORIES)
 		return false;
 	for (int32_t i = 0; i < n->replicas.len; i++) {
 		const struct meta_candidate *c = meta_candidate(w->how->brokers, n->replicas.at[i]);
@@ -384,7 +382,7 @@ bumps(const struct meta_plan *p, const struct work *w)
 	const struct kp_partition_record *o = w->old, *n = &w->now;
 
 	return !holds_all(n->replicas.at, n->replicas.len, o->replicas.at, o->replicas.len) ||
-	    (p->version < MV_QUIET_SHRINK && !holds_all(n->isr.at, n->isr.len, o->isr.at, o->isr.len));
+	    (p->version < META_MV_QUIET_SHRINK && !holds_all(n->isr.at, n->isr.len, o->isr.at, o->isr.len));
 }
 
 bool
@@ -398,7 +396,7 @@ meta_plan_change(struct meta_plan *p, struct rk_str topic, const struct kp_parti
 	kp_defaults(&kp_partition_change_record_d, &w.r);
 	w.r.topic_id = old->topic_id;
 	w.r.partition_id = old->partition_id;
-	w.elr_on = p->version >= MV_ELR && meta_plan_feature(p, "eligible.leader.replicas.version") > 0;
+	w.elr_on = p->version >= META_MV_ELR && meta_plan_feature(p, "eligible.leader.replicas.version") > 0;
 	w.least = min_isr(p, topic);
 	w.unclean = how->election == META_UNCLEAN ||
 	    (how->election == META_AS_CONFIGURED && meta_unclean_allowed(p, topic));

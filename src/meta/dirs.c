@@ -4,8 +4,6 @@
 #include "protocol/desc.h"
 #include "protocol/gen/assign_replicas_to_dirs.h"
 
-enum { MV_DIRECTORIES = 17 };
-
 typedef struct kp_assign_replicas_to_dirs_req_directories wish;
 typedef struct kp_assign_replicas_to_dirs_res_directories answer;
 
@@ -92,7 +90,7 @@ meta_assign_replicas_to_dirs(struct meta_plan *p, const struct kp_assign_replica
 	struct assigning g = { .p = p, .q = q, .lost = rk_arena_get(p->arena, asked(q), sizeof *g.lost) };
 	struct kp_register_broker_record b;
 
-	if (p->version < MV_DIRECTORIES) {
+	if (p->version < META_MV_DIRECTORIES) {
 		res->error_code = rk_err_wire(RK_UNSUPPORTED_VERSION);
 		return;
 	}
@@ -158,7 +156,7 @@ meta_directories_offline(struct meta_plan *p, const struct kp_register_broker_re
 	struct rk_uuid *left = rk_arena_get(p->arena, (size_t)rk_max(b->log_dirs.len, 0), sizeof *left);
 	int32_t n = 0;
 
-	if (p->version < MV_DIRECTORIES || count <= 0 || left == NULL)
+	if (p->version < META_MV_DIRECTORIES || count <= 0 || left == NULL)
 		return;
 	for (int32_t i = 0; i < b->log_dirs.len; i++)
 		if (!has(offline, count, b->log_dirs.at[i]))
@@ -184,13 +182,12 @@ void
 meta_directories_cordoned(struct meta_plan *p, const struct kp_register_broker_record *b,
     const struct rk_uuid *cordoned, int32_t count)
 {
-	enum { MV_CORDONED = 30 };
 	struct kp_broker_registration_change_record change = registration_change(b);
 	bool same = count == b->cordoned_log_dirs.len;
 
 	for (int32_t i = 0; same && i < count; i++)
 		same = rk_uuid_eq(cordoned[i], b->cordoned_log_dirs.at[i]);
-	if (p->version < MV_CORDONED || count < 0 || same)
+	if (p->version < META_MV_CORDONED || count < 0 || same)
 		return;
 	change.cordoned_log_dirs.at = (struct rk_uuid *)(uintptr_t)cordoned;
 	change.cordoned_log_dirs.len = count;

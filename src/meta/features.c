@@ -7,7 +7,7 @@
 #include "protocol/gen/update_features.h"
 #include "src/config.h"
 
-enum { UPGRADE = 1, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE, MV_CONTROLLERS = 15, NAME_SHOWN = 250 };
+enum { UPGRADE = 1, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE, NAME_SHOWN = 250 };
 
 #define METADATA_VERSION "metadata.version"
 #define KRAFT_VERSION "kraft.version"
@@ -102,7 +102,7 @@ controllers_fit(struct updating *g, const struct wish *w, struct rk_str *why)
 {
 	struct kp_register_controller_record c;
 
-	if (g->p->version < MV_CONTROLLERS)
+	if (g->p->version < META_MV_CONTROLLERS)
 		return true;
 	for (int64_t from = 0; from <= INT32_MAX && meta_controller_next(&g->p->view, (int32_t)from, g->p->arena, &c);
 	    from = (int64_t)c.controller_id + 1) {
@@ -151,12 +151,10 @@ check_metadata_version(struct updating *g, const struct wish *w, struct rk_str *
 static bool
 check_needs(struct updating *g, const struct wish *w, struct rk_str *why)
 {
-	enum { NEEDED = 23 };
-
-	if (!rk_str_is(w->name, ELR) || w->level < 1 || level_then(g, METADATA_VERSION) >= NEEDED)
+	if (!rk_str_is(w->name, ELR) || w->level < 1 || level_then(g, METADATA_VERSION) >= META_MV_ELR)
 		return true;
 	*why = TOLD(g, "%.*s could not be set to %d because it depends on metadata.version level %d", S(w->name), w->level,
-	    NEEDED);
+	    META_MV_ELR);
 	return false;
 }
 

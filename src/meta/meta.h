@@ -118,6 +118,15 @@ struct meta_supported {
 };
 extern const struct meta_supported meta_supported[]; /* features, as brokers and controllers register them */
 extern const uint32_t meta_supported_count;
+/* The metadata.versions that brought what is asked for by number: ISRs that shrink in the same leader epoch,
+ * registrations of controllers, directories of replicas, the ELR, cordoned directories. */
+enum {
+	META_MV_QUIET_SHRINK = 12,
+	META_MV_CONTROLLERS = 15,
+	META_MV_DIRECTORIES = 17,
+	META_MV_ELR = 23,
+	META_MV_CORDONED = 30
+};
 /* A metadata.version's name ("4.3-IV0"); NULL: none of ours. */
 const char *meta_version_name(int16_t level);
 /* The level of a name; a bare release ("3.9") means its last; 0: unknown. */

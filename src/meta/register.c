@@ -9,7 +9,7 @@
 #include "protocol/gen/unregister_broker.h"
 #include "src/config.h"
 
-enum { ID_BLOCK = 1000, MV_CONTROLLERS = 15, MV_DIRECTORIES = 17, MV_CORDONED = 30 };
+enum { ID_BLOCK = 1000 };
 
 static bool
 level_fits(struct meta_plan *p, struct rk_str name, int16_t level, int16_t min, int16_t max, struct rk_str *why)
@@ -71,7 +71,7 @@ check_directories(struct meta_plan *p, const struct kp_broker_registration_req *
 {
 	struct kp_register_broker_record b;
 
-	if (p->version < MV_DIRECTORIES)
+	if (p->version < META_MV_DIRECTORIES)
 		return RK_OK;
 	if (q->log_dirs.len <= 0)
 		return *why = rk_lit("No directories specified in request"), RK_INVALID_REGISTRATION;
@@ -137,11 +137,11 @@ add_registration(struct meta_plan *p, const struct kp_broker_registration_req *q
 		r.features.at[i].max_supported_version = q->features.at[i].max_supported_version;
 	}
 	r.features.len = q->features.len;
-	if (p->version >= MV_DIRECTORIES && q->log_dirs.len > 0) {
+	if (p->version >= META_MV_DIRECTORIES && q->log_dirs.len > 0) {
 		r.log_dirs.at = q->log_dirs.at;
 		r.log_dirs.len = q->log_dirs.len;
 	}
-	if (p->version >= MV_CORDONED && same != NULL) {
+	if (p->version >= META_MV_CORDONED && same != NULL) {
 		r.cordoned_log_dirs.at = same->cordoned_log_dirs.at;
 		r.cordoned_log_dirs.len = same->cordoned_log_dirs.len;
 	}
@@ -234,7 +234,7 @@ meta_register_controller(struct meta_plan *p, const struct kp_controller_registr
 {
 	struct kp_register_controller_record r;
 
-	if (p->version < MV_CONTROLLERS) {
+	if (p->version < META_MV_CONTROLLERS) {
 		res->error_code = rk_err_wire(RK_UNSUPPORTED_VERSION);
 		res->error_message = rk_str_of(rk_err_text(RK_UNSUPPORTED_VERSION));
 		return;

@@ -158,7 +158,7 @@ add_partition(struct meta_plan *p, const struct meta_candidates *all, struct rk_
 		dir[i] = c->directory;
 	}
 	rk_assert(r.isr.len > 0);
-	if (p->version >= 17) {
+	if (p->version >= META_MV_DIRECTORIES) {
 		r.directories.at = dir;
 		r.directories.len = factor;
 	}

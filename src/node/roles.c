@@ -4,7 +4,7 @@
 #include "protocol/gen/controller_registration.h"
 #include "src/node/inside.h"
 
-enum { MV_CONTROLLERS = 15, AGAIN_MS = 100 };
+enum { AGAIN_MS = 100 };
 
 struct node_controller {
 	struct node *node;
@@ -120,7 +120,7 @@ node_controller_turn(struct node *n)
 	meta_view_begin(n->image, &v);
 	b->told = meta_controller_next(&v, n->conf->node_id, &a, &r) && r.controller_id == n->conf->node_id
 	    && rk_uuid_eq(r.incarnation_id, n->incarnation);
-	bool too_old = meta_feature(&v, rk_lit("metadata.version")) < MV_CONTROLLERS;
+	bool too_old = meta_feature(&v, rk_lit("metadata.version")) < META_MV_CONTROLLERS;
 	meta_view_end(&v);
 	rk_arena_free(&a);
 	if (b->told || too_old)
