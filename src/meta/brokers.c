@@ -3,14 +3,22 @@
 #include "protocol/desc.h"
 #include "protocol/gen/broker_heartbeat.h"
 
-static void
-change_registration(struct meta_plan *p, const struct kp_register_broker_record *b, int8_t fenced, int8_t leaving)
+struct kp_broker_registration_change_record
+meta_registration_change(const struct kp_register_broker_record *b)
 {
 	struct kp_broker_registration_change_record r;
 
 	kp_defaults(&kp_broker_registration_change_record_d, &r);
 	r.broker_id = b->broker_id;
 	r.broker_epoch = b->broker_epoch;
+	return r;
+}
+
+static void
+change_registration(struct meta_plan *p, const struct kp_register_broker_record *b, int8_t fenced, int8_t leaving)
+{
+	struct kp_broker_registration_change_record r = meta_registration_change(b);
+
 	r.fenced = fenced;
 	r.in_controlled_shutdown = leaving;
 	meta_plan_add(p, KP_BROKER_REGISTRATION_CHANGE_RECORD, &r);
@@ -39,16 +47,9 @@ unfence(struct meta_plan *p, const struct kp_register_broker_record *b)
 static bool
 leads(struct meta_plan *p, int32_t broker)
 {
-	struct meta_key k = { .len = 0 };
-	struct st_cursor c;
-	bool found = false;
+	struct meta_place_of *one;
 
-	meta_key_i32(&k, broker);
-	for (bool more_rows = st_cursor_begin(&c, p->view.txn, META_MEMBER, meta_key_str(&k), meta_key_str(&k));
-	    more_rows && !found; more_rows = st_cursor_next(&c))
-		found = (c.value.at[0] & META_LEADER) != 0;
-	st_cursor_end(&c);
-	return found;
+	return meta_places(p, broker, META_LEADER, 1, &one) > 0;
 }
 
 void

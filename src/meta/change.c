@@ -451,16 +451,24 @@ meta_places(struct meta_plan *p, int32_t broker, uint8_t bits, uint32_t max, str
 }
 
 void
+meta_plan_change_each(struct meta_plan *p, const struct meta_place_of *at, uint32_t count,
+    const struct meta_change *how)
+{
+	struct kp_partition_record r;
+	struct meta_topic t;
+
+	for (uint32_t i = 0; i < count && !p->arena->over; i++, rk_arena_reset(p->work))
+		if (meta_partition(&p->view, at[i].topic, at[i].partition, p->work, &r) &&
+		    meta_topic_of(&p->view, at[i].topic, &t))
+			meta_plan_change(p, rk_arena_str(p->work, t.name), &r, how);
+}
+
+void
 meta_plan_change_all(struct meta_plan *p, int32_t broker, const struct meta_change *how)
 {
 	struct meta_place_of *at;
 	uint8_t bits = broker < 0 ? META_LEADER : how->gone_unclean || how->eligible ? META_ISR | META_ELR : META_ISR;
 	uint32_t n = meta_places(p, broker, bits, UINT32_MAX, &at);
-	struct kp_partition_record r;
-	struct meta_topic t;
 
-	for (uint32_t i = 0; i < n && !p->arena->over; i++, rk_arena_reset(p->work))
-		if (meta_partition(&p->view, at[i].topic, at[i].partition, p->work, &r) &&
-		    meta_topic_of(&p->view, at[i].topic, &t))
-			meta_plan_change(p, rk_arena_str(p->work, t.name), &r, how);
+	meta_plan_change_each(p, at, n, how);
 }

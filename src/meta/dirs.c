@@ -41,13 +41,8 @@ static void
 lose(struct meta_plan *p, const struct meta_candidates *all, int32_t broker, const struct meta_place_of *at, uint32_t n)
 {
 	struct meta_change how = { .brokers = all, .gone = broker, .back = -1 };
-	struct kp_partition_record r;
-	struct meta_topic t;
 
-	for (uint32_t i = 0; i < n && !p->arena->over; i++, rk_arena_reset(p->work))
-		if (meta_topic_of(&p->view, at[i].topic, &t) &&
-		    meta_partition(&p->view, at[i].topic, at[i].partition, p->work, &r))
-			meta_plan_change(p, rk_arena_str(p->work, t.name), &r, &how);
+	meta_plan_change_each(p, at, n, &how);
 }
 
 static size_t
@@ -118,17 +113,6 @@ has(const struct rk_uuid *at, int32_t len, struct rk_uuid id)
 	return false;
 }
 
-static struct kp_broker_registration_change_record
-registration_change(const struct kp_register_broker_record *b)
-{
-	struct kp_broker_registration_change_record r;
-
-	kp_defaults(&kp_broker_registration_change_record_d, &r);
-	r.broker_id = b->broker_id;
-	r.broker_epoch = b->broker_epoch;
-	return r;
-}
-
 /* The partitions whose replica on the broker lies in the directory and counts for something, to the front. */
 static uint32_t
 within(struct meta_plan *p, int32_t broker, struct rk_uuid dir, struct meta_place_of *at, uint32_t n)
@@ -152,11 +136,13 @@ void
 meta_directories_offline(struct meta_plan *p, const struct kp_register_broker_record *b, const struct rk_uuid *offline,
     int32_t count)
 {
-	struct kp_broker_registration_change_record change = registration_change(b);
-	struct rk_uuid *left = rk_arena_get(p->arena, (size_t)rk_max(b->log_dirs.len, 0), sizeof *left);
+	struct kp_broker_registration_change_record change = meta_registration_change(b);
 	int32_t n = 0;
 
-	if (p->version < META_MV_DIRECTORIES || count <= 0 || left == NULL)
+	if (p->version < META_MV_DIRECTORIES || count <= 0)
+		return;
+	struct rk_uuid *left = rk_arena_get(p->arena, (size_t)rk_max(b->log_dirs.len, 0), sizeof *left);
+	if (left == NULL)
 		return;
 	for (int32_t i = 0; i < b->log_dirs.len; i++)
 		if (!has(offline, count, b->log_dirs.at[i]))
@@ -182,7 +168,7 @@ void
 meta_directories_cordoned(struct meta_plan *p, const struct kp_register_broker_record *b,
     const struct rk_uuid *cordoned, int32_t count)
 {
-	struct kp_broker_registration_change_record change = registration_change(b);
+	struct kp_broker_registration_change_record change = meta_registration_change(b);
 	bool same = count == b->cordoned_log_dirs.len;
 
 	for (int32_t i = 0; same && i < count; i++)

@@ -161,9 +161,6 @@ struct meta_change {
 /* Adds a PartitionChange when the partition changes; false: it does not. */
 bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
     const struct meta_change *);
-/* Every partition in whose ISR the broker is (gone_unclean or eligible: or in whose ELR), changed so. Under broker
- * META_NO_LEADER are those without a leader. */
-void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
 bool meta_directory_online(const struct meta_candidate *, const struct rk_uuid *directory);
 bool meta_reassigning(const struct kp_partition_record *);
 /* Does the topic allow an unclean election? Its config, else this node's, else the cluster's, else the file's. */
@@ -175,6 +172,15 @@ struct meta_place_of {
 };
 /* The partitions listed in MEMBER under a broker with any of these bits, at most max of them. */
 uint32_t meta_places(struct meta_plan *, int32_t broker, uint8_t bits, uint32_t max, struct meta_place_of **);
+/* Each of them that is still there, changed so. */
+void meta_plan_change_each(struct meta_plan *, const struct meta_place_of *, uint32_t count,
+    const struct meta_change *);
+/* Every partition in whose ISR the broker is (gone_unclean or eligible: or in whose ELR), changed so. Under broker
+ * META_NO_LEADER are those without a leader. */
+void meta_plan_change_all(struct meta_plan *, int32_t broker, const struct meta_change *);
+
+/* --- brokers.c: a change of the broker's registration that changes nothing yet */
+struct kp_broker_registration_change_record meta_registration_change(const struct kp_register_broker_record *);
 
 /* min.insync.replicas of the configuration file, as text in the arena. */
 struct rk_str meta_static_min_isr(const struct meta_plan *);
