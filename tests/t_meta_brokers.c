@@ -203,6 +203,21 @@ START_TEST(an_old_epoch_is_stale)
 }
 END_TEST
 
+START_TEST(brokers_are_visited_up_to_the_highest_id)
+{
+	const int32_t ids[] = { 1, 2, 3, INT32_MAX };
+	struct kp_register_broker_record b;
+	uint32_t n = 0;
+
+	t_commit();
+	t_broker(INT32_MAX, NULL);
+	again();
+	for (int64_t from = 0; meta_broker_next(&t_plan.view, from, &t_arena, &b); from = (int64_t)b.broker_id + 1)
+		ck_assert_int_eq(b.broker_id, ids[n++]);
+	ck_assert_uint_eq(n, rk_countof(ids));
+}
+END_TEST
+
 START_TEST(a_second_process_is_refused_while_the_first_lives)
 {
 	struct rk_uuid one = broker(1).incarnation_id, two = { { 7 } };
@@ -264,6 +279,7 @@ main(void)
 	tcase_add_test(c, a_fenced_broker_may_stop_whenever_it_wants);
 	tcase_add_test(c, a_broker_in_shutdown_is_given_no_leadership);
 	tcase_add_test(c, an_old_epoch_is_stale);
+	tcase_add_test(c, brokers_are_visited_up_to_the_highest_id);
 	tcase_add_test(c, a_second_process_is_refused_while_the_first_lives);
 	tcase_add_test(c, what_lay_in_a_failed_directory_is_led_by_others);
 	suite_add_tcase(s, c);

@@ -27,9 +27,7 @@ api_brokers_of(struct api_call *c, struct api_brokers *all)
 
 	all->count = 0;
 	all->at = rk_arena_raw(&c->arena, cap * sizeof *all->at);
-	for (int64_t from = 0;
-	     from <= INT32_MAX && meta_broker_next(&c->view, (int32_t)from, &c->arena, &r);
-	     from = (int64_t)r.broker_id + 1) {
+	for (int64_t from = 0; meta_broker_next(&c->view, from, &c->arena, &r); from = (int64_t)r.broker_id + 1) {
 		if (all->count == cap) {
 			struct api_broker *more = rk_arena_raw(&c->arena, 2 * cap * sizeof *more);
 			if (more != NULL)

@@ -24,8 +24,7 @@ controllers(struct api_call *c, struct kp_describe_cluster_res *res)
 	res->cluster_id = rk_str_of(c->shared->cluster_id);
 	res->controller_id = c->shared->leader_id;
 	res->brokers.at = rk_arena_get(&c->arena, cap, sizeof *res->brokers.at);
-	for (int64_t id = 0; id <= INT32_MAX && res->brokers.len < (int32_t)cap
-	     && meta_controller_next(&c->view, (int32_t)id, &c->arena, &r);
+	for (int64_t id = 0; res->brokers.len < (int32_t)cap && meta_controller_next(&c->view, id, &c->arena, &r);
 	     id = (int64_t)r.controller_id + 1) {
 		if (r.end_points.len <= 0)
 			continue;

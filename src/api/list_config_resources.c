@@ -45,8 +45,7 @@ add_brokers(struct list *l, int8_t type)
 {
 	struct kp_register_broker_record b;
 
-	for (int64_t id = 0; id <= INT32_MAX && meta_broker_next(&l->c->view, (int32_t)id, &l->c->arena, &b);
-	    id = (int64_t)b.broker_id + 1)
+	for (int64_t id = 0; meta_broker_next(&l->c->view, id, &l->c->arena, &b); id = (int64_t)b.broker_id + 1)
 		add(l, type, rk_arena_print(&l->c->arena, "%" PRId32, b.broker_id));
 }
 

@@ -79,17 +79,17 @@ core_brokers_read(struct core *c, const struct meta_view *view)
 {
 	struct kp_register_broker_record r;
 	struct rk_arena arena;
-	int32_t from = 0;
+	int64_t from = 0;
 
 	rk_list_each_safe(&c->brokers, m, n) /* those that are gone */
 	    (void)!core_broker_read(c, view, rk_of(m, struct core_broker, link)->id);
 	rk_arena_init(&arena, 16u << 20);
-	while (from >= 0 && meta_broker_next(view, from, &arena, &r)) {
+	while (meta_broker_next(view, from, &arena, &r)) {
 		int32_t id = r.broker_id;
 		rk_assert(id >= from);
 		rk_arena_reset(&arena);
 		(void)!core_broker_read(c, view, id);
-		from = id == INT32_MAX ? -1 : id + 1;
+		from = (int64_t)id + 1;
 	}
 	rk_arena_free(&arena);
 }

@@ -81,7 +81,7 @@ brokers_fit(struct updating *g, const struct wish *w, struct rk_str *why)
 {
 	struct kp_register_broker_record b;
 
-	for (int64_t from = 0; from <= INT32_MAX && meta_broker_next(&g->p->view, (int32_t)from, g->p->arena, &b);
+	for (int64_t from = 0; meta_broker_next(&g->p->view, from, g->p->arena, &b);
 	    from = (int64_t)b.broker_id + 1) {
 		int16_t min = 0, max = 0;
 		bool named = false;
@@ -104,7 +104,7 @@ controllers_fit(struct updating *g, const struct wish *w, struct rk_str *why)
 
 	if (g->p->version < META_MV_CONTROLLERS)
 		return true;
-	for (int64_t from = 0; from <= INT32_MAX && meta_controller_next(&g->p->view, (int32_t)from, g->p->arena, &c);
+	for (int64_t from = 0; meta_controller_next(&g->p->view, from, g->p->arena, &c);
 	    from = (int64_t)c.controller_id + 1) {
 		int16_t min = 0, max = 0;
 		bool named = false;

@@ -263,23 +263,26 @@ meta_partition(const struct meta_view *v, struct rk_uuid topic, int32_t partitio
 
 /* The first row of a table keyed by id with an id >= from. skip: bytes before the record. */
 static bool
-by_id(const struct meta_view *v, uint32_t table, int32_t from, bool exact, struct rk_str *row)
+by_id(const struct meta_view *v, uint32_t table, int64_t from, bool exact, struct rk_str *row)
 {
 	struct st_cursor c;
 	struct meta_key k = { .len = 0 };
 
-	meta_key_i32(&k, from);
+	meta_key_i32(&k, (int32_t)rk_min(from, INT32_MAX));
 	if (exact)
 		return st_get(v->txn, table, meta_key_str(&k), row);
-	bool found = from >= 0 && st_cursor_begin(&c, v->txn, table, rk_lit(""), meta_key_str(&k));
-	*row = found ? c.value : RK_STR_NULL;
-	if (from >= 0)
-		st_cursor_end(&c);
+	*row = RK_STR_NULL;
+	if (from < 0 || from > INT32_MAX)
+		return false;
+	bool found = st_cursor_begin(&c, v->txn, table, rk_lit(""), meta_key_str(&k));
+	if (found)
+		*row = c.value;
+	st_cursor_end(&c);
 	return found;
 }
 
 static bool
-broker(const struct meta_view *v, int32_t id, bool exact, struct rk_arena *a, struct kp_register_broker_record *out)
+broker(const struct meta_view *v, int64_t id, bool exact, struct rk_arena *a, struct kp_register_broker_record *out)
 {
 	struct rk_str row;
 
@@ -296,7 +299,7 @@ meta_broker(const struct meta_view *v, int32_t id, struct rk_arena *a, struct kp
 }
 
 bool
-meta_broker_next(const struct meta_view *v, int32_t from, struct rk_arena *a, struct kp_register_broker_record *out)
+meta_broker_next(const struct meta_view *v, int64_t from, struct rk_arena *a, struct kp_register_broker_record *out)
 {
 	return broker(v, from < 0 ? 0 : from, false, a, out);
 }
@@ -310,7 +313,7 @@ meta_broker_offset(const struct meta_view *v, int32_t id)
 }
 
 bool
-meta_controller_next(const struct meta_view *v, int32_t from, struct rk_arena *a,
+meta_controller_next(const struct meta_view *v, int64_t from, struct rk_arena *a,
     struct kp_register_controller_record *out)
 {
 	struct rk_str row;

@@ -82,12 +82,13 @@ bool meta_partition(const struct meta_view *, struct rk_uuid topic, int32_t part
     struct kp_partition_record *);
 bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *,
     struct kp_register_broker_record *);
-/* The first broker with an id >= from, ascending; false: none. */
-bool meta_broker_next(const struct meta_view *, int32_t from, struct rk_arena *,
+/* The first broker with an id >= from, ascending; false: none. From 0, and then each time from the last id + 1 (wider
+ * than an id, so that the highest ends it), these visit all. */
+bool meta_broker_next(const struct meta_view *, int64_t from, struct rk_arena *,
     struct kp_register_broker_record *);
 /* The offset of the broker's RegisterBroker record, which a broker must have applied to be caught up; -1: none. */
 int64_t meta_broker_offset(const struct meta_view *, int32_t id);
-bool meta_controller_next(const struct meta_view *, int32_t from, struct rk_arena *,
+bool meta_controller_next(const struct meta_view *, int64_t from, struct rk_arena *,
     struct kp_register_controller_record *);
 /* Configs of one resource (type as in ConfigRecord: 2 topic, 4 broker, 16 client-metrics, 32 group). */
 bool meta_config(const struct meta_view *, int8_t type, struct rk_str resource,

@@ -13,8 +13,7 @@ meta_candidates(const struct meta_plan *p)
 	struct kp_register_broker_record b;
 	uint32_t cap = 0;
 
-	for (int32_t from = 0; from >= 0 && meta_broker_next(&p->view, from, p->arena, &b);
-	    from = b.broker_id == INT32_MAX ? -1 : b.broker_id + 1) {
+	for (int64_t from = 0; meta_broker_next(&p->view, from, p->arena, &b); from = (int64_t)b.broker_id + 1) {
 		if (all.count == cap) {
 			cap = cap == 0 ? 8 : cap * 2;
 			struct meta_candidate *more = rk_arena_get(p->arena, cap, sizeof *more);

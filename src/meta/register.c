@@ -82,8 +82,7 @@ check_directories(struct meta_plan *p, const struct kp_broker_registration_req *
 			if (rk_uuid_eq(q->log_dirs.at[i], q->log_dirs.at[k]))
 				return *why = rk_lit("Duplicate directory ID in request"), RK_INVALID_REGISTRATION;
 	}
-	for (int32_t from = 0; from >= 0 && meta_broker_next(&p->view, from, p->arena, &b);
-	    from = b.broker_id == INT32_MAX ? -1 : b.broker_id + 1)
+	for (int64_t from = 0; meta_broker_next(&p->view, from, p->arena, &b); from = (int64_t)b.broker_id + 1)
 		for (int32_t i = 0; b.broker_id != q->broker_id && i < b.log_dirs.len; i++)
 			for (int32_t k = 0; k < q->log_dirs.len; k++)
 				if (rk_uuid_eq(b.log_dirs.at[i], q->log_dirs.at[k]))

@@ -81,9 +81,9 @@ node_active_others(struct node *n)
 	rk_arena_init(&a, 1u << 20);
 	meta_view_begin(n->image, &v);
 	bool found = meta_broker_next(&v, 0, &a, &b)
-	    && (b.broker_id != self || (self < INT32_MAX && meta_broker_next(&v, self + 1, &a, &b)));
+	    && (b.broker_id != self || meta_broker_next(&v, (int64_t)self + 1, &a, &b));
 	found = found || (meta_controller_next(&v, 0, &a, &c)
-	    && (c.controller_id != self || (self < INT32_MAX && meta_controller_next(&v, self + 1, &a, &c))));
+	    && (c.controller_id != self || meta_controller_next(&v, (int64_t)self + 1, &a, &c)));
 	meta_view_end(&v);
 	rk_arena_free(&a);
 	return found;

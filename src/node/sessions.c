@@ -288,8 +288,7 @@ reached(struct meta_sessions *m, int64_t offset, int32_t but)
 
 	rk_arena_init(&a, 1u << 20);
 	meta_view_begin(n->image, &v);
-	for (int64_t id = 0; all && id <= INT32_MAX && meta_broker_next(&v, (int32_t)id, &a, &b);
-	    id = (int64_t)b.broker_id + 1) {
+	for (int64_t id = 0; all && meta_broker_next(&v, id, &a, &b); id = (int64_t)b.broker_id + 1) {
 		struct session *s = find(n, b.broker_id, false);
 		if (b.broker_id == but || b.fenced || b.in_controlled_shutdown)
 			continue;
@@ -326,7 +325,7 @@ node_sessions_lead(struct node *n, int32_t before)
 	all->leads = true;
 	rk_arena_init(&a, 1u << 20);
 	meta_view_begin(n->image, &v);
-	for (int64_t id = 0; id <= INT32_MAX && meta_broker_next(&v, (int32_t)id, &a, &b); id = (int64_t)b.broker_id + 1) {
+	for (int64_t id = 0; meta_broker_next(&v, id, &a, &b); id = (int64_t)b.broker_id + 1) {
 		struct session *s = find(n, b.broker_id, true);
 		s->heard_ms = rk_now(n->env);
 		s->offset = s->leaving = -1;

@@ -39,8 +39,7 @@ look(struct st_txn *x, struct rk_arena *a)
 				sum += (uint64_t)r.leader_epoch;
 	}
 	meta_topics_end(&w);
-	for (int32_t from = 0; from >= 0 && meta_broker_next(&v, from, a, &b);
-	    from = b.broker_id == INT32_MAX ? -1 : b.broker_id + 1)
+	for (int64_t from = 0; meta_broker_next(&v, from, a, &b); from = (int64_t)b.broker_id + 1)
 		sum += (uint64_t)b.broker_epoch;
 	return sum;
 }
