@@ -35,6 +35,9 @@ rk_must_use bool rk_uuid_parse(struct rk_str, struct rk_uuid *);
 
 /* A 64-bit hash of bytes, the same on every machine and run; not for adversaries. */
 uint64_t rk_hash(const void *, size_t len, uint64_t seed);
+/* For qsort and bsearch: things that begin with such a number, ascending. */
+int rk_by_i32(const void *, const void *);
+int rk_by_i64(const void *, const void *);
 /* Java's String.hashCode (over UTF-16 units), where Kafka's placement or order depends on it. A byte that is not UTF-8
  * counts as itself. */
 uint32_t rk_java_hash(struct rk_str);

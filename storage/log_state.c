@@ -265,14 +265,6 @@ snapshots_only(void *arg, const char *name, bool is_dir)
 	o->count++;
 }
 
-static int
-ascending(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static enum rk_err
 read_snapshot(struct st_log *l, int64_t offset)
 {
@@ -358,7 +350,7 @@ list_snapshots(struct st_log *l, struct offsets *o)
 	enum rk_err err = rk_dir_list(st_log_env(l), st_log_path(l, path), snapshots_only, o);
 
 	if (o->count > 1)
-		qsort(o->at, o->count, sizeof o->at[0], ascending);
+		qsort(o->at, o->count, sizeof o->at[0], rk_by_i64);
 	return err;
 }
 

@@ -75,14 +75,6 @@ listed(void *arg, const char *name, bool is_dir)
 	}
 }
 
-static int
-ascending(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void
 forget(struct listing *x)
 {
@@ -99,7 +91,7 @@ list(struct listing *x)
 	forget(x);
 	enum rk_err err = rk_dir_list(st_log_env(x->log), st_log_path(x->log, path), listed, x);
 	if (x->count > 1)
-		qsort(x->base, x->count, sizeof x->base[0], ascending);
+		qsort(x->base, x->count, sizeof x->base[0], rk_by_i64);
 	return err;
 }
 

@@ -45,16 +45,7 @@ api_brokers_of(struct api_call *c, struct api_brokers *all)
 const struct api_broker *
 api_broker(const struct api_brokers *all, int32_t id)
 {
-	uint32_t low = 0, high = all->count;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		if (all->at[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < all->count && all->at[low].id == id ? &all->at[low] : NULL;
+	return all->count == 0 ? NULL : bsearch(&id, all->at, all->count, sizeof *all->at, rk_by_i32);
 }
 
 int32_t

@@ -9,7 +9,7 @@
 enum { API_CLUSTER_OPERATIONS = 8096, API_TOPIC_OPERATIONS = 3576 };
 
 struct api_broker {
-	int32_t id, port;
+	int32_t id, port; /* id first: it is looked for by it */
 	struct rk_str host, rack;
 	bool alive;   /* registered, not fenced */
 	bool reached; /* it has an endpoint on the caller's listener */

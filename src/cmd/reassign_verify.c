@@ -104,13 +104,6 @@ gather_dirs(struct cmd_reassign *r)
 	return 0;
 }
 
-static int
-by_id(const void *a, const void *b)
-{
-	return (*(const int32_t *)a > *(const int32_t *)b)
-	       - (*(const int32_t *)a < *(const int32_t *)b);
-}
-
 /* All brokers that are there or that the file names. */
 static struct cmd_ids
 concerned(struct cmd_reassign *r)
@@ -128,7 +121,7 @@ concerned(struct cmd_reassign *r)
 			if (!cmd_ids_has((struct cmd_ids){id, (int32_t)n}, r->move[i].to.at[k]))
 				id[n++] = r->move[i].to.at[k];
 	if (n > 0)
-		qsort(id, n, sizeof *id, by_id);
+		qsort(id, n, sizeof *id, rk_by_i32);
 	return (struct cmd_ids){id, (int32_t)n};
 }
 

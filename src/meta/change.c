@@ -122,14 +122,6 @@ holds_all(const int32_t *at, int32_t len, const int32_t *wanted, int32_t count)
 	return true;
 }
 
-static int
-ascending(const void *a, const void *b)
-{
-	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 #define SET(list, ids)                        \
 	do {                                  \
 		w->now.list.at = (ids).at;    \
@@ -207,7 +199,7 @@ work_elr(struct meta_plan *p, struct work *w)
 			elr[n++] = id;
 	}
 	if (n > 1)
-		qsort(elr, (size_t)n, sizeof *elr, ascending);
+		qsort(elr, (size_t)n, sizeof *elr, rk_by_i32);
 	w->now.eligible_leader_replicas.at = elr;
 	w->now.eligible_leader_replicas.len = n;
 	return true;

@@ -110,7 +110,7 @@ int16_t meta_plan_feature(const struct meta_plan *, const char *name);
 /* Active: registered, unfenced, not shutting down. */
 enum meta_state { META_UNKNOWN, META_FENCED, META_LEAVING, META_ACTIVE };
 struct meta_candidate {
-	int32_t id;
+	int32_t id; /* first: it is looked for by it */
 	enum meta_state state;
 	int64_t epoch;
 	struct rk_uuid directory; /* where a new replica goes: its only one, or Kafka's UNASSIGNED */

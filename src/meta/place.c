@@ -41,16 +41,7 @@ meta_candidates(const struct meta_plan *p)
 const struct meta_candidate *
 meta_candidate(const struct meta_candidates *all, int32_t id)
 {
-	uint32_t low = 0, high = all->count;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		if (all->at[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < all->count && all->at[low].id == id ? &all->at[low] : NULL;
+	return all->count == 0 ? NULL : bsearch(&id, all->at, all->count, sizeof *all->at, rk_by_i32);
 }
 
 struct rack {

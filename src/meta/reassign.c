@@ -21,14 +21,6 @@ struct reassigning {
 #define TOLD(g, ...) rk_arena_print((g)->p->arena, __VA_ARGS__)
 #define S(str) (int)rk_max((str).len, 0), (str).at
 
-static int
-ascending(const void *a, const void *b)
-{
-	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static bool
 room(struct reassigning *g, struct meta_ids *l, int32_t n)
 {
@@ -78,8 +70,8 @@ change(struct reassigning *g, struct rk_str topic, const struct kp_partition_rec
 		    meta_has(r->adding_replicas.at, r->adding_replicas.len, want[i]))
 			adding.at[adding.len++] = want[i];
 	add_missing(&removing, r->replicas.at, r->replicas.len, want, n);
-	qsort(adding.at, (size_t)adding.len, sizeof *adding.at, ascending);
-	qsort(removing.at, (size_t)removing.len, sizeof *removing.at, ascending);
+	qsort(adding.at, (size_t)adding.len, sizeof *adding.at, rk_by_i32);
+	qsort(removing.at, (size_t)removing.len, sizeof *removing.at, rk_by_i32);
 	memcpy(all.at, want, (size_t)n * sizeof *want);
 	all.len = n;
 	add_missing(&all, removing.at, removing.len, want, n);
