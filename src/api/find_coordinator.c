@@ -33,8 +33,7 @@ find(struct api_call *c, const struct api_brokers *all, struct rk_str key, int8_
 			c->shared->auto_create(c->shared, topic);
 		return;
 	}
-	int32_t h = (int32_t)rk_java_hash(key), at = (h == INT32_MIN ? 0 : h < 0 ? -h : h) % t.partitions;
-	if (!api_part_of(c, all, t.id, at, false, &p) || p.leader < 0)
+	if (!api_part_of(c, all, t.id, core_coord_slot(key, t.partitions), false, &p) || p.leader < 0)
 		return;
 	const struct api_broker *b = api_broker(all, p.leader);
 	if (b == NULL || !b->alive || !b->reached)

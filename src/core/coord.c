@@ -18,7 +18,6 @@ struct core_shard {
 	struct core_coord *coord;
 	struct core_partition *partition;
 	void *state;
-	int32_t epoch;
 	enum phase phase;
 	int64_t applied;        /* all below it */
 	struct rk_timer turn;   /* the next piece of the replay */
@@ -179,16 +178,12 @@ bury(struct rk_timer *t, int64_t now_ms)
 }
 
 static void
-won(struct core_coord *k, struct core_partition *p, int32_t epoch)
+won(struct core_coord *k, struct core_partition *p)
 {
-	struct core_shard *s = shard_of(k, p);
-
-	if (s != NULL) { /* led it before: nobody else has written meanwhile */
-		s->epoch = epoch;
+	if (shard_of(k, p) != NULL) /* led it before: nobody else has written meanwhile */
 		return;
-	}
-	s = rk_new(struct core_shard);
-	*s = (struct core_shard){ .magic = SHARD_MAGIC, .coord = k, .partition = p, .epoch = epoch,
+	struct core_shard *s = rk_new(struct core_shard);
+	*s = (struct core_shard){ .magic = SHARD_MAGIC, .coord = k, .partition = p,
 		.turn = { .at_ms = INT64_MAX, .fire = turn }, .began_ms = rk_now(k->core->env) };
 	rk_list_add(&k->shards, &s->link);
 	s->state = k->kind->make(s);
@@ -201,10 +196,11 @@ heard(struct core_watcher *w, struct core_partition *p, enum core_lead what, int
 	struct core_coord *k = rk_of(w, struct core_coord, watcher);
 	struct core_shard *s;
 
+	(void)epoch;
 	if (!rk_str_is(p->topic->name, k->kind->topic))
 		return;
 	if (what == CORE_WON) {
-		won(k, p, epoch);
+		won(k, p);
 		return;
 	}
 	s = shard_of(k, p);
@@ -253,14 +249,20 @@ core_coords_free(struct core *c)
 
 /* --- finding */
 int32_t
+core_coord_slot(struct rk_str name, int32_t partitions)
+{
+	int32_t h = (int32_t)rk_java_hash(name);
+
+	rk_assert(partitions > 0);
+	return (h == INT32_MIN ? 0 : h < 0 ? -h : h) % partitions;
+}
+
+int32_t
 core_coord_place(const struct core_coord *k, struct rk_str name)
 {
 	const struct core_topic *t = core_topic_named(k->core, rk_str_of(k->kind->topic));
 
-	if (t == NULL || t->partitions == 0)
-		return -1;
-	int32_t h = (int32_t)rk_java_hash(name);
-	return (h == INT32_MIN ? 0 : h < 0 ? -h : h) % (int32_t)t->partitions;
+	return t == NULL || t->partitions == 0 ? -1 : core_coord_slot(name, (int32_t)t->partitions);
 }
 
 enum rk_err
@@ -311,18 +313,6 @@ core_shard_core(const struct core_shard *s)
 {
 	rk_assert(s->magic == SHARD_MAGIC);
 	return s->coord->core;
-}
-
-int32_t
-core_shard_index(const struct core_shard *s)
-{
-	return s->partition == NULL ? -1 : s->partition->index;
-}
-
-int32_t
-core_shard_epoch(const struct core_shard *s)
-{
-	return s->epoch;
 }
 
 /* --- writing */

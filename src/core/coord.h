@@ -47,8 +47,9 @@ struct core_coord_kind {
 /* The core owns it until core_free. */
 struct core_coord *core_coord_new(struct core *, const struct core_coord_kind *);
 
-/* Which partition coordinates a name (Java's String.hashCode over UTF-16, as Kafka has it); -1: the topic is not
- * there. */
+/* Which of so many partitions coordinates a name: Java's String.hashCode over UTF-16, as Kafka has it. */
+int32_t core_coord_slot(struct rk_str name, int32_t partitions);
+/* The same of the kind's topic as it is here; -1: it is not there. */
 int32_t core_coord_place(const struct core_coord *, struct rk_str name);
 /* The active shard for a name. RK_NOT_COORDINATOR: another node's, or cut off; RK_COORDINATOR_LOAD_IN_PROGRESS;
  * RK_COORDINATOR_NOT_AVAILABLE: the topic is not there, or the partition's log is broken. */
@@ -58,8 +59,6 @@ struct core_shard *core_coord_walk(const struct core_coord *, struct core_shard 
 
 void *core_shard_state(const struct core_shard *);
 struct core *core_shard_core(const struct core_shard *);
-int32_t core_shard_index(const struct core_shard *);
-int32_t core_shard_epoch(const struct core_shard *); /* the partition's leader epoch: coordinators are fenced by it */
 
 /* Somebody who waits for what was written to be committed; in the waiter's own memory. Like core_wait, woken once:
  * RK_OK, or RK_NOT_COORDINATOR (leadership went, it may or may not be there), RK_COORDINATOR_NOT_AVAILABLE (disk). */
