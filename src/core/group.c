@@ -93,7 +93,7 @@ core_group_static(const struct core_group *g, struct rk_str instance)
 const char *
 core_group_state_name(const struct core_group *g)
 {
-	static const char *const name[] = { "Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead" };
+	static const char *const name[] = { "Empty", "PreparingRebalance", "CompletingRebalance", "Stable" };
 
 	return name[g->state];
 }
@@ -101,7 +101,7 @@ core_group_state_name(const struct core_group *g)
 void
 core_group_state_set(struct core_group *g, enum core_group_state s)
 {
-	rk_assert(g->state != CORE_GROUP_DEAD);
+	rk_assert(g->home != NULL && s <= CORE_GROUP_STABLE);
 	g->state = s;
 	g->state_ms = rk_wall(g->home->core->env);
 }
@@ -133,9 +133,8 @@ key_of(const struct core_group *g, struct rk_arena *a)
 	return core_group_bytes(GROUP_METADATA, &kp_group_metadata_key_d, 0, &k, a);
 }
 
-/* The subscription of the protocol in use, as Kafka keeps it. */
-static struct rk_str
-subscription(const struct core_group *g, const struct core_group_member *m)
+struct rk_str
+core_group_metadata(const struct core_group *g, const struct core_group_member *m)
 {
 	for (int32_t i = 0; i < m->protocols; i++)
 		if (rk_str_eq(m->protocol[i].name, g->protocol))
@@ -161,7 +160,7 @@ core_group_record(const struct core_group *g, struct rk_arena *a)
 	rk_list_each(&g->members, l) {
 		const struct core_group_member *m = rk_of(l, struct core_group_member, link);
 		v.members.at[n++] = (struct kp_group_metadata_value_members){ m->id, m->instance, m->client_id, m->client_host,
-			m->rebalance_ms, m->session_ms, subscription(g, m), m->assignment };
+			m->rebalance_ms, m->session_ms, core_group_metadata(g, m), m->assignment };
 	}
 	v.members.len = n;
 	return (struct kp_pair){ key_of(g, a),
@@ -262,10 +261,10 @@ make(struct core_shard *s)
 	return home;
 }
 
-static struct core_group *
-first(struct core_groups *home, struct core_group *after)
+struct core_group *
+core_group_next(const struct core_groups *home, const struct core_group *g)
 {
-	struct rk_node *n = home->by_name.count == 0 ? NULL : rk_map_walk(&home->by_name, after == NULL ? NULL : &after->node);
+	struct rk_node *n = home->by_name.count == 0 ? NULL : rk_map_walk(&home->by_name, g == NULL ? NULL : &g->node);
 
 	return n == NULL ? NULL : rk_of(n, struct core_group, node);
 }
@@ -275,7 +274,7 @@ loaded(void *state)
 {
 	struct core_groups *home = state;
 
-	for (struct core_group *g = first(home, NULL); g != NULL; g = first(home, g))
+	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g))
 		core_group_start_sessions(g);
 	rk_timer_set(home->core->timers, &home->expiry,
 	    rk_now(home->core->env) + rk_max(home->core->conf->offsets_retention_check_interval_ms, 1));
@@ -289,7 +288,7 @@ end(void *state, enum rk_err err)
 
 	rk_timer_stop(home->core->timers, &home->expiry);
 	core_group_forget_assigning(home);
-	while ((g = first(home, NULL)) != NULL) {
+	while ((g = core_group_next(home, NULL)) != NULL) {
 		core_group_end(g, err);
 		core_group_drop(g);
 	}
@@ -308,5 +307,5 @@ core_group_kind(void)
 struct core_group *
 core_group_walk(struct core_shard *s, struct core_group *g)
 {
-	return first(core_shard_state(s), g);
+	return core_group_next(core_shard_state(s), g);
 }

@@ -41,7 +41,7 @@ struct core_group_asker {
 	struct core_group_member *member; /* whose join or sync it is */
 	struct core_write put;
 	void *res;
-	struct rk_str tail;           /* what is to be put into the answer when the write is committed */
+	int16_t *code;                /* where the answer says that the write failed */
 };
 
 const struct core_coord_kind *core_group_kind(void);

@@ -59,7 +59,6 @@ core_group_add_member(struct core_group *g, struct rk_str id, struct rk_str inst
 	core_group_set(&m->client_host, host);
 	rk_list_add(&g->members, &m->link);
 	g->count++;
-	g->home->members++;
 	return m;
 }
 
@@ -79,7 +78,6 @@ core_group_remove(struct core_group_member *m)
 		g->leader = NULL;
 	rk_list_del(&m->link);
 	g->count--;
-	g->home->members--;
 	free_member(m);
 	if (g->leader == NULL && g->count > 0)
 		g->leader = rk_of(g->members.next, struct core_group_member, link);
@@ -282,13 +280,9 @@ fill_members(const struct core_group *g, struct kp_join_group_res *res, struct r
 		return;
 	rk_list_each(&g->members, l) {
 		const struct core_group_member *m = rk_of(l, struct core_group_member, link);
-		struct rk_str metadata = rk_lit("");
-		for (int32_t i = 0; i < m->protocols; i++)
-			if (rk_str_eq(m->protocol[i].name, g->protocol))
-				metadata = m->protocol[i].metadata;
 		res->members.at[n].member_id = rk_arena_str(a, m->id);
 		res->members.at[n].group_instance_id = rk_arena_str(a, m->instance);
-		res->members.at[n++].metadata = rk_arena_str(a, metadata);
+		res->members.at[n++].metadata = rk_arena_str(a, core_group_metadata(g, m));
 	}
 	res->members.len = n;
 }
@@ -522,17 +516,22 @@ refused(struct kp_join_group_res *res, enum rk_err err, struct rk_str member)
 	return false;
 }
 
-/* What the request says of the member; then it waits, and the group rebalances. */
 static void
-take_join(struct core_group_member *m, struct core_group_asker *a, const struct kp_join_group_req *q)
+learn(struct core_group_member *m, const struct core_group_asker *a, const struct kp_join_group_req *q)
+{
+	m->session_ms = q->session_timeout_ms;
+	m->rebalance_ms = a->version >= 1 && q->rebalance_timeout_ms >= 0 ? q->rebalance_timeout_ms : q->session_timeout_ms;
+	core_group_set_protocols(m, q->protocols.at, q->protocols.len);
+}
+
+/* What the request says is learnt: it waits, and the group rebalances. */
+static void
+enter(struct core_group_member *m, struct core_group_asker *a, const struct kp_join_group_req *q)
 {
 	struct core_group *g = m->group;
 
-	m->session_ms = q->session_timeout_ms;
-	m->rebalance_ms = a->version >= 1 && q->rebalance_timeout_ms >= 0 ? q->rebalance_timeout_ms : q->session_timeout_ms;
 	core_group_set(&m->client_id, a->client_id.len < 0 ? rk_lit("") : a->client_id);
 	core_group_set(&m->client_host, a->client_host);
-	core_group_set_protocols(m, q->protocols.at, q->protocols.len);
 	if (g->count == 1)
 		core_group_set(&g->protocol_type, q->protocol_type);
 	if (g->leader == NULL)
@@ -544,6 +543,13 @@ take_join(struct core_group_member *m, struct core_group_asker *a, const struct 
 	} else {
 		core_group_prepare(g);
 	}
+}
+
+static void
+take_join(struct core_group_member *m, struct core_group_asker *a, const struct kp_join_group_req *q)
+{
+	learn(m, a, q);
+	enter(m, a, q);
 }
 
 static struct rk_str
@@ -607,12 +613,10 @@ join_static(struct core_group *g, struct core_group_member *m, struct core_group
 	core_group_refuse_join(m, RK_FENCED_INSTANCE_ID);
 	core_group_refuse_sync(m, RK_FENCED_INSTANCE_ID);
 	core_group_set(&m->id, new_id(g, a, q));
-	core_group_set_protocols(m, q->protocols.at, q->protocols.len);
-	m->session_ms = q->session_timeout_ms;
-	m->rebalance_ms = a->version >= 1 && q->rebalance_timeout_ms >= 0 ? q->rebalance_timeout_ms : q->session_timeout_ms;
+	learn(m, a, q);
 	if (g->state == CORE_GROUP_STABLE && rk_str_eq(elect_protocol(g), g->protocol))
 		return replace_stable(m, a, leader);
-	take_join(m, a, q);
+	enter(m, a, q);
 	return true;
 }
 
@@ -660,7 +664,7 @@ join_known(struct core_group *g, struct core_group_asker *a, const struct kp_joi
     struct kp_join_group_res *res)
 {
 	struct core_group_member *m;
-	enum rk_err err = core_group_check(g, q->member_id, q->group_instance_id, -1, &m);
+	enum rk_err err = core_group_who(g, q->member_id, q->group_instance_id, &m);
 
 	if (err != RK_OK)
 		return refused(res, err, q->member_id);
@@ -679,7 +683,6 @@ join_known(struct core_group *g, struct core_group_asker *a, const struct kp_joi
 		fill_join(m, a, false);
 		return false;
 	case CORE_GROUP_EMPTY:
-	case CORE_GROUP_DEAD:
 		return refused(res, RK_UNKNOWN_MEMBER_ID, q->member_id);
 	default:
 		break;
@@ -719,23 +722,19 @@ core_group_join(struct core_shard *s, struct core_group_asker *a, const struct k
 
 /* --- who asks */
 enum rk_err
+core_group_who(struct core_group *g, struct rk_str member, struct rk_str instance, struct core_group_member **out)
+{
+	*out = instance.len >= 0 ? core_group_static(g, instance) : core_group_member(g, member);
+	if (*out == NULL)
+		return RK_UNKNOWN_MEMBER_ID;
+	return instance.len >= 0 && !rk_str_eq((*out)->id, member) ? RK_FENCED_INSTANCE_ID : RK_OK;
+}
+
+enum rk_err
 core_group_check(struct core_group *g, struct rk_str member, struct rk_str instance, int32_t generation,
     struct core_group_member **out)
 {
-	struct core_group_member *m;
+	enum rk_err err = core_group_who(g, member, instance, out);
 
-	*out = NULL;
-	if (instance.len >= 0) {
-		m = core_group_static(g, instance);
-		if (m == NULL)
-			return RK_UNKNOWN_MEMBER_ID;
-		if (!rk_str_eq(m->id, member))
-			return RK_FENCED_INSTANCE_ID;
-	} else if ((m = core_group_member(g, member)) == NULL) {
-		return RK_UNKNOWN_MEMBER_ID;
-	}
-	if (generation >= 0 && generation != g->generation)
-		return RK_ILLEGAL_GENERATION;
-	*out = m;
-	return RK_OK;
+	return err == RK_OK && generation != g->generation ? RK_ILLEGAL_GENERATION : err;
 }

@@ -7,8 +7,7 @@
 
 enum core_group_kind { CORE_GROUP_SIMPLE, CORE_GROUP_CLASSIC }; /* simple: offsets alone, nobody joins */
 /* Of a classic group. Kafka's names are in core_group_state_name. */
-enum core_group_state { CORE_GROUP_EMPTY, CORE_GROUP_PREPARING, CORE_GROUP_COMPLETING, CORE_GROUP_STABLE,
-	CORE_GROUP_DEAD };
+enum core_group_state { CORE_GROUP_EMPTY, CORE_GROUP_PREPARING, CORE_GROUP_COMPLETING, CORE_GROUP_STABLE };
 
 struct core_group_protocol {
 	struct rk_str name, metadata; /* in the member's own memory */
@@ -51,7 +50,7 @@ struct core_groups {              /* a shard's state */
 	struct rk_map by_name;
 	struct rk_timer expiry;       /* offsets and empty groups whose time is over */
 	struct rk_list assigning;     /* records of assignments under way; group_sync.c's */
-	uint64_t offsets, members;
+	uint64_t offsets;
 	bool own;                     /* a record is applied that the groups in memory have given: they know */
 };
 
@@ -79,10 +78,14 @@ struct core_group {
 struct core_group *core_group_get(struct core_groups *, struct rk_str name);
 struct core_group *core_group_make(struct core_groups *, struct rk_str name, enum core_group_kind);
 void core_group_drop(struct core_group *); /* from memory; nobody waits in it */
+/* Walks the groups: NULL first, NULL at the end. The one after a group may be asked for before that is dropped. */
+struct core_group *core_group_next(const struct core_groups *, const struct core_group *);
 struct core_group_member *core_group_member(const struct core_group *, struct rk_str id);
 struct core_group_member *core_group_static(const struct core_group *, struct rk_str instance);
 void core_group_set(struct rk_str *, struct rk_str to); /* a string of its own */
 const char *core_group_state_name(const struct core_group *);
+/* What a member said with the protocol that the group has chosen; empty when it said nothing. */
+struct rk_str core_group_metadata(const struct core_group *, const struct core_group_member *);
 /* The record of the group as it is; assignments are the members'. Key and value in the arena. */
 struct kp_pair core_group_record(const struct core_group *, struct rk_arena *);
 struct kp_pair core_group_tombstone(const struct core_group *, struct rk_arena *);
@@ -114,6 +117,10 @@ void core_group_remove(struct core_group_member *);      /* from memory; whoever
 void core_group_forget_assigning(struct core_groups *);
 void core_group_start_sessions(struct core_group *);     /* the shard is loaded */
 void core_group_end(struct core_group *, enum rk_err);   /* answers all who wait, stops timers */
+/* Who asks: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID. core_group_check: and is of this very generation, else
+ * ILLEGAL_GENERATION. */
+enum rk_err core_group_who(struct core_group *, struct rk_str member, struct rk_str instance,
+    struct core_group_member **);
 enum rk_err core_group_check(struct core_group *, struct rk_str member, struct rk_str instance, int32_t generation,
     struct core_group_member **);
 void core_group_heard(struct core_group_member *);       /* a sign of life */

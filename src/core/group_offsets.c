@@ -155,31 +155,21 @@ core_offset_apply(struct core_groups *home, const struct core_entry *e)
 	rk_arena_free(&a);
 }
 
-static struct core_group *
-group_after(struct core_groups *home, struct core_group *g)
-{
-	struct rk_node *n = home->by_name.count == 0 ? NULL : rk_map_walk(&home->by_name, g == NULL ? NULL : &g->node);
-
-	return n == NULL ? NULL : rk_of(n, struct core_group, node);
-}
-
 void
 core_offset_decide(struct core_groups *home, int64_t producer, bool commit)
 {
-	for (struct core_group *g = group_after(home, NULL); g != NULL; g = group_after(home, g)) {
-		struct core_offset *o = next(&g->undecided, NULL);
-		while (o != NULL) {
-			if (o->producer != producer) {
-				o = next(&g->undecided, o);
+	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g)) {
+		struct core_offset *after;
+		for (struct core_offset *o = next(&g->undecided, NULL); o != NULL; o = after) {
+			after = next(&g->undecided, o);
+			if (o->producer != producer)
 				continue;
-			}
 			rk_map_del(&g->undecided, &o->node);
 			o->producer = -1;
 			if (commit)
 				put(home, &g->offsets, o, true);
 			else
 				rk_mem_put(o);
-			o = next(&g->undecided, NULL); /* the map may have moved */
 		}
 	}
 }
@@ -199,8 +189,6 @@ may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t v
 	if (generation < 0 && q->member_id.len <= 0 && q->group_instance_id.len < 0)
 		return RK_UNKNOWN_MEMBER_ID; /* an administrator, and the group is at work */
 	enum rk_err err = core_group_check(g, q->member_id, q->group_instance_id, generation, &m);
-	if (err == RK_OK && generation < 0)
-		err = RK_ILLEGAL_GENERATION;
 	if (err != RK_OK)
 		return err;
 	core_group_heard(m);
@@ -452,7 +440,7 @@ deleted(struct core_write *w, enum rk_err err)
 	struct core_group_asker *a = rk_of(w, struct core_group_asker, put);
 
 	if (err != RK_OK)
-		*(int16_t *)a->tail.at = rk_err_wire(err);
+		*a->code = rk_err_wire(err);
 	core_group_answer(a);
 }
 
@@ -489,7 +477,7 @@ core_group_delete_offsets(struct core_shard *s, struct core_group_asker *a, stru
 
 	a->res = res;
 	a->member = NULL;
-	a->tail = (struct rk_str){ (char *)&res->error_code, 2 };
+	a->code = &res->error_code;
 	for (int32_t i = 0; i < res->topics.len; i++)
 		most += (size_t)res->topics.at[i].partitions.len;
 	r = rk_arena_get(a->arena, most, sizeof *r);
@@ -517,7 +505,7 @@ core_group_delete(struct core_shard *s, struct core_group_asker *a, struct rk_st
 
 	a->res = res;
 	a->member = NULL;
-	a->tail = (struct rk_str){ (char *)&res->error_code, 2 };
+	a->code = &res->error_code;
 	res->group_id = name;
 	if (g == NULL || g->count > 0 || g->pendings > 0) {
 		res->error_code = rk_err_wire(g == NULL ? RK_GROUP_ID_NOT_FOUND : RK_NON_EMPTY_GROUP);
@@ -552,7 +540,7 @@ over(const struct core_group *g, const struct core_offset *o, int64_t wall_ms)
 	return wall_ms - rk_max(o->commit_ms, g->kind == CORE_GROUP_CLASSIC ? g->state_ms : 0) >= keep;
 }
 
-static bool
+static void
 expire_group(struct core_group *g, int64_t wall_ms)
 {
 	struct rk_arena a;
@@ -563,12 +551,12 @@ expire_group(struct core_group *g, int64_t wall_ms)
 		gone += over(g, o, wall_ms);
 	if (is_nothing(g)) {
 		core_group_drop(g);
-		return true;
+		return;
 	}
 	bool whole = gone == g->offsets.count && g->count == 0 && g->pendings == 0 && g->undecided.count == 0
 	    && g->state == CORE_GROUP_EMPTY && (gone > 0 || g->kind == CORE_GROUP_CLASSIC);
 	if (gone == 0 && !whole)
-		return false;
+		return;
 	rk_arena_init(&a, ARENA_MAX);
 	struct kp_pair *r = rk_arena_get(&a, gone + 2, sizeof *r);
 	for (struct core_offset *o = next(&g->offsets, NULL); r != NULL && o != NULL; o = next(&g->offsets, o))
@@ -580,20 +568,17 @@ expire_group(struct core_group *g, int64_t wall_ms)
 	rk_arena_free(&a);
 	if (written && whole)
 		core_group_drop(g);
-	return written && whole;
 }
 
 void
 core_offsets_expire(struct core_groups *home)
 {
 	int64_t wall = rk_wall(home->core->env);
-	struct core_group *g = group_after(home, NULL);
+	struct core_group *after;
 
-	while (g != NULL) {
-		struct core_group *after = group_after(home, g);
-		if (expire_group(g, wall))
-			after = group_after(home, NULL); /* the map has moved: from the beginning, the rest is fresh */
-		g = after;
+	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = after) {
+		after = core_group_next(home, g);
+		expire_group(g, wall);
 	}
 }
 
@@ -632,11 +617,10 @@ core_group_describe(struct core_shard *s, struct core_group_asker *a, struct rk_
 		o->client_id = rk_arena_str(to, m->client_id);
 		o->client_host = rk_arena_str(to, m->client_host);
 		o->member_metadata = o->member_assignment = rk_lit("");
-		for (int32_t i = 0; stable && i < m->protocols; i++)
-			if (rk_str_eq(m->protocol[i].name, g->protocol))
-				o->member_metadata = rk_arena_str(to, m->protocol[i].metadata);
-		if (stable)
+		if (stable) {
+			o->member_metadata = rk_arena_str(to, core_group_metadata(g, m));
 			o->member_assignment = rk_arena_str(to, m->assignment);
+		}
 	}
 	res->members.len = n;
 }

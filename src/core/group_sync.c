@@ -101,6 +101,14 @@ take_assignments(struct core_group *g, struct core_group_asker *a, const struct 
 		core_write_later(g->home->shard, &x->put, err);
 }
 
+/* What keeps a member that is known and up to date from going on. */
+static enum rk_err
+between(const struct core_group *g)
+{
+	return g->state == CORE_GROUP_PREPARING ? RK_REBALANCE_IN_PROGRESS
+	    : g->state == CORE_GROUP_EMPTY ? RK_UNKNOWN_MEMBER_ID : RK_OK;
+}
+
 bool
 core_group_sync(struct core_shard *s, struct core_group_asker *a, const struct kp_sync_group_req *q,
     struct kp_sync_group_res *res)
@@ -114,14 +122,11 @@ core_group_sync(struct core_shard *s, struct core_group_asker *a, const struct k
 	a->res = res;
 	a->member = NULL;
 	res->assignment = rk_lit("");
-	if (err == RK_OK && q->generation_id != g->generation)
-		err = RK_ILLEGAL_GENERATION;
 	if (err == RK_OK && ((q->protocol_type.len >= 0 && !rk_str_eq(q->protocol_type, g->protocol_type))
 	    || (q->protocol_name.len >= 0 && !rk_str_eq(q->protocol_name, g->protocol))))
 		err = RK_INCONSISTENT_GROUP_PROTOCOL;
 	if (err == RK_OK)
-		err = g->state == CORE_GROUP_PREPARING ? RK_REBALANCE_IN_PROGRESS
-		    : g->state == CORE_GROUP_EMPTY || g->state == CORE_GROUP_DEAD ? RK_UNKNOWN_MEMBER_ID : RK_OK;
+		err = between(g);
 	if (err != RK_OK) {
 		res->error_code = rk_err_wire(err);
 		return false;
@@ -151,12 +156,9 @@ core_group_heartbeat(struct core_shard *s, struct core_group_asker *a, const str
 	    : core_group_check(g, q->member_id, q->group_instance_id, q->generation_id, &m);
 
 	(void)a;
-	if (err == RK_OK && q->generation_id != g->generation)
-		err = RK_ILLEGAL_GENERATION;
 	if (err == RK_OK) {
 		core_group_heard(m);
-		err = g->state == CORE_GROUP_PREPARING ? RK_REBALANCE_IN_PROGRESS
-		    : g->state == CORE_GROUP_EMPTY || g->state == CORE_GROUP_DEAD ? RK_UNKNOWN_MEMBER_ID : RK_OK;
+		err = between(g);
 	}
 	res->error_code = rk_err_wire(err);
 	return false;
