@@ -47,16 +47,46 @@ with_names(struct api_call *c, const group_in *q)
 	return g->topics.at == NULL ? q : g;
 }
 
-struct fetch {
+/* A single group of an old version is answered through a group of its own, which is flattened when it is there. */
+struct old {
+	void (*done)(struct core_group_asker *);
+	struct api_call *call;
 	struct kp_offset_fetch_res *res;
-	group_out *groups;
-	int32_t count;
+	const group_in *asked;
+	group_out group;
 };
+
+/* Version 1 has no place for the group's error but its partitions. */
+static void
+refuse_each(struct old *o)
+{
+	struct rk_arena *a = &o->call->arena;
+
+	o->group.topics.at = rk_arena_get(a, (size_t)rk_max(o->asked->topics.len, 0) + 1, sizeof *o->group.topics.at);
+	o->group.topics.len = o->group.topics.at == NULL ? 0 : rk_max(o->asked->topics.len, 0);
+	for (int32_t i = 0; i < o->group.topics.len; i++) {
+		struct kp_offset_fetch_res_groups_topics *t = &o->group.topics.at[i];
+		int32_t n = rk_max(o->asked->topics.at[i].partition_indexes.len, 0);
+		t->name = o->asked->topics.at[i].name;
+		t->partitions.at = rk_arena_get(a, (size_t)n + 1, sizeof *t->partitions.at);
+		t->partitions.len = t->partitions.at == NULL ? 0 : n;
+		for (int32_t k = 0; k < t->partitions.len; k++)
+			t->partitions.at[k] = (struct kp_offset_fetch_res_groups_topics_partitions){
+				.partition_index = o->asked->topics.at[i].partition_indexes.at[k], .committed_offset = -1,
+				.committed_leader_epoch = -1, .metadata = rk_lit(""), .error_code = o->group.error_code };
+	}
+}
 
 /* Versions before 8 have the one group's answer at the top. */
 static void
-flatten(struct api_call *c, struct kp_offset_fetch_res *res, const group_out *g)
+flatten(struct old *o)
 {
+	struct api_call *c = o->call;
+	struct kp_offset_fetch_res *res = o->res;
+	const group_out *g = &o->group;
+
+	if (c->head.version < 2 && g->error_code != 0)
+		refuse_each(o);
 	res->error_code = g->error_code;
 	res->topics.at = rk_arena_get(&c->arena, (size_t)rk_max(g->topics.len, 0) + 1, sizeof *res->topics.at);
 	res->topics.len = res->topics.at == NULL ? 0 : rk_max(g->topics.len, 0);
@@ -67,12 +97,8 @@ flatten(struct api_call *c, struct kp_offset_fetch_res *res, const group_out *g)
 		res->topics.at[i].partitions.len = res->topics.at[i].partitions.at == NULL ? 0 : n;
 		for (int32_t k = 0; k < res->topics.at[i].partitions.len; k++) {
 			const struct kp_offset_fetch_res_groups_topics_partitions *in = &g->topics.at[i].partitions.at[k];
-			struct kp_offset_fetch_res_topics_partitions *o = &res->topics.at[i].partitions.at[k];
-			o->partition_index = in->partition_index;
-			o->committed_offset = in->committed_offset;
-			o->committed_leader_epoch = in->committed_leader_epoch;
-			o->metadata = in->metadata;
-			o->error_code = in->error_code;
+			res->topics.at[i].partitions.at[k] = (struct kp_offset_fetch_res_topics_partitions){ in->partition_index,
+				in->committed_offset, in->committed_leader_epoch, in->metadata, in->error_code };
 		}
 	}
 }
@@ -85,21 +111,12 @@ unknown_ids(struct api_call *c, group_out *g)
 			g->topics.at[i].partitions.at[k].error_code = rk_err_wire(RK_UNKNOWN_TOPIC_ID);
 }
 
-/* A single group of an old version is answered through a group of its own, which is flattened when it is there. */
-struct old {
-	struct core_group_asker *ask;
-	void (*done)(struct core_group_asker *);
-	struct api_call *call;
-	struct kp_offset_fetch_res *res;
-	group_out group;
-};
-
 static void
 old_done(struct core_group_asker *a)
 {
 	struct old *o = rk_of(a->res, struct old, group);
 
-	flatten(o->call, o->res, &o->group);
+	flatten(o);
 	o->done(a);
 }
 
@@ -114,19 +131,11 @@ fetch_old(struct api_call *c, const struct kp_offset_fetch_req *q, struct kp_off
 	if (a == NULL || o == NULL || g == NULL)
 		return API_CLOSE;
 	enum rk_err err = api_group_shard(c, g->group_id, &s);
-	if (err != RK_OK) {
-		o->group.error_code = rk_err_wire(err);
-		if (c->head.version < 2) /* no place for it but the partitions */
-			for (int32_t i = 0; i < g->topics.len; i++)
-				rk_event("offset fetch refused", err, i);
-		flatten(c, res, &o->group);
-		return API_NOW;
-	}
-	*o = (struct old){ .ask = a, .done = a->done, .call = c, .res = res };
+	*o = (struct old){ .done = a->done, .call = c, .res = res, .asked = g, .group.error_code = rk_err_wire(err) };
 	a->done = old_done;
-	if (core_group_fetch(s, a, g, q->require_stable, &o->group))
+	if (err == RK_OK && core_group_fetch(s, a, g, q->require_stable, &o->group))
 		return api_group_fate(c, a, true);
-	flatten(c, res, &o->group);
+	flatten(o);
 	return API_NOW;
 }
 

@@ -271,8 +271,6 @@ core_coord_find(const struct core_coord *k, struct rk_str name, struct core_shar
 	int32_t at = core_coord_place(k, name);
 
 	*out = NULL;
-	if (at < 0)
-		return RK_COORDINATOR_NOT_AVAILABLE;
 	struct core_partition *p = core_partition(core_topic_named(k->core, rk_str_of(k->kind->topic)), at);
 	struct core_shard *s = p == NULL ? NULL : shard_of(k, p);
 	if (s == NULL || core_check_leader(p, -1) != RK_OK || core_stopping(k->core))

@@ -51,8 +51,8 @@ struct core_coord *core_coord_new(struct core *, const struct core_coord_kind *)
 int32_t core_coord_slot(struct rk_str name, int32_t partitions);
 /* The same of the kind's topic as it is here; -1: it is not there. */
 int32_t core_coord_place(const struct core_coord *, struct rk_str name);
-/* The active shard for a name. RK_NOT_COORDINATOR: another node's, or cut off; RK_COORDINATOR_LOAD_IN_PROGRESS;
- * RK_COORDINATOR_NOT_AVAILABLE: the topic is not there, or the partition's log is broken. */
+/* The active shard for a name. RK_NOT_COORDINATOR: another node's, or cut off, or the topic is not there;
+ * RK_COORDINATOR_LOAD_IN_PROGRESS; RK_COORDINATOR_NOT_AVAILABLE: the partition's log is broken. */
 rk_must_use enum rk_err core_coord_find(const struct core_coord *, struct rk_str name, struct core_shard **);
 /* Walks the active shards: NULL first, NULL at the end. *loading, when not NULL: there are some that are not yet. */
 struct core_shard *core_coord_walk(const struct core_coord *, struct core_shard *, bool *loading);

@@ -39,6 +39,21 @@ def synced(r, group, **k):
                                  "GroupInstanceId": k.get("GroupInstanceId"), "Assignments": [{"MemberId": Var("m"), "Assignment": b"mine"}]}, quiet=True)
 
 
+def before(r):
+    """There is no __consumer_offsets yet: nobody has asked for a coordinator."""
+    topics = [{"Name": "t", "TopicId": TID("t"), "PartitionIndexes": [0, 1], "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 3, "CommittedMetadata": ""}]}]
+    bodies = {"OffsetFetch": {"GroupId": "b", "Topics": topics, "Groups": [{"GroupId": "b", "MemberId": None, "MemberEpoch": -1, "Topics": topics}]},
+              "OffsetCommit": {"GroupId": "b", "GenerationIdOrMemberEpoch": -1, "MemberId": "", "Topics": topics}, "JoinGroup": joining("b"),
+              "SyncGroup": {"GroupId": "b", "GenerationId": 1, "MemberId": "m", "ProtocolType": "consumer", "ProtocolName": "range", "Assignments": []},
+              "Heartbeat": {"GroupId": "b", "GenerationId": 1, "MemberId": "m"},
+              "LeaveGroup": {"GroupId": "b", "MemberId": "m", "Members": [{"MemberId": "m"}]}, "DescribeGroups": {"Groups": ["b"]},
+              "ListGroups": {"StatesFilter": [], "TypesFilter": []}, "DeleteGroups": {"GroupsNames": ["b"]},
+              "OffsetDelete": {"GroupId": "b", "Topics": [{"Name": "t", "Partitions": [{"PartitionIndex": 0}]}]}}
+    for api, body in bodies.items():
+        for v in vs(r, api):
+            ask(r, "before", api, v, body)
+
+
 def find(r):
     for v in vs(r, "FindCoordinator"):
         if v > 5:
@@ -194,4 +209,4 @@ def told(r):
         ask(r, "none", "DeleteGroups", v, {"GroupsNames": []})
 
 
-SCENARIOS = [find, join, sync, live, instances, offsets, told]
+SCENARIOS = [before, find, join, sync, live, instances, offsets, told]
