@@ -28,6 +28,8 @@ enum phase { OUT, ENTERING, CATCHING, STANDING, IN };
 struct node_broker {
 	struct node *node;
 	struct node_errand enter;
+	struct node_seen seen;    /* what the image had of this broker when all below seen_at was applied */
+	int64_t seen_at;
 	int64_t previous_epoch;   /* of the clean-shutdown markers, or this life's registration before; -1: not clean */
 	enum phase phase;
 	bool loaded, served;      /* the logs; it has been IN in this life */
@@ -57,7 +59,24 @@ struct node_broker {
 static void beat_now(struct node_broker *);
 static void stay(struct node_broker *);
 static void set_in(struct node_broker *);
-static bool needless(const struct node_broker *);
+static bool needless(struct node_broker *);
+
+struct node_seen
+node_broker_seen(struct node *n, int32_t id)
+{
+	struct kp_register_broker_record r;
+	struct node_seen s = { .epoch = -1 };
+	struct meta_view v;
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1u << 20);
+	meta_view_begin(n->image, &v);
+	if (meta_broker(&v, id, &a, &r))
+		s = (struct node_seen){ r.broker_epoch, r.fenced };
+	meta_view_end(&v);
+	rk_arena_free(&a);
+	return s;
+}
 
 /* --- what it says of itself */
 
@@ -274,45 +293,34 @@ gave_up(struct rk_timer *t, int64_t now_ms)
 	node_fail(b->node, "the broker cannot register");
 }
 
+/* Looked up when the image has moved: it is asked for after every round of events. */
+static const struct node_seen *
+seen(struct node_broker *b)
+{
+	int64_t applied = node_quorum_applied(b->node);
+
+	if (b->seen_at != applied) {
+		b->seen = node_broker_seen(b->node, b->node->conf->node_id);
+		b->seen_at = applied;
+	}
+	return &b->seen;
+}
+
 /* The image has this very registration, and with it all that was before it. */
 static bool
-in_image(struct node *n)
+in_image(struct node_broker *b)
 {
-	struct kp_register_broker_record r;
-	struct meta_view v;
-	struct rk_arena a;
-
-	rk_arena_init(&a, 1u << 20);
-	meta_view_begin(n->image, &v);
-	bool found = meta_broker(&v, n->conf->node_id, &a, &r) && r.broker_epoch == n->shared.broker_epoch;
-	meta_view_end(&v);
-	rk_arena_free(&a);
-	return found;
+	return seen(b)->epoch >= 0 && seen(b)->epoch == b->node->shared.broker_epoch;
 }
 
 /* --- heartbeats */
 
-/* The controller before may have fenced this broker, and only a heartbeat brings it back. */
+/* While this node is the active controller it need not tell itself that it lives; but the controller before may have
+ * fenced this broker, and only a heartbeat brings it back. */
 static bool
-fenced(struct node *n)
+needless(struct node_broker *b)
 {
-	struct kp_register_broker_record r;
-	struct meta_view v;
-	struct rk_arena a;
-
-	rk_arena_init(&a, 1u << 20);
-	meta_view_begin(n->image, &v);
-	bool yes = meta_broker(&v, n->conf->node_id, &a, &r) && r.fenced;
-	meta_view_end(&v);
-	rk_arena_free(&a);
-	return yes;
-}
-
-/* While this node is the active controller it need not tell itself that it lives. */
-static bool
-needless(const struct node_broker *b)
-{
-	return b->phase == IN && b->left == NULL && node_active_is(b->node) && !fenced(b->node);
+	return b->phase == IN && b->left == NULL && node_active_is(b->node) && !seen(b)->fenced;
 }
 
 static void
@@ -530,12 +538,6 @@ lease_over(struct rk_timer *t, int64_t now_ms)
 /* --- the turn */
 
 void
-node_broker_lead(struct node *n)
-{
-	(void)n;
-}
-
-void
 node_broker_turn(struct node *n)
 {
 	struct node_broker *b = n->broker;
@@ -548,7 +550,7 @@ node_broker_turn(struct node *n)
 		else if (!node_leads(n) && node_caught_up(n))
 			enter_there(b);
 	}
-	if (b->phase == CATCHING && in_image(n) && load(b)) {
+	if (b->phase == CATCHING && in_image(b) && load(b)) {
 		b->phase = STANDING;
 		beat_now(b);
 	}
@@ -651,6 +653,7 @@ node_broker_open(struct node *n, int64_t previous_epoch)
 
 	b->node = n;
 	b->previous_epoch = previous_epoch;
+	b->seen_at = -1;
 	b->next = (struct rk_timer){ .at_ms = INT64_MAX, .fire = next };
 	b->give_up = (struct rk_timer){ .at_ms = INT64_MAX, .fire = gave_up };
 	b->lease = (struct rk_timer){ .at_ms = INT64_MAX, .fire = lease_over };

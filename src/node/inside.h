@@ -194,8 +194,12 @@ void node_quorum_stop(struct node *, rk_done *done, void *arg); /* done: all sta
 void node_quorum_free(struct node *);
 
 /* --- broker.c: this node's place in the cluster: registration, heartbeats, unfencing, leaving */
+struct node_seen { /* a broker, as the image has it */
+	int64_t epoch; /* -1: it is not registered */
+	bool fenced;
+};
+struct node_seen node_broker_seen(struct node *, int32_t id);
 void node_broker_open(struct node *, int64_t previous_epoch);
-void node_broker_lead(struct node *);                          /* of quorum.c; node_broker_turn does it all */
 void node_broker_turn(struct node *);                          /* after every round of events */
 void node_broker_heard(struct node *, int16_t type, const void *record);
 bool node_broker_loaded(const struct node *);                  /* core_load has been */

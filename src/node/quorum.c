@@ -154,8 +154,6 @@ apply(struct node *n)
 		rk_assert(q->applied >= before);
 	}
 	q->applying = false;
-	if (node_quorum_leads(n))
-		node_broker_lead(n);
 }
 
 /* --- carrying out orders */

@@ -70,16 +70,9 @@ expired(const struct session *s)
 static bool
 unfenced(struct node *n, int32_t id)
 {
-	struct kp_register_broker_record b;
-	struct rk_arena a;
-	struct meta_view v;
+	struct node_seen b = node_broker_seen(n, id);
 
-	rk_arena_init(&a, 1u << 20);
-	meta_view_begin(n->image, &v);
-	bool yes = meta_broker(&v, id, &a, &b) && !b.fenced;
-	meta_view_end(&v);
-	rk_arena_free(&a);
-	return yes;
+	return b.epoch >= 0 && !b.fenced;
 }
 
 /* --- fencing */
