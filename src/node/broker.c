@@ -193,12 +193,8 @@ static void
 enter_here(struct node_broker *b)
 {
 	struct node *n = b->node;
-	struct meta_view v;
 
-	meta_view_begin(n->image, &v);
-	bool empty = meta_feature(&v, rk_lit("metadata.version")) == 0;
-	meta_view_end(&v);
-	if (empty || !load(b)) /* the bootstrap records come first */
+	if (node_metadata_version(n) == 0 || !load(b)) /* the bootstrap records come first */
 		return;
 	b->phase = ENTERING;
 	b->enter = (struct node_errand){ .plan = plan_enter, .done = entered };

@@ -38,11 +38,8 @@ fetch_version(struct node *n)
 {
 	static const struct { int16_t level, version; } from[] = {
 		{ 27, 18 }, { 21, 17 }, { 19, 16 }, { 10, 15 }, { 9, 14 } };
-	struct meta_view v;
+	int16_t level = node_metadata_version(n);
 
-	meta_view_begin(n->image, &v);
-	int16_t level = meta_feature(&v, rk_lit("metadata.version"));
-	meta_view_end(&v);
 	for (size_t i = 0; i < rk_countof(from); i++)
 		if (level >= from[i].level)
 			return from[i].version;

@@ -218,6 +218,7 @@ struct kp_controller_registration_req;
 struct kp_broker_registration_req;
 void node_say_controller(struct node *, struct kp_controller_registration_req *, struct rk_arena *);
 void node_say_broker(struct node *, int64_t previous_epoch, struct kp_broker_registration_req *, struct rk_arena *);
+int16_t node_metadata_version(struct node *); /* of the image; 0: it is empty */
 /* The image has all that the leader had committed when we heard of it first. */
 bool node_caught_up(struct node *);
 void node_controller_open(struct node *);

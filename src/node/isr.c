@@ -112,16 +112,13 @@ static void
 go(struct node_isr *x)
 {
 	struct node *n = x->node;
-	struct meta_view v;
 
 	if (x->busy || x->resting || n->stopping || n->shared.broker_epoch < 0)
 		return;
 	rk_arena_reset(&x->arena);
 	if (!build(x))
 		return;
-	meta_view_begin(n->image, &v);
-	int16_t max = meta_feature(&v, rk_lit("metadata.version")) >= EPOCHS_LEVEL ? 3 : 2;
-	meta_view_end(&v);
+	int16_t max = node_metadata_version(n) >= EPOCHS_LEVEL ? 3 : 2;
 	x->busy = true;
 	node_desk_ask(n, &x->ask, KP_ALTER_PARTITION, 2, max, &x->req, TIMEOUT_MS);
 }

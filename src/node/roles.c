@@ -69,18 +69,23 @@ node_say_broker(struct node *n, int64_t previous_epoch, struct kp_broker_registr
 			q->log_dirs.at[q->log_dirs.len++] = st_dir_id(n->dir[i]);
 }
 
+int16_t
+node_metadata_version(struct node *n)
+{
+	struct meta_view v;
+
+	meta_view_begin(n->image, &v);
+	int16_t version = meta_feature(&v, rk_lit("metadata.version"));
+	meta_view_end(&v);
+	return version;
+}
+
 /* The image has all that the leader had committed when we heard of it first. */
 bool
 node_caught_up(struct node *n)
 {
-	struct meta_view v;
-
-	if (n->shared.leader_id < 0 || n->shared.quorum_high <= 0 || node_quorum_applied(n) < n->shared.quorum_high)
-		return false;
-	meta_view_begin(n->image, &v);
-	bool more_than_nothing = meta_feature(&v, rk_lit("metadata.version")) != 0;
-	meta_view_end(&v);
-	return more_than_nothing;
+	return n->shared.leader_id >= 0 && n->shared.quorum_high > 0 && node_quorum_applied(n) >= n->shared.quorum_high
+	    && node_metadata_version(n) != 0;
 }
 
 static void
