@@ -19,7 +19,7 @@ struct node_isr {
 	struct rk_timer again;
 	struct rk_arena arena;
 	struct kp_alter_partition_req req;
-	bool busy, resting; /* resting: the last one failed; the timer asks anew */
+	bool resting; /* the last one failed; the timer asks anew */
 };
 
 static void go(struct node_isr *);
@@ -93,7 +93,6 @@ answered(struct node_ask *a, enum rk_err err, const void *answer, int16_t versio
 	const struct kp_alter_partition_res *res = answer;
 
 	(void)version;
-	x->busy = false;
 	if (x->node->stopping || x->node->failed)
 		return;
 	if (err == RK_OK)
@@ -113,13 +112,12 @@ go(struct node_isr *x)
 {
 	struct node *n = x->node;
 
-	if (x->busy || x->resting || n->stopping || n->shared.broker_epoch < 0)
+	if (node_ask_busy(&x->ask) || x->resting || n->stopping || n->shared.broker_epoch < 0)
 		return;
 	rk_arena_reset(&x->arena);
 	if (!build(x))
 		return;
 	int16_t max = node_metadata_version(n) >= EPOCHS_LEVEL ? 3 : 2;
-	x->busy = true;
 	node_desk_ask(n, &x->ask, KP_ALTER_PARTITION, 2, max, &x->req, TIMEOUT_MS);
 }
 
