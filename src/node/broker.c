@@ -61,6 +61,12 @@ static void stay(struct node_broker *);
 static void set_in(struct node_broker *);
 static bool needless(struct node_broker *);
 
+static void
+arm(struct node_broker *b, int64_t in_ms)
+{
+	rk_timer_set(&b->node->timers, &b->next, rk_now(b->node->env) + in_ms);
+}
+
 struct node_seen
 node_broker_seen(struct node *n, int32_t id)
 {
@@ -213,14 +219,10 @@ registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t ve
 	(void)version;
 	if (err == RK_OK && res->error_code != 0)
 		err = rk_err_of_wire(res->error_code);
-	if (err == RK_OK && b->phase == IN && res->broker_epoch == n->shared.broker_epoch) {
-		b->amended = true;
-		beat_now(b);
-		return;
-	}
 	if (err == RK_OK) {
+		if (b->phase != IN || res->broker_epoch != n->shared.broker_epoch)
+			b->phase = CATCHING;
 		n->shared.broker_epoch = res->broker_epoch;
-		b->phase = CATCHING;
 		b->amended = true;
 		beat_now(b);
 		return;
@@ -234,7 +236,7 @@ registered(struct node_ask *ask, enum rk_err err, const void *answer, int16_t ve
 	    "The controller (node %" PRId32 ") does not register this broker: %s%s", n->shared.leader_id,
 	    rk_err_name(err), err == RK_DUPLICATE_BROKER_REGISTRATION
 	    ? ". A broker with this node.id was there a moment ago; trying again until its session is over." : ".");
-	rk_timer_set(&n->timers, &b->next, rk_now(n->env) + AGAIN_MS);
+	arm(b, AGAIN_MS);
 }
 
 static void
@@ -317,12 +319,6 @@ static bool
 needless(struct node_broker *b)
 {
 	return b->phase == IN && b->left == NULL && node_active_is(b->node) && !seen(b)->fenced;
-}
-
-static void
-arm(struct node_broker *b, int64_t in_ms)
-{
-	rk_timer_set(&b->node->timers, &b->next, rk_now(b->node->env) + in_ms);
 }
 
 static void
