@@ -54,28 +54,18 @@ again(struct rk_timer *t, int64_t now_ms)
 }
 
 static void
-fetched(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
+answered(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 {
 	struct source *s = rk_of(a, struct source, ask);
 
 	(void)version;
 	if (s->node->stopping || s->node->failed)
 		return;
-	core_source_fetched(s->core, err, res);
+	if (a->key == KP_FETCH)
+		core_source_fetched(s->core, err, res);
+	else
+		core_source_listed(s->core, err, res);
 	if (s->core->count > 0) /* else due comes, and frees the link that calls us now */
-		go(s);
-}
-
-static void
-listed(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
-{
-	struct source *s = rk_of(a, struct source, ask);
-
-	(void)version;
-	if (s->node->stopping || s->node->failed)
-		return;
-	core_source_listed(s->core, err, res);
-	if (s->core->count > 0)
 		go(s);
 }
 
@@ -104,8 +94,7 @@ let_go(struct source *s)
 {
 	node_ask_forget(&s->ask);
 	core_source_drop(s->core);
-	if (s->wire != NULL)
-		node_link_free(s->wire);
+	node_link_free(s->wire);
 	s->wire = NULL;
 }
 
@@ -113,7 +102,6 @@ static void
 go(struct source *s)
 {
 	struct node *n = s->node;
-	const struct conf *f = n->conf;
 
 	if (n->stopping)
 		return;
@@ -134,15 +122,13 @@ go(struct source *s)
 			s->fetch_version = fetch_version(n);
 		kp_defaults(&kp_fetch_req_d, &s->fetch);
 		core_source_fetch(s->core, n->shared.broker_epoch, &s->arena, &s->fetch);
-		s->ask.done = fetched;
 		node_link_ask(s->wire, &s->ask, KP_FETCH, FETCH_IDS, s->fetch_version, &s->fetch,
-		    f->replica_socket_timeout_ms + f->replica_fetch_wait_max_ms);
+		    n->conf->replica_socket_timeout_ms + n->conf->replica_fetch_wait_max_ms);
 	} else {
 		kp_defaults(&kp_list_offsets_req_d, &s->list);
 		core_source_list(s->core, &s->arena, &s->list);
-		s->ask.done = listed;
 		node_link_ask(s->wire, &s->ask, KP_LIST_OFFSETS, 4, LIST_VERSION, &s->list,
-		    f->replica_socket_timeout_ms);
+		    n->conf->replica_socket_timeout_ms);
 	}
 }
 
@@ -157,7 +143,7 @@ due(void *arg, struct core_source *c)
 		s->node = f->node;
 		s->core = c;
 		s->again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = again };
-		node_ask_init(&s->ask, fetched);
+		node_ask_init(&s->ask, answered);
 		rk_arena_init(&s->arena, ARENA_MAX);
 		rk_list_add(&f->sources, &s->link);
 	}
@@ -187,8 +173,7 @@ node_follow_free(struct node *n)
 		rk_list_del(&s->link);
 		node_ask_forget(&s->ask);
 		rk_timer_stop(&n->timers, &s->again);
-		if (s->wire != NULL)
-			node_link_free(s->wire);
+		node_link_free(s->wire);
 		rk_arena_free(&s->arena);
 		s->core->node = NULL;
 		rk_mem_put(s);
