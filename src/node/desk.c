@@ -74,8 +74,7 @@ link_to(struct node *n, int32_t id, const char *host, uint16_t port, enum lane l
 	} else if (l == NULL) { /* more leaders than a quorum has: one that led long ago makes room */
 		l = &d->lead[0];
 		for (int i = 0; i < LANES; i++)
-			if (l->link[i] != NULL)
-				node_link_free(l->link[i]);
+			node_link_free(l->link[i]);
 		*l = (struct lead){ .id = id };
 	}
 	snprintf(name, sizeof name, "%" PRId32, n->conf->node_id);
@@ -214,7 +213,7 @@ look(struct item *i)
 
 	rk_timer_stop(&n->timers, &i->again);
 	i->where = WAITS;
-	if (n->shared.leader_id == n->conf->node_id) {
+	if (node_leads(n)) {
 		if (i->asker->key == KP_ENVELOPE) /* who sends it on serves it now */
 			finish(i, RK_NOT_CONTROLLER, NULL, 0);
 		else
@@ -338,8 +337,7 @@ node_desk_free(struct node *n)
 	}
 	for (uint32_t k = 0; k < d->leads; k++)
 		for (int lane = 0; lane < LANES; lane++)
-			if (d->lead[k].link[lane] != NULL)
-				node_link_free(d->lead[k].link[lane]);
+			node_link_free(d->lead[k].link[lane]);
 	rk_mem_put(d);
 	n->desk = NULL;
 }

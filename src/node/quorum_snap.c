@@ -89,7 +89,6 @@ add(struct node *n, struct raft_snap id)
 }
 
 struct names {
-	struct node *node;
 	char odd[QUORUM_SNAPS_MAX][64]; /* left behind: to be removed */
 	struct raft_snap id[QUORUM_SNAPS_MAX];
 	uint32_t odds, ids;
@@ -121,7 +120,7 @@ node_snap_find(struct node *n)
 {
 	struct node_quorum *q = n->quorum;
 	const struct st_mlog_info *info = st_mlog_info(q->log);
-	struct names names = { .node = n };
+	struct names names = { .ids = 0 };
 	char path[PATH_MAX];
 
 	if (rk_dir_list(n->env, q->folder, named, &names) != RK_OK)

@@ -39,7 +39,6 @@ struct node_sessions {
 	struct rk_list all;
 	struct rk_timer timer;
 	bool leads;
-	bool others;
 };
 
 static struct session *
@@ -370,8 +369,7 @@ node_sessions_free(struct node *n)
 		struct session *s = rk_of(all->all.next, struct session, at);
 		rk_list_del(&s->at);
 		node_ask_forget(&s->ask);
-		if (s->link != NULL)
-			node_link_free(s->link);
+		node_link_free(s->link);
 		rk_mem_put(s);
 	}
 	rk_mem_put(all);
