@@ -17,18 +17,52 @@ silent(void *arg, enum rk_level level, const char *line)
 		fprintf(stderr, "%d %s\n", (int)level, line);
 }
 
+int
+broker_claims(const char *name, const TTest *const *claim, size_t count, void (*begin)(void), void (*end)(void))
+{
+	Suite *s = suite_create(name);
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, begin, end);
+	tcase_set_timeout(t, 60);
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(t, claim[i]);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
+
 void
-broker_start(void)
+broker_world(struct broker *x, const struct st_meta *m)
+{
+	memset(x, 0, sizeof *x);
+	posix_world_init(&x->w);
+	posix_scratch(x->path);
+	rk_arena_init(&x->arena, 256 << 20);
+	ck_assert_int_eq(st_meta_write(&x->w.env, x->path, m), RK_OK);
+}
+
+void
+broker_load(struct core *c)
 {
 	struct meta_view v;
 
+	meta_view_begin(t_image, &v);
+	ck_assert_int_eq(core_load(c, &v), RK_OK);
+	meta_view_end(&v);
+}
+
+void
+broker_start(void)
+{
 	ck_assert_int_eq(st_dir_open(&b.w.env, b.path, &meta, &b.dir, &b.how), RK_OK);
 	b.core = core_new(&b.w.env, t_conf, &b.timers, 1, &b.dir, &b.how, 1);
 	if (broker_made != NULL)
 		broker_made(b.core);
-	meta_view_begin(t_image, &v);
-	ck_assert_int_eq(core_load(b.core, &v), RK_OK);
-	meta_view_end(&v);
+	broker_load(b.core);
 }
 
 void
@@ -36,12 +70,8 @@ broker_begin(void)
 {
 	t_start();
 	t_bootstrap();
-	memset(&b, 0, sizeof b);
 	rk_say_to(silent, NULL, RK_TRACE);
-	posix_world_init(&b.w);
-	posix_scratch(b.path);
-	rk_arena_init(&b.arena, 256 << 20);
-	ck_assert_int_eq(st_meta_write(&b.w.env, b.path, &meta), RK_OK);
+	broker_world(&b, &meta);
 	broker_start();
 }
 
@@ -79,18 +109,24 @@ broker_crash(void)
 }
 
 void
+broker_gone(struct broker *x)
+{
+	posix_forget(&x->w);
+	if (x->core != NULL) {
+		core_free(x->core);
+		st_dir_free(x->dir);
+	}
+	ck_assert_uint_eq(x->timers.count, 0);
+	rk_timers_free(&x->timers);
+	ck_assert_uint_eq(x->w.files, 0);
+	rk_arena_free(&x->arena);
+	posix_remove(x->path);
+}
+
+void
 broker_end(void)
 {
-	posix_forget(&b.w);
-	if (b.core != NULL) {
-		core_free(b.core);
-		st_dir_free(b.dir);
-	}
-	ck_assert_uint_eq(b.timers.count, 0);
-	rk_timers_free(&b.timers);
-	ck_assert_uint_eq(b.w.files, 0);
-	rk_arena_free(&b.arena);
-	posix_remove(b.path);
+	broker_gone(&b);
 	t_stop();
 }
 
@@ -109,8 +145,8 @@ heard(int16_t type, const void *record)
 	meta_view_end(&v);
 }
 
-static void
-commit_one(int16_t type, const void *record)
+void
+committed(int16_t type, const void *record)
 {
 	t_begin();
 	meta_plan_add(&t_plan, type, record);
@@ -145,7 +181,7 @@ topic_of(const char *name, uint8_t id, int32_t partitions, const int32_t *replic
 		dir[i] = (struct rk_uuid){{(uint8_t)(8 + replicas[i])}};
 	}
 
-	commit_one(KP_TOPIC_RECORD, &t);
+	committed(KP_TOPIC_RECORD, &t);
 	for (int32_t i = 0; i < partitions; i++) {
 		struct kp_partition_record p;
 		kp_defaults(&kp_partition_record_d, &p);
@@ -157,7 +193,7 @@ topic_of(const char *name, uint8_t id, int32_t partitions, const int32_t *replic
 		p.directories.len = count;
 		p.leader = list[0];
 		p.leader_epoch = p.partition_epoch = 0;
-		commit_one(KP_PARTITION_RECORD, &p);
+		committed(KP_PARTITION_RECORD, &p);
 	}
 }
 
@@ -175,7 +211,7 @@ partition_is(uint8_t id, int32_t partition, int32_t leader, const int32_t *isr, 
 	r.isr.len = count;
 	if (led)
 		r.leader = leader;
-	commit_one(KP_PARTITION_CHANGE_RECORD, &r);
+	committed(KP_PARTITION_CHANGE_RECORD, &r);
 }
 
 void
@@ -194,7 +230,7 @@ replicas_are(uint8_t id, int32_t partition, const int32_t *replicas, int32_t cou
 	r.replicas.at = list;
 	r.replicas.len = r.directories.len = count;
 	r.directories.at = dir;
-	commit_one(KP_PARTITION_CHANGE_RECORD, &r);
+	committed(KP_PARTITION_CHANGE_RECORD, &r);
 }
 
 void
@@ -210,7 +246,7 @@ broker_is(int32_t id, bool fenced)
 	r.fenced = fenced;
 	r.end_points.at = &at;
 	r.end_points.len = 1;
-	commit_one(KP_REGISTER_BROKER_RECORD, &r);
+	committed(KP_REGISTER_BROKER_RECORD, &r);
 }
 
 void
@@ -218,7 +254,7 @@ topic_gone(uint8_t id)
 {
 	struct kp_remove_topic_record r = {.topic_id = id_of(id)};
 
-	commit_one(KP_REMOVE_TOPIC_RECORD, &r);
+	committed(KP_REMOVE_TOPIC_RECORD, &r);
 }
 
 void
@@ -229,17 +265,23 @@ config_is(const char *topic, const char *name, const char *value)
 	    .name = rk_str_of(name),
 	    .value = rk_str_of(value)};
 
-	commit_one(KP_CONFIG_RECORD, &r);
+	committed(KP_CONFIG_RECORD, &r);
+}
+
+struct core_partition *
+broker_part(struct broker *x, const char *topic, int32_t index)
+{
+	struct core_partition *p =
+	    core_partition(core_topic_named(x->core, rk_str_of(topic)), index);
+
+	ck_assert_ptr_nonnull(p);
+	return p;
 }
 
 struct core_partition *
 part(const char *topic, int32_t index)
 {
-	struct core_partition *p =
-	    core_partition(core_topic_named(b.core, rk_str_of(topic)), index);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
+	return broker_part(&b, topic, index);
 }
 
 struct rk_str
@@ -286,12 +328,18 @@ put(struct core_partition *p, struct rk_str batch)
 }
 
 void
+broker_settle(struct broker *x)
+{
+	core_flush(x->core);
+	while (posix_pump(&x->w) > 0)
+		core_flush(x->core);
+	core_flush(x->core);
+}
+
+void
 settle(void)
 {
-	core_flush(b.core);
-	while (posix_pump(&b.w) > 0)
-		core_flush(b.core);
-	core_flush(b.core);
+	broker_settle(&b);
 }
 
 void

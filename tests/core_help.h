@@ -47,4 +47,14 @@ struct core_append put(struct core_partition *, struct rk_str batch);
 void settle(void);               /* the round ends: syncs asked for, answered, readers woken */
 void pass(int64_t ms);           /* time */
 bool is_there(const char *name); /* in the log directory */
+/* The whole of a test's main: each of the claims with a broker of its own, and a minute. */
+int broker_claims(const char *name, const TTest *const *claim, size_t count, void (*begin)(void), void (*end)(void));
+/* --- the same for a broker that is not b */
+void broker_world(struct broker *, const struct st_meta *); /* clocks, an empty directory with that meta.properties */
+void broker_load(struct core *);                            /* from the image */
+void broker_gone(struct broker *);                          /* without a write; nothing of it is left, asserted */
+void broker_settle(struct broker *);
+struct core_partition *broker_part(struct broker *, const char *topic, int32_t index);
+/* Commits one record, which is heard. */
+void committed(int16_t type, const void *record);
 #endif

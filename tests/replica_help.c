@@ -26,14 +26,10 @@ number(const struct broker *of)
 static void
 start_other(void)
 {
-	struct meta_view v;
-
 	ck_assert_int_eq(st_dir_open(&o.w.env, o.path, &meta_2, &o.dir, &o.how), RK_OK);
 	o.core = core_new(&o.w.env, t_conf, &o.timers, 2, &o.dir, &o.how, 1);
 	t_also = o.core;
-	meta_view_begin(t_image, &v);
-	ck_assert_int_eq(core_load(o.core, &v), RK_OK);
-	meta_view_end(&v);
+	broker_load(o.core);
 }
 
 static void
@@ -57,13 +53,9 @@ void
 pair_begin(void)
 {
 	broker_begin();
-	memset(&o, 0, sizeof o);
-	posix_world_init(&o.w);
+	broker_world(&o, &meta_2);
 	o.w.now_ms = b.w.now_ms;
 	o.w.wall_ms = b.w.wall_ms;
-	posix_scratch(o.path);
-	rk_arena_init(&o.arena, 256 << 20);
-	ck_assert_int_eq(st_meta_write(&o.w.env, o.path, &meta_2), RK_OK);
 	start_other();
 	share();
 	api_on_finish = answered;
@@ -96,14 +88,7 @@ pair_end(void)
 		give_up(&flight[i]);
 		rk_arena_free(&flight[i].call.arena);
 	}
-	posix_forget(&o.w);
-	core_free(o.core);
-	st_dir_free(o.dir);
-	ck_assert_uint_eq(o.timers.count, 0);
-	rk_timers_free(&o.timers);
-	ck_assert_uint_eq(o.w.files, 0);
-	rk_arena_free(&o.arena);
-	posix_remove(o.path);
+	broker_gone(&o);
 	t_also = NULL;
 	broker_end();
 }
@@ -126,19 +111,13 @@ other_crash(void)
 void
 other_settle(void)
 {
-	core_flush(o.core);
-	while (posix_pump(&o.w) > 0)
-		core_flush(o.core);
-	core_flush(o.core);
+	broker_settle(&o);
 }
 
 struct core_partition *
 other(const char *topic, int32_t index)
 {
-	struct core_partition *p = core_partition(core_topic_named(o.core, rk_str_of(topic)), index);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
+	return broker_part(&o, topic, index);
 }
 
 /* File ranges become bytes, as on the wire. False: the file was cut meanwhile, and the connection broke. */

@@ -383,8 +383,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("api_asks");
-	TCase *t = tcase_create("api_asks");
 	const TTest *const all[] = {metadata_names_what_was_asked_for_once,
 	    configs_of_another_broker_go_no_further,
 	    an_unknown_topic_is_made_when_that_is_allowed, ids_are_for_version_12_and_later,
@@ -394,14 +392,5 @@ main(void)
 	    a_directory_lists_partitions_without_a_folder_too, producer_ids_come_from_the_node,
 	    rows_stand_in_the_order_of_their_keys, a_name_is_seen_once};
 
-	tcase_add_checked_fixture(t, begin, end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("api_asks", all, rk_countof(all), begin, end);
 }

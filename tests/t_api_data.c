@@ -394,8 +394,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("api_data");
-	TCase *t = tcase_create("api_data");
 	const TTest *const all[] = {a_session_id_that_cannot_be_fails_the_request_as_it_stands,
 	    a_fetch_of_nothing_waits_until_its_time_is_over,
 	    a_waiting_fetch_wakes_when_its_records_are_stable,
@@ -408,14 +406,5 @@ main(void)
 	    a_sync_that_never_comes_back_times_out, a_partition_named_twice_is_appended_to_once,
 	    what_cannot_be_a_batch_fails_the_whole_request, an_idle_consumer_costs_little};
 
-	tcase_add_checked_fixture(t, begin, end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("api_data", all, rk_countof(all), begin, end);
 }

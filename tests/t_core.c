@@ -323,8 +323,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("core");
-	TCase *t = tcase_create("core");
 	const TTest *const all[] = {a_partition_never_written_has_no_folder,
 	    an_append_is_acknowledged_when_it_is_on_stable_storage,
 	    one_sync_serves_all_appends_of_a_round,
@@ -341,14 +339,5 @@ main(void)
 	    an_idle_broker_has_no_timer_but_retention, old_segments_go_when_their_time_is_over,
 	    an_epoch_ends_where_the_next_began, ten_thousand_partitions_are_made_without_a_file};
 
-	tcase_add_checked_fixture(t, begin, broker_end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("core", all, rk_countof(all), begin, broker_end);
 }

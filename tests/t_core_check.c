@@ -245,8 +245,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("core_check");
-	TCase *t = tcase_create("core_check");
 	const TTest *const all[] = {a_sound_batch_is_taken, every_cut_is_refused_or_overlooked,
 	    one_bit_anywhere_is_never_taken_for_sound, the_header_must_agree_with_itself,
 	    only_one_batch_comes_at_a_time, a_large_batch_is_refused_by_its_topic,
@@ -255,14 +253,5 @@ main(void)
 	    log_append_time_is_the_brokers, a_wrong_maximal_timestamp_is_put_right,
 	    a_topic_may_demand_a_codec, internal_topics_are_for_the_broker_and_the_admin};
 
-	tcase_add_checked_fixture(t, begin, broker_end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("core_check", all, rk_countof(all), begin, broker_end);
 }

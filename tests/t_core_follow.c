@@ -348,8 +348,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("core_follow");
-	TCase *t = tcase_create("core_follow");
 	const TTest *const all[] = {what_the_leader_takes_its_follower_has,
 	    an_acknowledgement_waits_for_the_followers_disk, with_write_caching_nobody_waits_for_a_disk,
 	    a_leader_that_becomes_a_follower_tells_only_of_what_its_disk_has,
@@ -363,14 +361,5 @@ main(void)
 	    a_damaged_batch_is_not_copied, producers_are_known_to_the_next_leader,
 	    a_leader_alone_takes_over_and_the_other_comes_back, replicas_cost_less_than_two_kibibytes};
 
-	tcase_add_checked_fixture(t, begin, pair_end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("core_follow", all, rk_countof(all), begin, pair_end);
 }

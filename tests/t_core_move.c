@@ -19,7 +19,6 @@ static void
 start(void)
 {
 	struct st_dir_opened how[2] = {{false, -1}, {false, -1}};
-	struct meta_view v;
 
 	ck_assert_int_eq(st_dir_open(&b.w.env, b.path, &meta[0], &dirs[0], &how[0]), RK_OK);
 	if (unreadable)
@@ -28,9 +27,7 @@ start(void)
 		ck_assert_int_eq(st_dir_open(&b.w.env, second, &meta[1], &dirs[1], &how[1]), RK_OK);
 	b.dir = dirs[0];
 	b.core = core_new(&b.w.env, t_conf, &b.timers, 1, dirs, how, 2);
-	meta_view_begin(t_image, &v);
-	ck_assert_int_eq(core_load(b.core, &v), RK_OK);
-	meta_view_end(&v);
+	broker_load(b.core);
 }
 
 static void
@@ -73,19 +70,13 @@ told(uint8_t dir)
 {
 	struct rk_uuid at[1] = {{{dir}}};
 	struct kp_partition_change_record r;
-	struct meta_view v;
 
 	kp_defaults(&kp_partition_change_record_d, &r);
 	r.partition_id = 0;
 	memset(r.topic_id.id, 1, sizeof r.topic_id.id);
 	r.directories.at = at;
 	r.directories.len = 1;
-	t_begin();
-	meta_plan_add(&t_plan, KP_PARTITION_CHANGE_RECORD, &r);
-	t_commit();
-	meta_view_begin(t_image, &v);
-	core_heard(b.core, &v, KP_PARTITION_CHANGE_RECORD, &r);
-	meta_view_end(&v);
+	committed(KP_PARTITION_CHANGE_RECORD, &r);
 }
 
 /* How many folders of t-0 with that end the directory has. */
@@ -431,28 +422,16 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("core_move");
-	TCase *t = tcase_create("move");
+	const TTest *const all[] = {a_partition_moves_while_it_is_written_to,
+	    a_move_goes_on_after_a_crash_and_after_a_stop,
+	    two_folders_after_a_crash_in_the_swap_are_one_partition,
+	    a_move_can_be_taken_back_and_turned, what_cannot_be_moved_is_refused,
+	    one_never_written_only_changes_its_place, deleted_records_stay_deleted_on_the_way,
+	    what_is_cut_here_is_cut_there,
+	    a_directory_that_fails_takes_its_partitions_and_no_others,
+	    what_lies_in_a_directory_that_cannot_be_read_is_not_made_anew,
+	    a_move_to_a_directory_that_fails_is_given_up, a_throttle_is_kept,
+	    a_topic_removed_on_the_way_leaves_nothing};
 
-	tcase_set_timeout(t, 60);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, a_partition_moves_while_it_is_written_to);
-	tcase_add_test(t, a_move_goes_on_after_a_crash_and_after_a_stop);
-	tcase_add_test(t, two_folders_after_a_crash_in_the_swap_are_one_partition);
-	tcase_add_test(t, a_move_can_be_taken_back_and_turned);
-	tcase_add_test(t, what_cannot_be_moved_is_refused);
-	tcase_add_test(t, one_never_written_only_changes_its_place);
-	tcase_add_test(t, deleted_records_stay_deleted_on_the_way);
-	tcase_add_test(t, what_is_cut_here_is_cut_there);
-	tcase_add_test(t, a_directory_that_fails_takes_its_partitions_and_no_others);
-	tcase_add_test(t, what_lies_in_a_directory_that_cannot_be_read_is_not_made_anew);
-	tcase_add_test(t, a_move_to_a_directory_that_fails_is_given_up);
-	tcase_add_test(t, a_throttle_is_kept);
-	tcase_add_test(t, a_topic_removed_on_the_way_leaves_nothing);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0;
+	return broker_claims("core_move", all, rk_countof(all), setup, teardown);
 }

@@ -384,10 +384,9 @@ END_TEST
 /* The list names who leads, not who follows; who is in sync is never held back (KIP-73). */
 START_TEST(a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync)
 {
-	static const int32_t two[] = {1, 2};
 	int64_t was = t_conf->leader_replication_throttled_rate;
 
-	partition_is(1, 0, 1, two, 2, true); /* 3 is not in sync */
+	partition_is(1, 0, 1, pair, 2, true); /* 3 is not in sync */
 	put(part("t", 0), batch_of(30, b.w.wall_ms));
 	t_conf->leader_replication_throttled_rate = 1;
 	config_is("t", "leader.replication.throttled.replicas", "0:3");
@@ -404,8 +403,6 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("core_replica");
-	TCase *t = tcase_create("core_replica");
 	const TTest *const all[] = {the_high_watermark_is_the_least_of_the_isr,
 	    a_follower_reads_to_the_end_a_consumer_to_the_high_watermark,
 	    who_is_no_replica_or_knows_another_epoch_is_told_so, a_log_that_went_another_way_is_told_where,
@@ -418,14 +415,5 @@ main(void)
 	    an_image_that_jumped_is_taken_as_a_whole,
 	    a_leader_named_in_the_list_holds_those_back_that_are_not_in_sync};
 
-	tcase_add_checked_fixture(t, begin, pair_end);
-	tcase_set_timeout(t, 60);
-	for (size_t i = 0; i < rk_countof(all); i++)
-		tcase_add_test(t, all[i]);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return broker_claims("core_replica", all, rk_countof(all), begin, pair_end);
 }
