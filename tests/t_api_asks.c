@@ -8,6 +8,7 @@
 #include "protocol/gen/init_producer_id.h"
 #include "protocol/gen/list_offsets.h"
 #include "protocol/gen/metadata.h"
+#include "protocol/gen/offset_fetch.h"
 #include "protocol/gen/offset_for_leader_epoch.h"
 #include "src/api/cluster.h"
 #include "src/api/handlers.h"
@@ -380,6 +381,38 @@ START_TEST(configs_of_another_broker_go_no_further)
 }
 END_TEST
 
+/* There is no other place for it there: without it a client would believe that nothing was ever committed. */
+START_TEST(before_version_2_each_offset_carries_its_groups_error)
+{
+	struct kp_offset_fetch_req_topics t[1] = {
+	    {.name = rk_lit("a"), .partition_indexes = {.at = (int32_t[]){4, 1}, .len = 2}}};
+	struct kp_offset_fetch_req q;
+	struct kp_offset_fetch_res a;
+
+	for (int16_t version = 1; version < 8; version++) {
+		ask(version);
+		call.peer = "127.0.0.1:5";
+		kp_defaults(&kp_offset_fetch_req_d, &q);
+		kp_defaults(&kp_offset_fetch_res_d, &a);
+		q.group_id = rk_lit("g");
+		q.topics.at = t;
+		q.topics.len = 1;
+		ck_assert_int_eq(api_offset_fetch(&call, &q, &a), API_NOW); /* no coordinator here */
+		ck_assert_int_eq(a.topics.len, version < 2);
+		if (version >= 2) {
+			ck_assert_int_eq(a.error_code, rk_err_wire(RK_COORDINATOR_NOT_AVAILABLE));
+			continue;
+		}
+		ck_assert(rk_str_is(a.topics.at[0].name, "a"));
+		ck_assert_int_eq(a.topics.at[0].partitions.len, 2);
+		ck_assert_int_eq(a.topics.at[0].partitions.at[0].partition_index, 4);
+		ck_assert_int_eq(a.topics.at[0].partitions.at[1].committed_offset, -1);
+		ck_assert_int_eq(a.topics.at[0].partitions.at[1].metadata.len, 0);
+		ck_assert_int_eq(a.topics.at[0].partitions.at[1].error_code, rk_err_wire(RK_COORDINATOR_NOT_AVAILABLE));
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -390,7 +423,8 @@ main(void)
 	    topics_are_described_page_by_page, a_replica_in_no_directory_of_its_brokers_is_offline,
 	    a_cluster_tells_its_brokers_and_no_controllers,
 	    a_directory_lists_partitions_without_a_folder_too, producer_ids_come_from_the_node,
-	    rows_stand_in_the_order_of_their_keys, a_name_is_seen_once};
+	    rows_stand_in_the_order_of_their_keys, a_name_is_seen_once,
+	    before_version_2_each_offset_carries_its_groups_error};
 
 	return broker_claims("api_asks", all, rk_countof(all), begin, end);
 }
