@@ -68,6 +68,16 @@ api_group_shard(struct api_call *c, struct rk_str group, struct core_shard **s)
 	return core_coord_find(c->shared->groups, group.len < 0 ? rk_lit("") : group, s);
 }
 
+enum rk_err
+api_group_ask(struct api_call *c, struct rk_str group, struct core_shard **s, struct core_group_asker **a)
+{
+	*a = api_group_asker(c);
+	*s = NULL;
+	if (group.len <= 0)
+		return RK_INVALID_GROUP_ID;
+	return *a == NULL ? RK_UNKNOWN_SERVER_ERROR : api_group_shard(c, group, s);
+}
+
 /* --- several */
 static void
 one_answered(struct core_group_asker *a)

@@ -8,9 +8,10 @@
 struct core_group_asker *api_group_asker(struct api_call *);
 /* What a handler returns: later when the group keeps the asker (and a dead connection forgets it), else now. */
 enum api_fate api_group_fate(struct api_call *, struct core_group_asker *, bool waits);
-/* The shard of a group, or Kafka's error: INVALID_GROUP_ID for an empty name where Kafka refuses it, NOT_COORDINATOR,
- * ... */
+/* The shard of a group, or Kafka's error: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, ... */
 enum rk_err api_group_shard(struct api_call *, struct rk_str group, struct core_shard **);
+/* Both, for the many that ask one group and, as Kafka, know none with an empty name (INVALID_GROUP_ID). */
+enum rk_err api_group_ask(struct api_call *, struct rk_str group, struct core_shard **, struct core_group_asker **);
 
 /* Several groups asked in one request: the call is over when all have answered. */
 struct api_group_many {

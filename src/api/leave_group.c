@@ -5,12 +5,10 @@
 enum api_fate
 api_leave_group(struct api_call *c, const struct kp_leave_group_req *q, struct kp_leave_group_res *res)
 {
-	struct core_group_asker *a = api_group_asker(c);
+	struct core_group_asker *a;
 	struct core_shard *s;
-	enum rk_err err = a == NULL ? RK_UNKNOWN_SERVER_ERROR : api_group_shard(c, q->group_id, &s);
+	enum rk_err err = api_group_ask(c, q->group_id, &s, &a);
 
-	if (q->group_id.len <= 0)
-		err = RK_INVALID_GROUP_ID;
 	if (err == RK_OK)
 		return api_group_fate(c, a, core_group_leave(s, a, q, res));
 	res->error_code = rk_err_wire(err);

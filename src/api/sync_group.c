@@ -5,11 +5,10 @@
 enum api_fate
 api_sync_group(struct api_call *c, const struct kp_sync_group_req *q, struct kp_sync_group_res *res)
 {
-	struct core_group_asker *a = api_group_asker(c);
+	struct core_group_asker *a;
 	struct core_shard *s;
 	bool mute = c->head.version >= 5 && (q->protocol_type.len < 0 || q->protocol_name.len < 0); /* KIP-559 wants both */
-	enum rk_err err = a == NULL ? RK_UNKNOWN_SERVER_ERROR : mute ? RK_INCONSISTENT_GROUP_PROTOCOL
-	    : q->group_id.len <= 0 ? RK_INVALID_GROUP_ID : api_group_shard(c, q->group_id, &s);
+	enum rk_err err = mute ? RK_INCONSISTENT_GROUP_PROTOCOL : api_group_ask(c, q->group_id, &s, &a);
 
 	res->assignment = rk_lit("");
 	if (err == RK_OK)
