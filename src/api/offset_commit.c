@@ -7,18 +7,16 @@ typedef struct kp_offset_commit_res_topics topic_out;
 
 /* The topic as the image has it; the request's own struct is completed, for the record has name and id. */
 static enum rk_err
-resolve(struct api_call *c, topic_in *t)
+resolve(struct api_call *c, topic_in *t, struct meta_topic *m)
 {
-	struct meta_topic m;
-
 	if (c->head.version >= 10) {
-		if (!meta_topic_of(&c->view, t->topic_id, &m))
+		if (!meta_topic_of(&c->view, t->topic_id, m))
 			return RK_UNKNOWN_TOPIC_ID;
-		t->name = rk_arena_str(&c->arena, m.name);
+		t->name = rk_arena_str(&c->arena, m->name);
 	} else {
-		if (!meta_topic_named(&c->view, t->name, &m))
+		if (!meta_topic_named(&c->view, t->name, m))
 			return RK_UNKNOWN_TOPIC_OR_PARTITION;
-		t->topic_id = m.id;
+		t->topic_id = m->id;
 	}
 	return RK_OK;
 }
@@ -31,8 +29,7 @@ shape(struct api_call *c, const struct kp_offset_commit_req *q, struct kp_offset
 		int32_t n = rk_max(q->topics.at[i].partitions.len, 0);
 		struct meta_topic m;
 		known[i] = q->topics.at[i];
-		enum rk_err err = resolve(c, &known[i]);
-		bool there = err == RK_OK && meta_topic_named(&c->view, known[i].name, &m);
+		enum rk_err err = resolve(c, &known[i], &m);
 		o->name = q->topics.at[i].name;
 		o->topic_id = q->topics.at[i].topic_id;
 		o->partitions.at = rk_arena_get(&c->arena, (size_t)n + 1, sizeof *o->partitions.at);
@@ -43,7 +40,7 @@ shape(struct api_call *c, const struct kp_offset_commit_req *q, struct kp_offset
 			int32_t index = known[i].partitions.at[k].partition_index;
 			o->partitions.at[k].partition_index = index;
 			o->partitions.at[k].error_code = rk_err_wire(err != RK_OK ? err
-			    : !there || index < 0 || index >= m.partitions ? RK_UNKNOWN_TOPIC_OR_PARTITION : RK_OK);
+			    : index < 0 || index >= m.partitions ? RK_UNKNOWN_TOPIC_OR_PARTITION : RK_OK);
 		}
 	}
 	return true;
