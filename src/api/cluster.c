@@ -64,13 +64,6 @@ api_any_broker(struct api_call *c, const struct api_brokers *all)
 	return -1;
 }
 
-bool
-api_internal_topic(struct rk_str name)
-{
-	return rk_str_is(name, "__consumer_offsets") || rk_str_is(name, "__transaction_state")
-	       || rk_str_is(name, "__share_group_state");
-}
-
 /* The replica's directory is not among those its broker has online. Ids 0 and 1 stand for one that is not known. */
 static bool
 offline_dir(const struct api_broker *b, const struct kp_partition_record *r, int32_t replica)

@@ -26,7 +26,6 @@ const struct api_broker *api_broker(
     const struct api_brokers *, int32_t id); /* NULL: not registered */
 /* Some broker that is alive, for clients that ask who the controller is; -1: none. */
 int32_t api_any_broker(struct api_call *, const struct api_brokers *);
-bool api_internal_topic(struct rk_str name);
 
 /* One partition for an answer. */
 struct api_part {

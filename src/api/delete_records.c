@@ -1,6 +1,5 @@
 /* delete_records.c - key 21: the log of a partition begins later from now on. */
 #include "protocol/gen/delete_records.h"
-#include "src/api/cluster.h"
 #include "src/api/fold.h"
 #include "src/api/handlers.h"
 #include "src/core/replica.h"
@@ -32,7 +31,7 @@ one(struct deletion *d, struct rk_str topic, int32_t index, int64_t offset, part
 
 	o->partition_index = index;
 	o->low_watermark = -1;
-	if (err == RK_OK && api_internal_topic(topic))
+	if (err == RK_OK && meta_topic_internal(topic))
 		err = RK_INVALID_TOPIC_EXCEPTION;
 	int64_t need = err == RK_OK && offset == -1 ? p->high : offset;
 	if (err == RK_OK)

@@ -86,7 +86,7 @@ add_topic(struct page *g, const struct meta_topic *m, int32_t from)
 		return;
 	t->name = rk_arena_str(&g->c->arena, m->name);
 	t->topic_id = m->id;
-	t->is_internal = api_internal_topic(m->name);
+	t->is_internal = meta_topic_internal(m->name);
 	int32_t n = (int32_t)rk_min(g->left, rk_max(0, m->partitions - from));
 	t->partitions.at =
 	    rk_arena_get(&g->c->arena, (size_t)rk_max(n, 1), sizeof *t->partitions.at);
@@ -107,7 +107,7 @@ add_missing(struct page *g, struct rk_str name)
 	if (t == NULL)
 		return;
 	t->name = name;
-	t->is_internal = api_internal_topic(name);
+	t->is_internal = meta_topic_internal(name);
 	t->error_code = rk_err_wire(meta_topic_name_check(name, &g->c->arena, &why)
 					? RK_UNKNOWN_TOPIC_OR_PARTITION
 					: RK_INVALID_TOPIC_EXCEPTION);

@@ -70,7 +70,7 @@ add_topic(struct asked *a, const struct meta_topic *m)
 		return;
 	t->name = rk_arena_str(&a->c->arena, m->name);
 	t->topic_id = m->id;
-	t->is_internal = api_internal_topic(m->name);
+	t->is_internal = meta_topic_internal(m->name);
 	if (a->q->include_topic_authorized_operations)
 		t->topic_authorized_operations = API_TOPIC_OPERATIONS;
 	add_parts(a, t, m->partitions);
@@ -86,7 +86,7 @@ add_error(struct asked *a, struct rk_str name, struct rk_uuid id, enum rk_err er
 	t->error_code = rk_err_wire(err);
 	t->name = name;
 	t->topic_id = id;
-	t->is_internal = name.len > 0 && api_internal_topic(name);
+	t->is_internal = name.len > 0 && meta_topic_internal(name);
 	if (a->q->include_topic_authorized_operations && err != RK_UNKNOWN_TOPIC_ID)
 		t->topic_authorized_operations = API_TOPIC_OPERATIONS;
 }

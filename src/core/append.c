@@ -3,17 +3,10 @@
 #include "src/core/inside.h"
 #include "src/core/replica.h"
 
-bool
-core_internal(struct rk_str name)
-{
-	return rk_str_is(name, "__consumer_offsets") || rk_str_is(name, "__transaction_state")
-	       || rk_str_is(name, "__share_group_state");
-}
-
 static enum rk_err
 may_append(const struct core_partition *p, const struct core_append *a)
 {
-	if (!a->own && !a->admin && core_internal(p->topic->name))
+	if (!a->own && !a->admin && p->topic->internal)
 		return RK_INVALID_TOPIC_EXCEPTION;
 	if (!p->leads || core_of(p)->cut_off)
 		return RK_NOT_LEADER_OR_FOLLOWER;

@@ -134,7 +134,6 @@ void core_watch(struct core_partition *);                 /* begins to hear from
 void core_stop_step(struct core_partition *);
 
 /* --- append.c */
-bool core_internal(struct rk_str topic);        /* a coordinator's topic */
 void core_want_sync(struct core_partition *);   /* as its topic's configs want it */
 
 /* --- lead.c */

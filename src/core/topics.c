@@ -116,7 +116,7 @@ core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 
 	t->core = c;
 	t->id = id;
-	t->internal = core_internal(name);
+	t->internal = meta_topic_internal(name);
 	t->name = (struct rk_str){rk_mem_str(name.at, (size_t)name.len), name.len};
 	rk_assert(core_topic_named(c, name) == NULL);
 	rk_map_add(&c->by_name, &t->by_name, name_hash(name));

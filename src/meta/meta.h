@@ -136,6 +136,8 @@ int16_t meta_version_level(struct rk_str name);
 int16_t meta_default_level(const char *feature, int16_t metadata_version);
 /* May a topic be called so? false: *why is Kafka's message, in the arena. */
 bool meta_topic_name_check(struct rk_str name, struct rk_arena *, struct rk_str *why);
+/* A topic of the brokers' own: a coordinator's. */
+bool meta_topic_internal(struct rk_str name);
 
 /* --- from the log */
 /* One metadata record out of a batch: its type id, version, and struct. */

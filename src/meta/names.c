@@ -72,6 +72,13 @@ legal(struct rk_str s)
 }
 
 bool
+meta_topic_internal(struct rk_str name)
+{
+	return rk_str_is(name, "__consumer_offsets") || rk_str_is(name, "__transaction_state")
+	       || rk_str_is(name, "__share_group_state");
+}
+
+bool
 meta_topic_name_check(struct rk_str name, struct rk_arena *a, struct rk_str *why)
 {
 	if (name.len <= 0)
