@@ -45,15 +45,6 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	return c;
 }
 
-static bool
-among(const int32_t *at, int32_t len, int32_t id)
-{
-	for (int32_t i = 0; i < len; i++)
-		if (at[i] == id)
-			return true;
-	return false;
-}
-
 /* Removes a partition's files: it left this node, or its topic is gone. */
 static void
 forget_log(struct core_partition *p)
@@ -101,7 +92,7 @@ static void
 take_partition(struct core_topic *t, const struct kp_partition_record *r)
 {
 	struct core *c = t->core;
-	bool mine = among(r->replicas.at, r->replicas.len, c->node_id);
+	bool mine = core_among(r->replicas.at, r->replicas.len, c->node_id);
 	struct core_partition *p = core_partition(t, r->partition_id);
 	uint8_t dir;
 
@@ -115,11 +106,8 @@ take_partition(struct core_topic *t, const struct kp_partition_record *r)
 	if (p == NULL) {
 		p = core_partition_make(t, r->partition_id);
 		p->mine = true;
-		if (core_assigned_dir(c, r, &dir)) {
-			c->held[p->dir]--;
-			p->dir = dir;
-			c->held[dir]++;
-		}
+		if (core_assigned_dir(c, r, &dir))
+			core_lies_in(p, dir);
 	}
 	core_told(p, r);
 	core_lead(p, r);
@@ -134,7 +122,6 @@ take_topic(struct core *c, const struct meta_view *view, const struct meta_topic
 
 	if (t == NULL)
 		t = core_topic_make(c, m->name, m->id);
-
 	core_topic_configure(t, view);
 	for (int32_t i = 0; i < m->partitions; i++) {
 		if (meta_partition(view, m->id, i, arena, &r))
@@ -192,9 +179,7 @@ see(void *arg, const struct st_found *f)
 		return;
 	}
 	rk_assert(p->log == NULL);
-	c->held[p->dir]--;
-	p->dir = s->dir;
-	c->held[p->dir]++;
+	core_lies_in(p, s->dir);
 	p->found = true;
 	p->high = f->high < 0 ? 0 : f->high;
 	s->found++;
@@ -312,7 +297,7 @@ core_load(struct core *c, const struct meta_view *view)
 	core_missing_look(c);
 	recover(c);
 	c->loaded = true;
-	rk_list_each(&c->moves, m)
+	if (!rk_list_empty(&c->moves))
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
 	core_clean_soon(c);
 	core_dirs_tick(c);

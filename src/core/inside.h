@@ -106,6 +106,15 @@ core_of(const struct core_partition *p)
 	return p->topic->core;
 }
 
+static inline bool
+core_among(const int32_t *at, int32_t len, int32_t id)
+{
+	for (int32_t i = 0; i < len; i++)
+		if (at[i] == id)
+			return true;
+	return false;
+}
+
 static inline const struct conf_topic *
 core_conf(const struct core_partition *p)
 {
@@ -161,6 +170,7 @@ bool core_assigned_dir(const struct core *, const struct kp_partition_record *, 
 void core_told(struct core_partition *, const struct kp_partition_record *); /* what the metadata says now */
 void core_place(struct core_partition *); /* where it lies has changed: is it as the metadata says? */
 uint8_t core_wanted_dir(const struct core_partition *);
+void core_lies_in(struct core_partition *, uint8_t dir); /* from now on; files are the caller's */
 void core_dirs_look(struct core *);       /* has a directory failed? */
 void core_missing_look(struct core *);    /* at start: what lies in a directory that is not there is offline */
 

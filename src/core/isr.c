@@ -203,13 +203,18 @@ adopt(struct core_set *s, int32_t partition_epoch, const int32_t *isr, int32_t c
 	s->recovering = false;
 	for (uint16_t i = 0; i < s->count; i++) {
 		struct core_follower *f = &s->other[i];
-		f->isr = false;
-		for (int32_t k = 0; k < count; k++)
-			f->isr |= isr[k] == f->id;
-		f->wanted = f->isr;
+		f->isr = f->wanted = core_among(isr, count, f->id);
 	}
 	if (p->log != NULL)
 		core_advance(p);
+}
+
+/* Nothing else is wanted than what is so. */
+static void
+take_back(struct core_set *s)
+{
+	for (uint16_t i = 0; i < s->count; i++)
+		s->other[i].wanted = s->other[i].isr;
 }
 
 void
@@ -228,12 +233,10 @@ core_isr_answer(struct core *c, struct rk_uuid topic, int32_t partition, enum rk
 		core_isr_look(s);
 	} else if (err == RK_OK && leader_epoch == p->leader_epoch && partition_epoch == p->partition_epoch) {
 		s->asked = s->recovering = false; /* nothing has changed by it */
-		for (uint16_t i = 0; i < s->count; i++)
-			s->other[i].wanted = s->other[i].isr;
+		take_back(s);
 	} else if (err == RK_INELIGIBLE_REPLICA || err == RK_OPERATION_NOT_ATTEMPTED) {
 		s->asked = false; /* refused for certain: as before, and later once more */
-		for (uint16_t i = 0; i < s->count; i++)
-			s->other[i].wanted = s->other[i].isr;
+		take_back(s);
 		rk_timer_set(c->timers, &c->isr_again, rk_now(c->env) + AGAIN_MS);
 		if (p->log != NULL)
 			core_advance(p);

@@ -243,9 +243,7 @@ swap(struct core_move *m, struct st_log *old)
 		return err;
 	st_log_watch(old, NULL, NULL);
 	core_cleaner_forget(p);
-	c->held[from]--;
-	c->held[m->dir]++;
-	p->dir = m->dir;
+	core_lies_in(p, m->dir);
 	p->log = fresh;
 	p->end_seen = -1;
 	m->log = NULL;
@@ -389,9 +387,7 @@ inherit(struct core_move *m)
 		free_move(m);
 		return;
 	}
-	c->held[p->dir]--;
-	c->held[m->dir]++;
-	p->dir = m->dir;
+	core_lies_in(p, m->dir);
 	p->log = m->log;
 	p->broken = p->offline = false;
 	p->high = st_log_start(p->log);
@@ -484,9 +480,7 @@ core_move(struct core *c, struct rk_str topic, int32_t index, struct rk_str path
 	if (c->dirs_lost > 0)
 		return RK_KAFKA_STORAGE_ERROR;
 	if (log == NULL) { /* never written: nothing to copy */
-		c->held[p->dir]--;
-		c->held[d]++;
-		p->dir = (uint8_t)d;
+		core_lies_in(p, (uint8_t)d);
 		core_place(p);
 		return RK_OK;
 	}

@@ -36,6 +36,17 @@ core_assigned_dir(const struct core *c, const struct kp_partition_record *r, uin
 	return *dir < c->dirs;
 }
 
+void
+core_lies_in(struct core_partition *p, uint8_t dir)
+{
+	struct core *c = core_of(p);
+
+	rk_assert(dir < c->dirs && c->held[p->dir] > 0);
+	c->held[p->dir]--;
+	c->held[dir]++;
+	p->dir = dir;
+}
+
 uint8_t
 core_wanted_dir(const struct core_partition *p)
 {

@@ -16,15 +16,6 @@ core_set_find(const struct core_set *s, int32_t replica)
 	return NULL;
 }
 
-static bool
-listed(const int32_t *at, int32_t len, int32_t id)
-{
-	for (int32_t i = 0; i < len; i++)
-		if (at[i] == id)
-			return true;
-	return false;
-}
-
 static struct core_set *
 make(struct core_partition *p)
 {
@@ -62,13 +53,13 @@ take_others(struct core_set *s, const struct kp_partition_record *r, bool newly)
 		for (uint16_t k = 0; k < had && !newly; k++)
 			if (old[k].id == id)
 				*f = old[k];
-		f->isr = f->wanted = listed(r->isr.at, r->isr.len, id);
+		f->isr = f->wanted = core_among(r->isr.at, r->isr.len, id);
 		if (newly && f->isr)
 			f->caught_ms = now;
 		s->count++;
 	}
 	rk_mem_put(old);
-	rk_assert(s->count < r->replicas.len || !listed(r->replicas.at, r->replicas.len, c->node_id));
+	rk_assert(s->count < r->replicas.len || !core_among(r->replicas.at, r->replicas.len, c->node_id));
 }
 
 void
