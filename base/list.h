@@ -34,6 +34,15 @@ rk_list_del(struct rk_list *m)
 	m->next->prev = m->prev;
 	m->next = m->prev = m;
 }
+static inline uint32_t
+rk_list_count(const struct rk_list *head)
+{
+	uint32_t n = 0;
+
+	for (const struct rk_list *m = head->next; m != head; m = m->next)
+		n++;
+	return n;
+}
 #define rk_list_each(head, m) for (struct rk_list *m = (head)->next; m != (head); m = m->next)
 #define rk_list_each_safe(head, m, n)                                                              \
 	for (struct rk_list *m = (head)->next, *n = m->next; m != (head); m = n, n = n->next)

@@ -4,7 +4,7 @@
  * at once: an error, enough bytes, or no wish to wait, and the answer is read; else the fetch waits
  * on every partition and on one timer, and is looked at again when a partition has moved. Records
  * are never read here: an answer names ranges of files. */
-#include "protocol/gen/fetch.h"
+#include "src/api/fetch_part.h"
 #include "src/api/fetch_replica.h"
 #include "src/api/handlers.h"
 #include "src/config.h"
@@ -229,30 +229,15 @@ increment(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *re
 /* --- looking: is there something to say? */
 /* Kafka's checks of one want that need no reading. */
 static enum rk_err
-judge(struct want *w, struct st_log **log, bool *diverges, int32_t *epoch, int64_t *end)
+judge(struct want *w, struct api_fetch_place *at)
 {
 	struct core_partition *p = w->at;
 
-	*diverges = false;
-	*log = NULL;
+	*at = (struct api_fetch_place){.epoch = -1, .epoch_end = -1};
 	if (p == NULL)
 		return w->err;
 	enum rk_err err = w->fetch->anywhere ? core_check_replica(p, w->leader_epoch) : core_check_leader(p, w->leader_epoch);
-	if (err != RK_OK)
-		return err;
-	if (core_open(p, log) != RK_OK)
-		return RK_KAFKA_STORAGE_ERROR;
-	int64_t start = *log == NULL ? 0 : st_log_start(*log),
-		last = *log == NULL ? 0 : st_log_end(*log);
-	if (w->last_epoch >= 0) {
-		core_epoch_end(p, w->last_epoch, epoch, end);
-		if (*end < 0 || w->offset < start)
-			return RK_OFFSET_OUT_OF_RANGE;
-		*diverges = *epoch < w->last_epoch || *end < w->offset;
-		if (*diverges)
-			return RK_OK;
-	}
-	return w->offset < start || w->offset > last ? RK_OFFSET_OUT_OF_RANGE : RK_OK;
+	return err != RK_OK ? err : api_fetch_place(p, w->offset, w->last_epoch, at);
 }
 
 /* The replica that the consumer should ask instead; -1: this one. */
@@ -273,39 +258,24 @@ limit_of(const struct fetch *f, struct core_partition *p)
 static bool
 look(struct fetch *f, struct want *w)
 {
-	struct st_log *log;
-	bool diverges;
-	int32_t epoch;
-	int64_t end;
+	struct api_fetch_place at;
 
 	f->have -= w->have;
 	w->have = 0;
-	if (judge(w, &log, &diverges, &epoch, &end) != RK_OK || diverges
+	if (judge(w, &at) != RK_OK || at.epoch >= 0
 	    || rk_min(w->max_bytes, f->max_bytes) < 0 || nearer(f, w) >= 0)
 		return true;
 	int64_t limit = limit_of(f, w->at);
-	if (log == NULL || w->offset >= limit)
+	if (at.log == NULL || w->offset >= limit)
 		return false;
 	w->have = f->min_bytes <= 1
 		      ? 1
-		      : rk_min(st_log_bytes_between(log, w->offset, limit), w->max_bytes);
+		      : rk_min(st_log_bytes_between(at.log, w->offset, limit), w->max_bytes);
 	f->have += w->have;
 	return false;
 }
 
 /* --- answering */
-static void
-set_leader(const struct fetch *f, const struct want *w, part_out *o)
-{
-	if (f->call->head.version < 16 || w->at == NULL)
-		return;
-	if (o->error_code == rk_err_wire(RK_NOT_LEADER_OR_FOLLOWER)
-	    || o->error_code == rk_err_wire(RK_FENCED_LEADER_EPOCH)) {
-		o->current_leader.leader_id = w->at->leader;
-		o->current_leader.leader_epoch = w->at->leader_epoch;
-	}
-}
-
 static void
 add_aborted(struct fetch *f, struct want *w, struct st_log *log, int64_t limit, part_out *o)
 {
@@ -326,49 +296,13 @@ add_aborted(struct fetch *f, struct want *w, struct st_log *log, int64_t limit, 
 	}
 }
 
-/* Names the records of one want: at most *budget bytes, but one whole batch when at_least_one. */
-static enum rk_err
-read_records(struct fetch *f, struct want *w, struct st_log *log, int64_t limit, int64_t budget,
-    bool at_least_one, part_out *o)
-{
-	struct rk_out *out = rk_arena_get(&f->call->arena, 1, sizeof *out);
-	int64_t max = rk_min(w->max_bytes, budget);
-
-	if (out == NULL || w->offset >= limit || (max <= 0 && !at_least_one))
-		return RK_OK;
-	rk_out_init(out, &f->call->arena);
-	enum rk_err err = st_log_read(log, w->offset, limit, (uint32_t)max, at_least_one, out);
-	rk_assert(err == RK_OK || out->count == 0);
-	if (out->bytes == 0)
-		return err;
-	o->records.out = out;
-	return RK_OK;
-}
-
-/* A partition's answer before there is anything to say. */
-static void
-blank(part_out *o, int32_t index)
-{
-	*o = (part_out){.partition_index = index};
-	o->high_watermark = o->last_stable_offset = o->log_start_offset = -1;
-	o->diverging_epoch.epoch = -1;
-	o->diverging_epoch.end_offset = -1;
-	o->current_leader.leader_id = o->current_leader.leader_epoch = -1;
-	o->snapshot_id.end_offset = -1;
-	o->snapshot_id.epoch = -1;
-	o->preferred_read_replica = -1;
-}
-
 static void
 answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one, part_out *o)
 {
-	struct st_log *log;
-	bool diverges;
-	int32_t epoch = -1;
-	int64_t end = -1;
-	enum rk_err err = judge(w, &log, &diverges, &epoch, &end);
+	struct api_fetch_place at;
+	enum rk_err err = judge(w, &at);
 
-	blank(o, w->index);
+	api_fetch_blank(o, w->index);
 	o->aborted_transactions.len = w->at == NULL ? 0 : -1;
 	if (err == RK_OK && rk_min(w->max_bytes, *budget) < 0)
 		err = RK_UNKNOWN_SERVER_ERROR;
@@ -376,23 +310,23 @@ answer_one(struct fetch *f, struct want *w, int64_t *budget, bool *at_least_one,
 									 : err == RK_OK
 									     ? w->at->high
 									     : -1;
-	o->preferred_read_replica = err == RK_OK && !diverges ? nearer(f, w) : -1;
-	if (err == RK_OK && log != NULL && !diverges && o->preferred_read_replica < 0)
-		err = read_records(f, w, log, limit, *budget, *at_least_one, o);
+	o->preferred_read_replica = err == RK_OK && at.epoch < 0 ? nearer(f, w) : -1;
+	if (err == RK_OK && at.log != NULL && at.epoch < 0 && o->preferred_read_replica < 0)
+		err = api_fetch_read(f->call, at.log, w->offset, limit, rk_min(w->max_bytes, *budget), *at_least_one, o);
 	o->error_code = rk_err_wire(err);
 	if (err != RK_OK) {
-		set_leader(f, w, o);
+		api_fetch_leader(f->call, w->at, o);
 		if (w->at != NULL)
 			w->at->topic->counts.failed_fetch++;
 		return;
 	}
 	o->high_watermark = w->at->high;
 	o->last_stable_offset = stable;
-	o->log_start_offset = log == NULL ? 0 : st_log_start(log);
-	o->diverging_epoch.epoch = diverges ? epoch : -1;
-	o->diverging_epoch.end_offset = diverges ? end : -1;
+	o->log_start_offset = at.start;
+	o->diverging_epoch.epoch = at.epoch;
+	o->diverging_epoch.end_offset = at.epoch_end;
 	if (f->committed)
-		add_aborted(f, w, log, limit, o);
+		add_aborted(f, w, at.log, limit, o);
 	int64_t bytes = o->records.out == NULL ? 0 : (int64_t)o->records.out->bytes;
 	*budget = rk_max(0, *budget - bytes);
 	*at_least_one = *at_least_one && bytes == 0;
@@ -422,13 +356,6 @@ is_news(struct fetch *f, struct want *w, const part_out *o)
 	return news || !f->incremental;
 }
 
-static bool
-same_topic(const struct fetch *f, const topic_out *o, const struct want *w)
-{
-	return f->call->head.version >= 13 ? rk_uuid_eq(o->topic_id, w->id)
-					   : rk_str_eq(o->topic, w->name);
-}
-
 /* Fills in the answer: partitions in the order of the wants, neighbours of one topic together. */
 static void
 answer(struct fetch *f, struct kp_fetch_res *res)
@@ -448,16 +375,7 @@ answer(struct fetch *f, struct kp_fetch_res *res)
 		answer_one(f, w, &budget, &at_least_one, o);
 		if (!is_news(f, w, o))
 			continue;
-		topic_out *t =
-		    res->responses.len == 0 ? NULL : &res->responses.at[res->responses.len - 1];
-		if (t == NULL || !same_topic(f, t, w)) {
-			t = &res->responses.at[res->responses.len++];
-			t->topic = w->name;
-			t->topic_id = w->id;
-			t->partitions.at = o;
-			t->partitions.len = 0;
-		}
-		t->partitions.len++;
+		(void)api_fetch_add(res, c->head.version >= 13, w->id, w->name, o);
 		parts++;
 	}
 }
@@ -554,7 +472,7 @@ refuse(struct fetch *f, const struct kp_fetch_req *q, struct kp_fetch_res *res, 
 		t->partitions.at = rk_arena_get(a, (size_t)count + 1, sizeof *t->partitions.at);
 		t->partitions.len = t->partitions.at == NULL ? 0 : count;
 		for (int32_t k = 0; k < t->partitions.len; k++) {
-			blank(&t->partitions.at[k], q->topics.at[i].partitions.at[k].partition);
+			api_fetch_blank(&t->partitions.at[k], q->topics.at[i].partitions.at[k].partition);
 			t->partitions.at[k].error_code = rk_err_wire(err);
 		}
 	}

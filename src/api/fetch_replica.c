@@ -4,7 +4,7 @@
  * session's ready feeds are looked at. Records, an error or a divergence answer at once; a new high watermark or log
  * start answers a little later; else the fetch waits for its time. A full request is answered whole, at once. */
 #include "src/api/fetch_replica.h"
-#include "protocol/gen/fetch.h"
+#include "src/api/fetch_part.h"
 #include "src/config.h"
 #include "src/core/feed.h"
 #include "src/core/replica.h"
@@ -28,9 +28,7 @@ struct replica_fetch { /* lives in the call's arena */
 /* What one feed has to say. */
 struct look {
 	enum rk_err err;
-	struct st_log *log;
-	int32_t epoch; /* of the divergence; -1: none */
-	int64_t end, log_end, start;
+	struct api_fetch_place from;
 	bool records;
 };
 /* NOTHING: it is not ready any more. KEPT: it is, but nobody is in a hurry: too few bytes, or throttled. */
@@ -41,29 +39,15 @@ judge(struct core_feed *f, struct look *l)
 {
 	struct core_partition *p = f->at;
 
-	*l = (struct look){.epoch = -1, .end = -1, .err = f->err};
+	*l = (struct look){.err = f->err, .from = {.epoch = -1, .epoch_end = -1}};
 	if (p == NULL)
 		return;
 	l->err = core_check_epoch(p, f->leader_epoch);
 	if (l->err == RK_OK && core_set_find(p->set, f->fetcher->replica) == NULL)
 		l->err = f->leader_epoch >= 0 ? RK_UNKNOWN_LEADER_EPOCH : RK_NOT_LEADER_OR_FOLLOWER;
-	if (l->err == RK_OK && core_open(p, &l->log) != RK_OK)
-		l->err = RK_KAFKA_STORAGE_ERROR;
-	if (l->err != RK_OK)
-		return;
-	l->start = l->log == NULL ? 0 : st_log_start(l->log);
-	l->log_end = l->log == NULL ? 0 : st_log_end(l->log);
-	if (f->last_epoch >= 0) {
-		core_epoch_end(p, f->last_epoch, &l->epoch, &l->end);
-		if (l->end < 0 || f->offset < l->start)
-			l->err = RK_OFFSET_OUT_OF_RANGE;
-		else if (l->epoch < f->last_epoch || l->end < f->offset)
-			return; /* it diverges there */
-		l->epoch = -1;
-	}
-	if (f->offset < l->start || f->offset > l->log_end)
-		l->err = RK_OFFSET_OUT_OF_RANGE;
-	l->records = l->err == RK_OK && f->offset < l->log_end;
+	if (l->err == RK_OK)
+		l->err = api_fetch_place(p, f->offset, f->last_epoch, &l->from);
+	l->records = l->err == RK_OK && l->from.epoch < 0 && f->offset < l->from.end;
 }
 
 static enum urgency
@@ -72,14 +56,14 @@ look(struct replica_fetch *r, struct core_feed *f)
 	struct look l;
 
 	judge(f, &l);
-	if (l.err != RK_OK || l.epoch >= 0)
+	if (l.err != RK_OK || l.from.epoch >= 0)
 		return NOW;
 	if (l.records && !core_throttled_leader(f->at, f->fetcher->replica)) {
 		r->have += r->min_bytes <= 1 ? 1
-					     : rk_min(st_log_bytes_between(l.log, f->offset, l.log_end), f->max_bytes);
+					     : rk_min(st_log_bytes_between(l.from.log, f->offset, l.from.end), f->max_bytes);
 		return r->have >= r->min_bytes ? NOW : KEPT;
 	}
-	return f->high != f->at->high || f->start != l.start ? LATER : l.records ? KEPT : NOTHING;
+	return f->high != f->at->high || f->start != l.from.start ? LATER : l.records ? KEPT : NOTHING;
 }
 
 /* Is the answer to leave now? Feeds that turn out to have nothing are not ready any more. */
@@ -103,37 +87,18 @@ look_all(struct replica_fetch *r)
 }
 
 /* --- answering */
-static void
-blank(part_out *o, int32_t index)
-{
-	*o = (part_out){.partition_index = index};
-	o->high_watermark = o->last_stable_offset = o->log_start_offset = -1;
-	o->diverging_epoch.epoch = -1;
-	o->diverging_epoch.end_offset = -1;
-	o->current_leader.leader_id = o->current_leader.leader_epoch = -1;
-	o->snapshot_id.end_offset = o->snapshot_id.epoch = -1;
-	o->preferred_read_replica = -1;
-	o->aborted_transactions.len = -1;
-}
-
 static enum rk_err
 records_of(struct replica_fetch *r, struct core_feed *f, struct look *l, int64_t *budget, bool *at_least_one,
     part_out *o)
 {
-	struct rk_out *out = rk_arena_get(&r->call->arena, 1, sizeof *out);
-	int64_t max = rk_min(f->max_bytes, *budget);
+	enum rk_err err = api_fetch_read(r->call, l->from.log, f->offset, l->from.end, rk_min(f->max_bytes, *budget),
+	    *at_least_one, o);
 
-	if (out == NULL || (max <= 0 && !*at_least_one))
-		return RK_OK;
-	rk_out_init(out, &r->call->arena);
-	enum rk_err err = st_log_read(l->log, f->offset, l->log_end, (uint32_t)rk_max(max, 0), *at_least_one, out);
-	rk_assert(err == RK_OK || out->count == 0);
-	if (out->bytes == 0)
+	if (o->records.out == NULL)
 		return err;
-	o->records.out = out;
-	*budget = rk_max(0, *budget - (int64_t)out->bytes);
+	*budget = rk_max(0, *budget - (int64_t)o->records.out->bytes);
 	*at_least_one = false;
-	core_count_replicated(f->at, f->fetcher->replica, out->bytes);
+	core_count_replicated(f->at, f->fetcher->replica, o->records.out->bytes);
 	return RK_OK;
 }
 
@@ -144,54 +109,35 @@ answer_one(struct replica_fetch *r, struct core_feed *f, int64_t *budget, bool *
 	struct look l;
 
 	judge(f, &l);
-	blank(o, f->index);
+	api_fetch_blank(o, f->index);
+	o->aborted_transactions.len = -1;
 	if (l.err == RK_OK && l.records && !core_throttled_leader(f->at, f->fetcher->replica))
 		l.err = records_of(r, f, &l, budget, at_least_one, o);
 	o->error_code = rk_err_wire(l.err);
-	*news = l.err != RK_OK || l.epoch >= 0 || o->records.out != NULL;
+	*news = l.err != RK_OK || l.from.epoch >= 0 || o->records.out != NULL;
 	if (l.err != RK_OK) {
-		if (f->at != NULL && r->call->head.version >= 16
-		    && (l.err == RK_NOT_LEADER_OR_FOLLOWER || l.err == RK_FENCED_LEADER_EPOCH)) {
-			o->current_leader.leader_id = f->at->leader;
-			o->current_leader.leader_epoch = f->at->leader_epoch;
-		}
+		api_fetch_leader(r->call, f->at, o);
 		f->high = f->start = -1;
 		return true;
 	}
-	*news |= f->high != f->at->high || f->start != l.start;
+	*news |= f->high != f->at->high || f->start != l.from.start;
 	f->high = o->high_watermark = f->at->high;
-	f->start = o->log_start_offset = l.start;
+	f->start = o->log_start_offset = l.from.start;
 	o->last_stable_offset = core_stable(f->at);
-	o->diverging_epoch.epoch = l.epoch;
-	o->diverging_epoch.end_offset = l.epoch < 0 ? -1 : l.end;
+	o->diverging_epoch.epoch = l.from.epoch;
+	o->diverging_epoch.end_offset = l.from.epoch_end;
 	if (o->records.out != NULL)
 		core_set_answered(f->at, f->fetcher->replica);
-	return l.epoch >= 0 || (l.records && o->records.out == NULL);
+	return l.from.epoch >= 0 || (l.records && o->records.out == NULL);
 }
 
 static void
 add_answer(struct replica_fetch *r, struct kp_fetch_res *res, const struct core_feed *f, part_out *o)
 {
-	topic_out *t = res->responses.len == 0 ? NULL : &res->responses.at[res->responses.len - 1];
+	topic_out *t = api_fetch_add(res, f->fetcher->ids, f->id, f->name, o);
 
-	if (t == NULL || !(f->fetcher->ids ? rk_uuid_eq(t->topic_id, f->id) : rk_str_eq(t->topic, f->name))) {
-		t = &res->responses.at[res->responses.len++];
+	if (t->partitions.len == 1) /* the feed may be gone before the answer has left */
 		t->topic = rk_arena_str(&r->call->arena, f->name);
-		t->topic_id = f->id;
-		t->partitions.at = o;
-		t->partitions.len = 0;
-	}
-	t->partitions.len++;
-}
-
-static uint32_t
-length(const struct rk_list *ring, uint32_t max)
-{
-	uint32_t n = 0;
-
-	for (const struct rk_list *m = ring->next; m != ring && n < max; m = m->next)
-		n++;
-	return n;
 }
 
 static void
@@ -200,7 +146,7 @@ answer(struct replica_fetch *r, struct kp_fetch_res *res)
 	struct core_fetcher *s = r->fetcher;
 	struct rk_arena *a = &r->call->arena;
 	struct rk_list *ring = r->whole ? &s->all : &s->ready;
-	uint32_t n = length(ring, s->count);
+	uint32_t n = r->whole ? s->count : rk_list_count(ring);
 	int64_t budget = r->max_bytes;
 	bool at_least_one = true, news;
 	part_out *o = rk_arena_get(a, (size_t)n + 1, sizeof *o);
@@ -310,7 +256,7 @@ note(struct core_fetcher *s, struct rk_uuid id, struct rk_str name, const part_i
 	f->leader_epoch = (int32_t)rk_max(in->current_leader_epoch, -1);
 	f->last_epoch = in->last_fetched_epoch;
 	judge(f, &l);
-	if (l.err != RK_OK || l.epoch >= 0)
+	if (l.err != RK_OK || l.from.epoch >= 0)
 		return;
 	enum rk_err err =
 	    core_set_fetched(f->at, s->replica, s->replica_epoch, f->offset, f->log_start, before_ms);

@@ -326,13 +326,10 @@ fire(struct rk_timer *timer, int64_t now_ms)
 {
 	struct core *c = rk_of(timer, struct core, move_timer);
 	int64_t at = INT64_MAX;
-	uint32_t todo = 0;
 
 	rk_assert(c->magic == CORE_MAGIC && c->loaded);
-	rk_list_each(&c->moves, n)
-		todo++;
 	/* One step, of the first that has something to do; it then stands last. */
-	for (; todo > 0 && at > now_ms; todo--) {
+	for (uint32_t todo = rk_list_count(&c->moves); todo > 0 && at > now_ms; todo--) {
 		struct core_move *m = rk_of(c->moves.next, struct core_move, in);
 		rk_list_del(&m->in);
 		rk_list_add(&c->moves, &m->in);

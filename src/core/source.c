@@ -183,20 +183,10 @@ add_named(struct kp_fetch_req *q, struct core_follow *f, part_in *o)
 	name_one(f, o);
 }
 
-static uint32_t
-length(const struct rk_list *ring)
-{
-	uint32_t n = 0;
-
-	for (const struct rk_list *m = ring->next; m != ring; m = m->next)
-		n++;
-	return n;
-}
-
 static void
 name_changed(struct core_source *s, struct rk_arena *a, struct kp_fetch_req *q)
 {
-	uint32_t n = s->whole ? s->count : length(&s->changed);
+	uint32_t n = s->whole ? s->count : rk_list_count(&s->changed);
 	part_in *o = rk_arena_get(a, (size_t)n + 1, sizeof *o);
 
 	q->topics.at = rk_arena_get(a, (size_t)n + 1, sizeof *q->topics.at);
@@ -225,7 +215,7 @@ name_changed(struct core_source *s, struct rk_arena *a, struct kp_fetch_req *q)
 static void
 name_forgotten(struct core_source *s, struct rk_arena *a, struct kp_fetch_req *q)
 {
-	uint32_t n = length(&s->forgotten);
+	uint32_t n = rk_list_count(&s->forgotten);
 	int32_t *index = rk_arena_get(a, (size_t)n + 1, sizeof *index);
 
 	q->forgotten_topics_data.len = 0;
@@ -325,7 +315,7 @@ core_source_fetched(struct core_source *s, enum rk_err err, const struct kp_fetc
 void
 core_source_list(struct core_source *s, struct rk_arena *a, struct kp_list_offsets_req *q)
 {
-	uint32_t n = length(&s->asking);
+	uint32_t n = rk_list_count(&s->asking);
 	struct kp_list_offsets_req_topics_partitions *o = rk_arena_get(a, (size_t)n + 1, sizeof *o);
 
 	rk_assert(!s->busy && n > 0);
