@@ -68,17 +68,8 @@ api_any_broker(struct api_call *c, const struct api_brokers *all)
 static bool
 offline_dir(const struct api_broker *b, const struct kp_partition_record *r, int32_t replica)
 {
-	static const uint8_t zeros[15];
-
-	if (replica >= r->directories.len || b->dir_count == 0)
-		return false;
-	const struct rk_uuid *dir = &r->directories.at[replica];
-	if (memcmp(dir->id, zeros, 15) == 0 && dir->id[15] < 2)
-		return false;
-	for (int32_t i = 0; i < b->dir_count; i++)
-		if (rk_uuid_eq(b->dirs[i], *dir))
-			return false;
-	return true;
+	return replica < r->directories.len
+	       && !meta_directory_online(b->dirs, b->dir_count, r->directories.at[replica]);
 }
 
 bool

@@ -27,20 +27,6 @@ meta_reassigning(const struct kp_partition_record *p)
 	return p->adding_replicas.len > 0 || p->removing_replicas.len > 0;
 }
 
-/* Kafka's ids for what is no directory of a broker's: 0 not known to an old version, 1 not assigned yet, 2 lost. */
-bool
-meta_directory_online(const struct meta_candidate *c, const struct rk_uuid *dir)
-{
-	static const uint8_t zeros[15];
-
-	if (memcmp(dir->id, zeros, 15) == 0 && dir->id[15] <= 2)
-		return dir->id[15] != 2;
-	for (int32_t i = 0; i < c->dir_count; i++)
-		if (rk_uuid_eq(c->dirs[i], *dir))
-			return true;
-	return c->dir_count == 0;
-}
-
 static bool
 live(const struct work *w, int32_t id)
 {
@@ -49,11 +35,13 @@ live(const struct work *w, int32_t id)
 
 	if (id == w->how->gone || c == NULL || !(c->state == META_ACTIVE || id == w->how->back))
 		return false;
-	if (w->how->directory != NULL && id == w->how->directory_of && meta_directory_online(c, w->how->directory))
+	if (w->how->directory != NULL && id == w->how->directory_of &&
+	    meta_directory_online(c->dirs, c->dir_count, *w->how->directory))
 		return true; /* where it is said to be from now on */
 	for (int32_t i = 0; i < o->replicas.len; i++)
 		if (o->replicas.at[i] == id)
-			return i >= o->directories.len || meta_directory_online(c, &o->directories.at[i]);
+			return i >= o->directories.len ||
+			    meta_directory_online(c->dirs, c->dir_count, o->directories.at[i]);
 	return false;
 }
 

@@ -60,7 +60,7 @@ static void
 one_directory(struct assigning *g, const wish *in, answer *out)
 {
 	const struct meta_candidate *me = meta_candidate(&g->brokers, g->q->broker_id);
-	bool offline = me == NULL || !meta_directory_online(me, &in->id);
+	bool offline = me == NULL || !meta_directory_online(me->dirs, me->dir_count, in->id);
 
 	out->id = in->id;
 	out->topics.at = rk_arena_get(g->p->arena, (size_t)rk_max(in->topics.len, 0), sizeof *out->topics.at);
@@ -104,15 +104,6 @@ meta_assign_replicas_to_dirs(struct meta_plan *p, const struct kp_assign_replica
 
 /* --- what a heartbeat tells */
 
-static bool
-has(const struct rk_uuid *at, int32_t len, struct rk_uuid id)
-{
-	for (int32_t i = 0; i < len; i++)
-		if (rk_uuid_eq(at[i], id))
-			return true;
-	return false;
-}
-
 /* The partitions whose replica on the broker lies in the directory and counts for something, to the front. */
 static uint32_t
 within(struct meta_plan *p, int32_t broker, struct rk_uuid dir, struct meta_place_of *at, uint32_t n)
@@ -145,14 +136,14 @@ meta_directories_offline(struct meta_plan *p, const struct kp_register_broker_re
 	if (left == NULL)
 		return;
 	for (int32_t i = 0; i < b->log_dirs.len; i++)
-		if (!has(offline, count, b->log_dirs.at[i]))
+		if (!meta_has_uuid(offline, count, b->log_dirs.at[i]))
 			left[n++] = b->log_dirs.at[i];
 	if (n == b->log_dirs.len)
 		return;
 	struct meta_candidates all = meta_candidates(p);
 	for (int32_t i = 0; i < b->log_dirs.len; i++) {
 		struct meta_place_of *at;
-		if (!has(offline, count, b->log_dirs.at[i]))
+		if (!meta_has_uuid(offline, count, b->log_dirs.at[i]))
 			continue;
 		uint32_t places = meta_places(p, b->broker_id, META_ISR | META_ELR | META_LEADER, UINT32_MAX, &at);
 		lose(p, &all, b->broker_id, at, within(p, b->broker_id, b->log_dirs.at[i], at, places));

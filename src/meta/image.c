@@ -478,3 +478,30 @@ meta_has(const int32_t *at, int32_t len, int32_t id)
 			return true;
 	return false;
 }
+
+bool
+meta_has_uuid(const struct rk_uuid *at, int32_t len, struct rk_uuid id)
+{
+	for (int32_t i = 0; i < len; i++)
+		if (rk_uuid_eq(at[i], id))
+			return true;
+	return false;
+}
+
+bool
+meta_directory_reserved(struct rk_uuid id)
+{
+	static const uint8_t zeros[15];
+
+	return memcmp(id.id, zeros, 15) == 0 && id.id[15] < 100;
+}
+
+bool
+meta_directory_online(const struct rk_uuid *dirs, int32_t count, struct rk_uuid dir)
+{
+	enum { LOST = 2 };
+
+	if (meta_directory_reserved(dir) && dir.id[15] <= LOST)
+		return dir.id[15] != LOST;
+	return count == 0 || meta_has_uuid(dirs, count, dir);
+}

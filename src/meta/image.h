@@ -96,6 +96,7 @@ bool meta_partition_get(struct st_txn *, struct rk_uuid topic, int32_t partition
     struct kp_partition_record *);
 bool meta_topic_id(struct st_txn *, struct rk_str name, struct rk_uuid *, int32_t *partitions);
 bool meta_has(const int32_t *at, int32_t len, int32_t id);
+bool meta_has_uuid(const struct rk_uuid *at, int32_t len, struct rk_uuid id);
 bool meta_transaction_open(struct st_txn *);
 
 /* --- for plans */
@@ -161,7 +162,6 @@ struct meta_change {
 /* Adds a PartitionChange when the partition changes; false: it does not. */
 bool meta_plan_change(struct meta_plan *, struct rk_str topic, const struct kp_partition_record *,
     const struct meta_change *);
-bool meta_directory_online(const struct meta_candidate *, const struct rk_uuid *directory);
 bool meta_reassigning(const struct kp_partition_record *);
 /* Does the topic allow an unclean election? Its config, else this node's, else the cluster's, else the file's. */
 bool meta_unclean_allowed(const struct meta_plan *, struct rk_str topic);

@@ -86,6 +86,10 @@ bool meta_broker(const struct meta_view *, int32_t id, struct rk_arena *,
  * than an id, so that the highest ends it), these visit all. */
 bool meta_broker_next(const struct meta_view *, int64_t from, struct rk_arena *,
     struct kp_register_broker_record *);
+/* Kafka keeps the ids 0..99 for what is no directory: 0 not known to an old version, 1 not assigned yet, 2 lost. */
+bool meta_directory_reserved(struct rk_uuid);
+/* Is a replica there, as far as its directory is known? dirs: those its broker has online; none: it has not said. */
+bool meta_directory_online(const struct rk_uuid *dirs, int32_t count, struct rk_uuid);
 /* The offset of the broker's RegisterBroker record, which a broker must have applied to be caught up; -1: none. */
 int64_t meta_broker_offset(const struct meta_view *, int32_t id);
 bool meta_controller_next(const struct meta_view *, int64_t from, struct rk_arena *,

@@ -57,15 +57,6 @@ check_features(struct meta_plan *p, const struct kp_broker_registration_req *q, 
 	return RK_OK;
 }
 
-/* Kafka keeps the ids 0..99 for itself. */
-static bool
-reserved(struct rk_uuid id)
-{
-	static const uint8_t zeros[15];
-
-	return memcmp(id.id, zeros, 15) == 0 && id.id[15] < 100;
-}
-
 static enum rk_err
 check_directories(struct meta_plan *p, const struct kp_broker_registration_req *q, struct rk_str *why)
 {
@@ -76,19 +67,17 @@ check_directories(struct meta_plan *p, const struct kp_broker_registration_req *
 	if (q->log_dirs.len <= 0)
 		return *why = rk_lit("No directories specified in request"), RK_INVALID_REGISTRATION;
 	for (int32_t i = 0; i < q->log_dirs.len; i++) {
-		if (reserved(q->log_dirs.at[i]))
+		if (meta_directory_reserved(q->log_dirs.at[i]))
 			return *why = rk_lit("Reserved directory ID in request"), RK_INVALID_REGISTRATION;
-		for (int32_t k = 0; k < i; k++)
-			if (rk_uuid_eq(q->log_dirs.at[i], q->log_dirs.at[k]))
-				return *why = rk_lit("Duplicate directory ID in request"), RK_INVALID_REGISTRATION;
+		if (meta_has_uuid(q->log_dirs.at, i, q->log_dirs.at[i]))
+			return *why = rk_lit("Duplicate directory ID in request"), RK_INVALID_REGISTRATION;
 	}
 	for (int64_t from = 0; meta_broker_next(&p->view, from, p->arena, &b); from = (int64_t)b.broker_id + 1)
 		for (int32_t i = 0; b.broker_id != q->broker_id && i < b.log_dirs.len; i++)
-			for (int32_t k = 0; k < q->log_dirs.len; k++)
-				if (rk_uuid_eq(b.log_dirs.at[i], q->log_dirs.at[k]))
-					return *why = rk_arena_print(p->arena, "Broker %d is already registered with directory %s",
-					    b.broker_id, rk_uuid_text(q->log_dirs.at[k], (char[RK_UUID_TEXT]){ 0 })),
-					    RK_INVALID_REGISTRATION;
+			if (meta_has_uuid(q->log_dirs.at, q->log_dirs.len, b.log_dirs.at[i]))
+				return *why = rk_arena_print(p->arena, "Broker %d is already registered with directory %s",
+				    b.broker_id, rk_uuid_text(b.log_dirs.at[i], (char[RK_UUID_TEXT]){ 0 })),
+				    RK_INVALID_REGISTRATION;
 	return RK_OK;
 }
 
