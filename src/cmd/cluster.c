@@ -149,20 +149,15 @@ run(struct cmd_args *a)
 		snprintf(line, sizeof line, "unrecognized arguments: '%.100s'", a->rest[one]);
 		return cmd_usage(a, line);
 	}
-	if (cmd_given(a, "config") && cmd_given(a, "command-config")) {
-		fputs("--config and --command-config cannot be specified together.\n", stderr);
-		return 1;
-	}
+	if (cmd_given(a, "config") && cmd_given(a, "command-config"))
+		return cmd_say("--config and --command-config cannot be specified together.");
 	if (one)
 		return about_one(a);
 	if (a->act == ACT_UNREGISTER && !cmd_given(a, "id"))
 		return cmd_usage(a, "argument --id/-i is required");
-	if (a->act == ACT_ENDPOINTS && controllers && cmd_given(a, "include-fenced-brokers")) {
-		fputs("The option --include-fenced-brokers is only supported with "
-		      "--bootstrap-server option\n",
-		    stderr);
-		return 1;
-	}
+	if (a->act == ACT_ENDPOINTS && controllers && cmd_given(a, "include-fenced-brokers"))
+		return cmd_say("The option --include-fenced-brokers is only supported with "
+			       "--bootstrap-server option");
 	if (!cmd_client_start(&c, a))
 		return 1;
 	rc = a->act == ACT_ID           ? cluster_id(a, &c)

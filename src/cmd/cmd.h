@@ -16,6 +16,8 @@
 
 /* One line on stderr: "rookery topics: ..."; returns 1, the exit status. */
 int cmd_fail(const struct cmd_args *, const char *fmt, ...) rk_format(2, 3);
+/* The same in the words of Kafka's command, which puts no name before them. */
+int cmd_say(const char *fmt, ...) rk_format(1, 2);
 
 /* How Java spells an error: "org.apache.kafka.common.errors.TimeoutException"; returns to. */
 const char *cmd_java_error(enum rk_err, char *to, size_t size);

@@ -48,25 +48,13 @@ struct job {
 	uint32_t wishes;
 };
 
-static int
-says(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return 1;
-}
-
 /* What Kafka's command prints on stderr for a failed request: the exception and its message. */
 static int
 failed(enum rk_err e, const char *why)
 {
 	char name[100];
 
-	return says("%s: %s", cmd_java_error(e, name, sizeof name), why);
+	return cmd_say("%s: %s", cmd_java_error(e, name, sizeof name), why);
 }
 
 static const char *
@@ -136,9 +124,9 @@ add_wish(struct job *j, struct rk_str name, int16_t level)
 {
 	for (uint32_t i = 0; i < j->wishes; i++)
 		if (rk_str_eq(j->wish[i].name, name))
-			return says("Feature %.*s was specified more than once.", name.len, name.at);
+			return cmd_say("Feature %.*s was specified more than once.", name.len, name.at);
 	if (j->wishes == WISHES)
-		return says("more than %d features", WISHES);
+		return cmd_say("more than %d features", WISHES);
 	j->wish[j->wishes++] = (struct wish){name, level};
 	return 0;
 }
@@ -151,10 +139,10 @@ parse_wish(const char *text, struct rk_str *name, int16_t *level)
 	int64_t n;
 
 	if (eq == NULL)
-		return says("Can't parse feature=level string %s: equals sign not found.", text);
+		return cmd_say("Can't parse feature=level string %s: equals sign not found.", text);
 	*name = (struct rk_str){text, (int32_t)(eq - text)};
 	if (!rk_str_int(rk_str_of(eq + 1), &n) || n != (int16_t)n)
-		return says("Can't parse feature=level string %s: unable to parse %s as a short.",
+		return cmd_say("Can't parse feature=level string %s: unable to parse %s as a short.",
 		    text, eq + 1);
 	*level = (int16_t)n;
 	return 0;
@@ -200,7 +188,7 @@ gather(struct job *j)
 	}
 	if (whole != NULL)
 		return metadata != NULL || cmd_given(a, "feature")
-			   ? says("Can not specify `release-version` with other feature flags.")
+			   ? cmd_say("Can not specify `release-version` with other feature flags.")
 			   : wish_release(j, whole);
 	if (metadata != NULL) {
 		puts(" `metadata` flag is deprecated and may be removed in a future release.");
@@ -215,10 +203,10 @@ gather(struct job *j)
 			rc = add_wish(j, name, level);
 	}
 	if (rc == 0 && j->wishes == 0)
-		return says("You must specify at least one feature to %s", acts[a->act].name);
+		return cmd_say("You must specify at least one feature to %s", acts[a->act].name);
 	for (uint32_t i = 0; rc == 0 && a->act == ACT_UPGRADE && i < j->wishes; i++)
 		if (whole == NULL && j->wish[i].level < 1)
-			rc = says("The upgradeType flag should be set to SAFE_DOWNGRADE or "
+			rc = cmd_say("The upgradeType flag should be set to SAFE_DOWNGRADE or "
 				  "UNSAFE_DOWNGRADE when the provided maxVersionLevel:%d is < 1.",
 			    j->wish[i].level);
 	return rc;
@@ -258,7 +246,7 @@ print_results(struct job *j, const struct kp_update_features_res *res)
 		    cmd_client_says(&j->c, code, message));
 		bad++;
 	}
-	return bad == 0 ? 0 : says("%u out of %u operation(s) failed.", bad, j->wishes);
+	return bad == 0 ? 0 : cmd_say("%u out of %u operation(s) failed.", bad, j->wishes);
 }
 
 static int
@@ -303,7 +291,7 @@ dependency(const char *text)
 				     : level >= 0                ? meta_version_name(level)
 								 : NULL;
 		if (called == NULL)
-			return says("No feature:metadata.version with feature level %d", level);
+			return cmd_say("No feature:metadata.version with feature level %d", level);
 		printf("metadata.version=%d (%s) has no dependencies.\n", level, called);
 		return 0;
 	}
@@ -311,9 +299,9 @@ dependency(const char *text)
 		if (rk_str_is(name, meta_supported[i].name))
 			max = meta_supported[i].max;
 	if (max < 0)
-		return says("Unknown feature: %.*s", name.len, name.at);
+		return cmd_say("Unknown feature: %.*s", name.len, name.at);
 	if (level < 0 || level > max)
-		return says(
+		return cmd_say(
 		    "No feature:%.*s with feature level %d", name.len, name.at, level);
 	if (level > 0 && rk_str_is(name, "eligible.leader.replicas.version"))
 		printf("%s requires:\n    metadata.version=%d (%s)\n", text, CMD_ELR_NEEDS,
@@ -358,7 +346,7 @@ run(struct cmd_args *a)
 		return cmd_usage(
 		    a, "You must specify either --bootstrap-controller or --bootstrap-server.");
 	if (a->act == ACT_DESCRIBE && cmd_given(a, "node-id") && cmd_number(a, "node-id", 0) < 0)
-		return says("Invalid node id %d: must be non-negative.",
+		return cmd_say("Invalid node id %d: must be non-negative.",
 		    (int)cmd_number(a, "node-id", 0));
 	j = rk_new(struct job);
 	j->a = a;

@@ -29,18 +29,6 @@ struct job {
 	bool unclean;
 };
 
-static int
-says(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return 1;
-}
-
 static const char *
 type_name(const struct job *j)
 {
@@ -62,7 +50,7 @@ read_list(struct job *j, json_t *list)
 		m->partition = cmd_read_int(r, cmd_read_field(r, e, "partition"));
 	}
 	if (r->bad)
-		return says("com.fasterxml.jackson.databind.JsonMappingException: %s", r->why);
+		return cmd_say("com.fasterxml.jackson.databind.JsonMappingException: %s", r->why);
 	cmd_moves_sort(j->part, (uint32_t)j->parts);
 	for (int32_t i = 1; i < j->parts; i++)
 		if (j->part[i].partition == j->part[i - 1].partition
@@ -73,7 +61,7 @@ read_list(struct job *j, json_t *list)
 				    .at;
 	return twice == NULL
 		   ? 0
-		   : says("Replica election data contains duplicate partitions: [%s]", twice);
+		   : cmd_say("Replica election data contains duplicate partitions: [%s]", twice);
 }
 
 static int
@@ -83,18 +71,18 @@ read_file(struct job *j, const char *path)
 	char *text = cmd_read_file(path, &len);
 
 	if (text == NULL)
-		return says("java.io.IOException: Unable to read file %s", path);
+		return cmd_say("java.io.IOException: Unable to read file %s", path);
 	cmd_read_text(&j->json, text, len);
 	rk_mem_put(text);
 	if (j->json.broken)
-		return says("Replica election data is empty");
+		return cmd_say("Replica election data is empty");
 	cmd_read_object(&j->json, j->json.root);
 	if (j->json.bad)
-		return says(
+		return cmd_say(
 		    "com.fasterxml.jackson.databind.JsonMappingException: %s", j->json.why);
 	json_t *list = json_object_get(j->json.root, "partitions");
 	if (list == NULL)
-		return says("Replica election data is missing \"partitions\" field");
+		return cmd_say("Replica election data is missing \"partitions\" field");
 	return read_list(j, list);
 }
 
@@ -162,7 +150,7 @@ elect(struct job *j)
 		    cmd_java_error(e[i].err, name, sizeof name), e[i].says);
 		bad++;
 	}
-	return bad == 0 ? 0 : says("%u replica(s) could not be elected", bad);
+	return bad == 0 ? 0 : cmd_say("%u replica(s) could not be elected", bad);
 }
 
 static int
@@ -173,20 +161,20 @@ check(struct job *j)
 	bool topic = cmd_given(a, "topic"), part = cmd_given(a, "partition");
 
 	if (!cmd_given(a, "bootstrap-server") || type == NULL)
-		return says("Missing required option(s): %s%s%s",
+		return cmd_say("Missing required option(s): %s%s%s",
 		    cmd_given(a, "bootstrap-server") ? "" : "bootstrap-server",
 		    cmd_given(a, "bootstrap-server") || type != NULL ? "" : ", ",
 		    type == NULL ? "election-type" : "");
 	if (strcasecmp(type, "preferred") != 0 && strcasecmp(type, "unclean") != 0)
-		return says("Cannot parse argument '%s' of option election-type", type);
+		return cmd_say("Cannot parse argument '%s' of option election-type", type);
 	j->unclean = strcasecmp(type, "unclean") == 0;
 	if (topic + cmd_given(a, "all-topic-partitions") + cmd_given(a, "path-to-json-file") != 1)
-		return says("One and only one of the following options is required: topic, "
+		return cmd_say("One and only one of the following options is required: topic, "
 			    "all-topic-partitions, path-to-json-file");
 	if (topic && !part)
-		return says("Missing required option(s): partition");
+		return cmd_say("Missing required option(s): partition");
 	if (part && !topic)
-		return says("Option partition is only allowed if topic is used");
+		return cmd_say("Option partition is only allowed if topic is used");
 	return 0;
 }
 

@@ -26,6 +26,18 @@ cmd_fail(const struct cmd_args *a, const char *fmt, ...)
 	return 1;
 }
 
+int
+cmd_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 1;
+}
+
 static const struct cmd_spec *
 find(const char *name)
 {

@@ -46,25 +46,13 @@ struct state { /* one replica; voters and observers are two types with the same 
 
 #define VALID "Is this a valid controller configuration file?"
 
-static int
-says(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return 1;
-}
-
 /* Kafka's command reports what went wrong as its exception. */
 static int
 wrong(const struct cmd_args *a, enum rk_err e, const char *why)
 {
 	char name[100];
 
-	fprintf(stderr, "%s: %s\n", cmd_java_error(e, name, sizeof name), why);
+	cmd_say("%s: %s", cmd_java_error(e, name, sizeof name), why);
 	return e == RK_UNSUPPORTED_VERSION
 		   ? cmd_fail(a, "the cluster cannot do this; nothing was changed")
 		   : 1;
@@ -267,9 +255,9 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 	req.cluster_id = RK_STR_NULL;
 	req.voter_id = (int32_t)cmd_number(a, "controller-id", -1);
 	if (req.voter_id < 0)
-		return says("Invalid negative --controller-id: %d", req.voter_id);
+		return cmd_say("Invalid negative --controller-id: %d", req.voter_id);
 	if (!rk_uuid_parse(rk_str_of(directory), &req.voter_directory_id))
-		return says("Failed to parse --controller-directory-id: Input string `%s` decoded "
+		return cmd_say("Failed to parse --controller-directory-id: Input string `%s` decoded "
 			    "as %zu bytes, which is not equal to the expected 16 bytes of a "
 			    "base64-encoded UUID",
 		    directory, strlen(directory) * 3 / 4);
@@ -323,12 +311,12 @@ own_listeners(struct cmd_client *c, struct kp_add_raft_voter_req *req)
 	uint32_t n;
 
 	if (names == NULL)
-		return says("controller.listener.names was not found. " VALID);
+		return cmd_say("controller.listener.names was not found. " VALID);
 	n = cmd_split(&c->arena, names, ',', &name);
 	req->listeners.at = rk_arena_get(&c->arena, n, sizeof *req->listeners.at);
 	for (uint32_t i = 0; i < n; i++)
 		if (!listener(c, name[i], &req->listeners.at[req->listeners.len++]))
-			return says("Cannot find information about controller listener name: %s",
+			return cmd_say("Cannot find information about controller listener name: %s",
 			    name[i]);
 	return 0;
 }
@@ -345,11 +333,11 @@ own_directory(struct cmd_client *c, struct rk_uuid *id)
 	    && cmd_split(&c->arena, dir, ',', &dirs) > 0)
 		dir = dirs[0];
 	if (dir == NULL)
-		return says("Neither metadata.log.dir nor log.dirs were found. " VALID);
+		return cmd_say("Neither metadata.log.dir nor log.dirs were found. " VALID);
 	if (!cmd_props_read(&meta, rk_arena_print(&c->arena, "%s/meta.properties", dir).at))
-		rc = says("Unable to read meta.properties from %s", dir);
+		rc = cmd_say("Unable to read meta.properties from %s", dir);
 	else if (!rk_uuid_parse(rk_str_of(cmd_props_get(&meta, "directory.id")), id))
-		rc = says("No directory id found in %s", dir);
+		rc = cmd_say("No directory id found in %s", dir);
 	cmd_props_free(&meta);
 	return rc;
 }
@@ -366,13 +354,13 @@ own_identity(struct cmd_client *c, struct kp_add_raft_voter_req *req)
 	int rc;
 
 	if (node == NULL || !rk_str_int(rk_str_of(node), &n) || n != (int32_t)n)
-		return says("node.id not found in configuration file. " VALID);
+		return cmd_say("node.id not found in configuration file. " VALID);
 	if (n < 0)
-		return says("node.id was negative in configuration file. " VALID);
+		return cmd_say("node.id was negative in configuration file. " VALID);
 	for (uint32_t i = roles == NULL ? 0 : cmd_split(&c->arena, roles, ',', &role); i > 0; i--)
 		controller = controller || strcmp(role[i - 1], "controller") == 0;
 	if (!controller)
-		return says("process.roles did not contain 'controller' in configuration file. " VALID);
+		return cmd_say("process.roles did not contain 'controller' in configuration file. " VALID);
 	req->voter_id = (int32_t)n;
 	rc = own_directory(c, &req->voter_directory_id);
 	return rc != 0 ? rc : own_listeners(c, req);
@@ -430,7 +418,7 @@ check(const struct cmd_args *a)
 		return cmd_usage(a, "argument --controller-directory-id/-d is required");
 	const char *why = NULL, *config = cmd_text(a, "command-config");
 	if (config != NULL && access(config, F_OK) != 0)
-		return says("Properties file %s does not exists!", config);
+		return cmd_say("Properties file %s does not exists!", config);
 	if (a->act == ACT_ADD && !cmd_given(a, "command-config"))
 		why = "You must supply the configuration file of the controller you are adding "
 		      "when using add-controller.";
@@ -441,9 +429,7 @@ check(const struct cmd_args *a)
 					       "with describe sub-command";
 	else if (a->act == ACT_DESCRIBE && cmd_given(a, "status") && cmd_given(a, "human-readable"))
 		why = "The option --human-readable is only supported along with --replication";
-	if (why != NULL)
-		fprintf(stderr, "%s\n", why);
-	return why != NULL;
+	return why == NULL ? 0 : cmd_say("%s", why);
 }
 
 static int
