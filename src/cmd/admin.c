@@ -56,9 +56,8 @@ cmd_admin_reassign(struct cmd_client *c, struct cmd_move *m, uint32_t count, boo
 		if (!cmd_client_call(c, CMD_DECIDER, KP_ALTER_PARTITION_REASSIGNMENTS, &req, &res))
 			return false;
 	} while (cmd_client_again(c, rk_err_of_wire(res.error_code)));
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, res.error_message));
+	if (!cmd_client_good(c, res.error_code, res.error_message))
+		return false;
 	for (int32_t i = 0; i < res.responses.len; i++)
 		for (int32_t k = 0; k < res.responses.at[i].partitions.len; k++) {
 			struct kp_alter_partition_reassignments_res_responses_partitions *p =
@@ -102,9 +101,8 @@ cmd_admin_elect(struct cmd_client *c, int8_t type, const struct cmd_move *m, int
 		if (!cmd_client_call(c, CMD_DECIDER, KP_ELECT_LEADERS, &req, &res))
 			return false;
 	} while (cmd_client_again(c, rk_err_of_wire(res.error_code)));
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, RK_STR_NULL));
+	if (!cmd_client_good(c, res.error_code, RK_STR_NULL))
+		return false;
 	*gots = 0;
 	for (int32_t i = 0; i < res.replica_election_results.len; i++)
 		n += (uint32_t)rk_max(res.replica_election_results.at[i].partition_result.len, 0);
@@ -150,11 +148,7 @@ cmd_admin_config(struct cmd_client *c, int32_t node, int8_t kind, const char *na
 		/* A topic that is not there may be retried in a producer, not in a command. */
 	} while (rk_err_of_wire(res.responses.at[0].error_code) != RK_UNKNOWN_TOPIC_OR_PARTITION
 		 && cmd_client_again(c, rk_err_of_wire(res.responses.at[0].error_code)));
-	if (res.responses.at[0].error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.responses.at[0].error_code), "%s",
-		    cmd_client_says(
-			c, res.responses.at[0].error_code, res.responses.at[0].error_message));
-	return true;
+	return cmd_client_good(c, res.responses.at[0].error_code, res.responses.at[0].error_message);
 }
 
 bool

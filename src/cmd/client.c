@@ -21,12 +21,14 @@ struct cmd_link {
 bool
 cmd_client_fail(struct cmd_client *c, enum rk_err e, const char *fmt, ...)
 {
+	char why[sizeof c->why]; /* the old why may be part of the new one */
 	va_list ap;
 
 	c->err = e;
 	va_start(ap, fmt);
-	vsnprintf(c->why, sizeof c->why, fmt, ap);
+	vsnprintf(why, sizeof why, fmt, ap);
 	va_end(ap);
+	memcpy(c->why, why, strlen(why) + 1);
 	return false;
 }
 
@@ -435,12 +437,9 @@ dial_one(struct cmd_client *c, const char *addresses)
 			return true;
 		tried++;
 	}
-	if (tried > 1) {
-		char why[400];
-		rk_str_copy(why, sizeof why, rk_str_of(c->why));
+	if (tried > 1)
 		cmd_client_fail(
-		    c, c->err, "none of the %u addresses answers; the last one: %s", tried, why);
-	}
+		    c, c->err, "none of the %u addresses answers; the last one: %s", tried, c->why);
 	return false;
 }
 
@@ -525,9 +524,8 @@ link_to(struct cmd_client *c, int32_t node)
 	snprintf(port, sizeof port, "%d", b->port);
 	if (add_link(c, node, rk_str_copy(host, sizeof host, b->host), port))
 		return &c->link[c->links - 1];
-	char why[400];
-	rk_str_copy(why, sizeof why, rk_str_of(c->why));
-	cmd_client_fail(c, c->err, "broker %d cannot be reached at the address it advertises: %s", node, why);
+	cmd_client_fail(
+	    c, c->err, "broker %d cannot be reached at the address it advertises: %s", node, c->why);
 	return NULL;
 }
 
@@ -571,19 +569,25 @@ cmd_client_knows(struct cmd_client *c, int16_t key, int16_t *min, int16_t *max)
 	return true;
 }
 
+bool
+cmd_client_describe(struct cmd_client *c, bool fenced, struct kp_describe_cluster_res *res)
+{
+	struct kp_describe_cluster_req req;
+
+	kp_defaults(kp_api(KP_DESCRIBE_CLUSTER)->req, &req);
+	req.endpoint_type = c->controllers ? 2 : 1;
+	req.include_fenced_brokers = fenced;
+	return cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, res)
+	       && cmd_client_good(c, res->error_code, res->error_message);
+}
+
 static bool
 brokers_of_controller(struct cmd_client *c)
 {
-	struct kp_describe_cluster_req req;
 	struct kp_describe_cluster_res res;
 
-	kp_defaults(kp_api(KP_DESCRIBE_CLUSTER)->req, &req);
-	req.endpoint_type = 2;
-	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, &res))
+	if (!cmd_client_describe(c, false, &res))
 		return false;
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, res.error_message));
 	c->brokers = (uint32_t)rk_max(res.brokers.len, 0);
 	c->broker = rk_arena_get(&c->arena, c->brokers, sizeof *c->broker);
 	for (uint32_t i = 0; i < c->brokers; i++)
@@ -638,6 +642,13 @@ cmd_client_again(struct cmd_client *c, enum rk_err e)
 		return false;
 	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	return true;
+}
+
+bool
+cmd_client_good(struct cmd_client *c, int16_t wire, struct rk_str message)
+{
+	return wire == 0
+	       || cmd_client_fail(c, rk_err_of_wire(wire), "%s", cmd_client_says(c, wire, message));
 }
 
 const char *

@@ -64,6 +64,10 @@ bool cmd_fits(const struct kp_desc *, int16_t version, const void *msg);
 /* Whether the first node knows this request at all; its range of versions. */
 bool cmd_client_knows(struct cmd_client *, int16_t key, int16_t *min, int16_t *max);
 
+/* DescribeCluster, of brokers (fenced ones, too, when that is asked for) or of controllers, as we were told
+ * to ask. */
+struct kp_describe_cluster_res;
+rk_must_use bool cmd_client_describe(struct cmd_client *, bool fenced, struct kp_describe_cluster_res *);
 /* Learns the brokers, the controller and the cluster's id. */
 rk_must_use bool cmd_client_brokers(struct cmd_client *);
 const struct cmd_broker *cmd_client_broker(
@@ -73,6 +77,8 @@ const struct cmd_broker *cmd_client_broker(
 bool cmd_client_again(struct cmd_client *, enum rk_err);
 /* Sets why and err of a failure that the caller found in an answer; returns false. */
 bool cmd_client_fail(struct cmd_client *, enum rk_err, const char *fmt, ...) rk_format(3, 4);
+/* Whether an answer's error code is none; otherwise why and err tell it. */
+rk_must_use bool cmd_client_good(struct cmd_client *, int16_t wire, struct rk_str message);
 /* What to tell people of an error in an answer: its message, else Kafka's, else its name. */
 const char *cmd_client_says(struct cmd_client *, int16_t wire, struct rk_str message);
 #endif

@@ -36,30 +36,14 @@ static const struct cmd_opt opts[] = {
 };
 
 static int
-describe(const struct cmd_args *a, struct cmd_client *c, bool fenced,
-    struct kp_describe_cluster_res *res)
-{
-	struct kp_describe_cluster_req req;
-
-	kp_defaults(kp_api(KP_DESCRIBE_CLUSTER)->req, &req);
-	req.endpoint_type = c->controllers ? 2 : 1;
-	req.include_fenced_brokers = fenced;
-	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, res))
-		return cmd_fail(a, "%s", c->why);
-	if (res->error_code != 0)
-		return cmd_fail(a, "%s", cmd_client_says(c, res->error_code, res->error_message));
-	return 0;
-}
-
-static int
 cluster_id(const struct cmd_args *a, struct cmd_client *c)
 {
 	struct kp_describe_cluster_res res;
-	int rc = describe(a, c, false, &res);
 
-	if (rc == 0)
-		printf("Cluster ID: %.*s\n", res.cluster_id.len, res.cluster_id.at);
-	return rc;
+	if (!cmd_client_describe(c, false, &res))
+		return cmd_fail(a, "%s", c->why);
+	printf("Cluster ID: %.*s\n", res.cluster_id.len, res.cluster_id.at);
+	return 0;
 }
 
 static int
@@ -77,8 +61,8 @@ unregister(const struct cmd_args *a, struct cmd_client *c)
 			return 1;
 		}
 	} while (cmd_client_again(c, rk_err_of_wire(res.error_code)));
-	if (res.error_code != 0)
-		return cmd_fail(a, "%s", cmd_client_says(c, res.error_code, res.error_message));
+	if (!cmd_client_good(c, res.error_code, res.error_message))
+		return cmd_fail(a, "%s", c->why);
 	printf("Broker %d is no longer registered.\n", req.broker_id);
 	return 0;
 }
@@ -88,10 +72,9 @@ endpoints(const struct cmd_args *a, struct cmd_client *c)
 {
 	struct kp_describe_cluster_res res;
 	int host = 0, rack = 0;
-	int rc = describe(a, c, cmd_given(a, "include-fenced-brokers"), &res);
 
-	if (rc != 0)
-		return rc;
+	if (!cmd_client_describe(c, cmd_given(a, "include-fenced-brokers"), &res))
+		return cmd_fail(a, "%s", c->why);
 	for (int32_t i = 0; i < res.brokers.len; i++) {
 		host = (int)rk_max(host, res.brokers.at[i].host.len);
 		rack = (int)rk_max(rack, res.brokers.at[i].rack.len);

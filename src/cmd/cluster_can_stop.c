@@ -12,17 +12,10 @@ enum { SHOWN = 20, BEHIND_MS = 10000 };
 bool
 cmd_cluster_nodes(struct cmd_client *c, struct cmd_node **nodes, uint32_t *count)
 {
-	struct kp_describe_cluster_req req;
 	struct kp_describe_cluster_res res;
 
-	kp_defaults(kp_api(KP_DESCRIBE_CLUSTER)->req, &req);
-	req.endpoint_type = 1;
-	req.include_fenced_brokers = true;
-	if (!cmd_client_call(c, CMD_ANY, KP_DESCRIBE_CLUSTER, &req, &res))
+	if (!cmd_client_describe(c, true, &res))
 		return false;
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, res.error_message));
 	*count = (uint32_t)rk_max(res.brokers.len, 0);
 	*nodes = rk_arena_get(&c->arena, *count, sizeof **nodes);
 	for (uint32_t i = 0; i < *count; i++)
@@ -76,25 +69,15 @@ look(struct count *n, const struct cmd_topic *t, const struct cmd_part *p, int32
 static int
 quorum(struct cmd_client *c, int32_t id)
 {
-	struct kp_describe_quorum_req_topics_partitions p = {.partition_index = 0};
-	struct kp_describe_quorum_req_topics t = {.topic_name = rk_lit("__cluster_metadata")};
-	struct kp_describe_quorum_req req;
 	struct kp_describe_quorum_res res;
-	int32_t voters, good = 0;
+	int64_t now = 0;
+	int32_t good = 0;
 	bool voter = false;
 
-	kp_defaults(kp_api(KP_DESCRIBE_QUORUM)->req, &req);
-	req.topics.at = &t;
-	req.topics.len = 1;
-	t.partitions.at = &p;
-	t.partitions.len = 1;
-	if (!cmd_client_call(c, CMD_DECIDER, KP_DESCRIBE_QUORUM, &req, &res) || res.error_code != 0
-	    || res.topics.len != 1 || res.topics.at[0].partitions.len != 1
-	    || res.topics.at[0].partitions.at[0].error_code != 0)
+	if (!cmd_view_quorum(c, &res))
 		return -1;
 	struct kp_describe_quorum_res_topics_partitions *q = &res.topics.at[0].partitions.at[0];
-	int64_t now = 0;
-	voters = q->current_voters.len;
+	int32_t voters = q->current_voters.len;
 	for (int32_t i = 0; i < voters; i++)
 		now = rk_max(now, q->current_voters.at[i].last_caught_up_timestamp);
 	for (int32_t i = 0; i < voters; i++) {

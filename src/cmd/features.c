@@ -50,11 +50,11 @@ struct job {
 
 /* What Kafka's command prints on stderr for a failed request: the exception and its message. */
 static int
-failed(enum rk_err e, const char *why)
+failed(const struct cmd_client *c)
 {
 	char name[100];
 
-	return cmd_say("%s: %s", cmd_java_error(e, name, sizeof name), why);
+	return cmd_say("%s: %s", cmd_java_error(c->err, name, sizeof name), c->why);
 }
 
 static const char *
@@ -85,16 +85,14 @@ describe(struct job *j)
 	req.client_software_name = rk_lit("rookery");
 	req.client_software_version = rk_str_of(PACKAGE_VERSION);
 	if (node >= 0 && (!cmd_client_brokers(&j->c) || cmd_client_broker(&j->c, (int32_t)node) == NULL)) {
-		failed(RK_REQUEST_TIMED_OUT,
+		cmd_client_fail(&j->c, RK_REQUEST_TIMED_OUT,
 		    "Timed out waiting for a node assignment. Call: describeFeatures");
+		failed(&j->c);
 		return cmd_fail(j->a, "there is no node %d among those that can be reached", (int)node);
 	}
-	if (!cmd_client_call(
-		&j->c, node < 0 ? CMD_ANY : (int32_t)node, KP_API_VERSIONS, &req, &res))
-		return failed(j->c.err, j->c.why);
-	if (res.error_code != 0)
-		return failed(rk_err_of_wire(res.error_code),
-		    cmd_client_says(&j->c, res.error_code, RK_STR_NULL));
+	if (!cmd_client_call(&j->c, node < 0 ? CMD_ANY : (int32_t)node, KP_API_VERSIONS, &req, &res)
+	    || !cmd_client_good(&j->c, res.error_code, RK_STR_NULL))
+		return failed(&j->c);
 	if (res.supported_features.len > 0)
 		qsort(res.supported_features.at, (size_t)res.supported_features.len,
 		    sizeof *res.supported_features.at, by_name);
@@ -205,7 +203,7 @@ gather(struct job *j)
 	if (rc == 0 && j->wishes == 0)
 		return cmd_say("You must specify at least one feature to %s", acts[a->act].name);
 	for (uint32_t i = 0; rc == 0 && a->act == ACT_UPGRADE && i < j->wishes; i++)
-		if (whole == NULL && j->wish[i].level < 1)
+		if (j->wish[i].level < 1)
 			rc = cmd_say("The upgradeType flag should be set to SAFE_DOWNGRADE or "
 				  "UNSAFE_DOWNGRADE when the provided maxVersionLevel:%d is < 1.",
 			    j->wish[i].level);
@@ -272,7 +270,7 @@ change(struct job *j)
 	}
 	do {
 		if (!cmd_client_call(&j->c, CMD_DECIDER, KP_UPDATE_FEATURES, &req, &res))
-			return failed(j->c.err, j->c.why);
+			return failed(&j->c);
 	} while (cmd_client_again(&j->c, rk_err_of_wire(res.error_code)));
 	return print_results(j, &res);
 }

@@ -4,7 +4,7 @@
 #include "protocol/gen/describe_quorum.h"
 #include "protocol/gen/remove_raft_voter.h"
 #include <unistd.h>
-#include "src/cmd/client.h"
+#include "src/cmd/view.h"
 
 enum { ACT_DESCRIBE, ACT_ADD, ACT_REMOVE };
 static const struct cmd_act acts[] = {
@@ -48,41 +48,14 @@ struct state { /* one replica; voters and observers are two types with the same 
 
 /* Kafka's command reports what went wrong as its exception. */
 static int
-wrong(const struct cmd_args *a, enum rk_err e, const char *why)
+wrong(const struct cmd_args *a, const struct cmd_client *c)
 {
 	char name[100];
 
-	cmd_say("%s: %s", cmd_java_error(e, name, sizeof name), why);
-	return e == RK_UNSUPPORTED_VERSION
+	cmd_say("%s: %s", cmd_java_error(c->err, name, sizeof name), c->why);
+	return c->err == RK_UNSUPPORTED_VERSION
 		   ? cmd_fail(a, "the cluster cannot do this; nothing was changed")
 		   : 1;
-}
-
-static int
-ask(const struct cmd_args *a, struct cmd_client *c, struct kp_describe_quorum_res *res, quorum **q)
-{
-	struct kp_describe_quorum_req_topics_partitions p = {.partition_index = 0};
-	struct kp_describe_quorum_req_topics t = {.topic_name = rk_lit("__cluster_metadata")};
-	struct kp_describe_quorum_req req;
-
-	kp_defaults(kp_api(KP_DESCRIBE_QUORUM)->req, &req);
-	req.topics.at = &t;
-	req.topics.len = 1;
-	t.partitions.at = &p;
-	t.partitions.len = 1;
-	if (!cmd_client_call(c, CMD_DECIDER, KP_DESCRIBE_QUORUM, &req, res))
-		return wrong(a, c->err, c->why);
-	if (res->error_code != 0)
-		return wrong(a, rk_err_of_wire(res->error_code),
-		    cmd_client_says(c, res->error_code, res->error_message));
-	if (res->topics.len != 1 || res->topics.at[0].partitions.len != 1)
-		return wrong(a, RK_UNKNOWN_SERVER_ERROR,
-		    "the answer does not speak of the metadata partition");
-	*q = &res->topics.at[0].partitions.at[0];
-	if ((*q)->error_code != 0)
-		return wrong(a, rk_err_of_wire((*q)->error_code),
-		    cmd_client_says(c, (*q)->error_code, (*q)->error_message));
-	return 0;
 }
 
 #define STATE(r)                                                                      \
@@ -132,14 +105,11 @@ static int
 status(const struct cmd_args *a, struct cmd_client *c)
 {
 	struct kp_describe_quorum_res res;
-	quorum *q;
 	int64_t lag = 0, late = 0;
-	int rc = ask(a, c, &res, &q);
 
-	if (rc != 0)
-		return rc;
-	if (!cmd_client_brokers(c))
-		return wrong(a, c->err, c->why);
+	if (!cmd_view_quorum(c, &res) || !cmd_client_brokers(c))
+		return wrong(a, c);
+	quorum *q = &res.topics.at[0].partitions.at[0];
 	struct state leader = leader_of(q);
 	for (int32_t i = 0; i < q->current_voters.len; i++) {
 		struct state v = STATE(q->current_voters.at[i]);
@@ -216,11 +186,10 @@ replication(const struct cmd_args *a, struct cmd_client *c)
 	bool human = cmd_given(a, "human-readable");
 	struct kp_describe_quorum_res res;
 	uint32_t n = 1;
-	quorum *q;
-	int rc = ask(a, c, &res, &q);
 
-	if (rc != 0)
-		return rc;
+	if (!cmd_view_quorum(c, &res))
+		return wrong(a, c);
+	quorum *q = &res.topics.at[0].partitions.at[0];
 	row *rows = rk_arena_get(
 	    &c->arena, (size_t)(q->current_voters.len + q->observers.len + 2), sizeof *rows);
 	struct state leader = leader_of(q);
@@ -266,11 +235,9 @@ remove_one(const struct cmd_args *a, struct cmd_client *c)
 		    req.voter_id, directory);
 		return 0;
 	}
-	if (!cmd_client_call(c, CMD_DECIDER, KP_REMOVE_RAFT_VOTER, &req, &res))
-		return wrong(a, c->err, c->why);
-	if (res.error_code != 0)
-		return wrong(a, rk_err_of_wire(res.error_code),
-		    cmd_client_says(c, res.error_code, res.error_message));
+	if (!cmd_client_call(c, CMD_DECIDER, KP_REMOVE_RAFT_VOTER, &req, &res)
+	    || !cmd_client_good(c, res.error_code, res.error_message))
+		return wrong(a, c);
 	printf("Removed  KRaft controller %d with directory id %s\n", req.voter_id, directory);
 	return 0;
 }
@@ -379,13 +346,10 @@ add_one(const struct cmd_args *a, struct cmd_client *c)
 	req.timeout_ms = 60000;
 	if ((rc = own_identity(c, &req)) != 0)
 		return rc;
-	if (!cmd_given(a, "dry-run")) {
-		if (!cmd_client_call(c, CMD_DECIDER, KP_ADD_RAFT_VOTER, &req, &res))
-			return wrong(a, c->err, c->why);
-		if (res.error_code != 0)
-			return wrong(a, rk_err_of_wire(res.error_code),
-			    cmd_client_says(c, res.error_code, res.error_message));
-	}
+	if (!cmd_given(a, "dry-run")
+	    && (!cmd_client_call(c, CMD_DECIDER, KP_ADD_RAFT_VOTER, &req, &res)
+		|| !cmd_client_good(c, res.error_code, res.error_message)))
+		return wrong(a, c);
 	printf(cmd_given(a, "dry-run")
 		   ? "DRY RUN of adding controller %d with directory id %s and endpoints: "
 		   : "Added controller %d with directory id %s and endpoints: ",

@@ -99,11 +99,8 @@ cmd_reassign_under_way(struct cmd_reassign *r, struct cmd_move **move, uint32_t 
 	req.topics.len = -1;
 	if (!cmd_client_call(&r->c, CMD_DECIDER, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res))
 		return cmd_reassign_failed(r);
-	if (res.error_code != 0) {
-		cmd_client_fail(&r->c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(&r->c, res.error_code, res.error_message));
+	if (!cmd_client_good(&r->c, res.error_code, res.error_message))
 		return cmd_reassign_failed(r);
-	}
 	for (int32_t i = 0; i < res.topics.len; i++)
 		n += (uint32_t)rk_max(res.topics.at[i].partitions.len, 0);
 	*move = rk_arena_get(&r->c.arena, n, sizeof **move);
@@ -137,11 +134,8 @@ cmd_reassign_describe(struct cmd_reassign *r)
 		if (e == RK_UNKNOWN_TOPIC_OR_PARTITION)
 			return cmd_reassign_error("%s: Topic %.*s not found.",
 			    cmd_java_error(e, name, sizeof name), r->topic[i].len, r->topic[i].at);
-		if (e != RK_OK) {
-			cmd_client_fail(&r->c, e, "%s",
-			    cmd_client_says(&r->c, rk_err_wire(e), RK_STR_NULL));
+		if (!cmd_client_good(&r->c, rk_err_wire(e), RK_STR_NULL))
 			return cmd_reassign_failed(r);
-		}
 	}
 	for (uint32_t i = 0; i < r->moves; i++)
 		if (cmd_view_part(&r->view, r->move[i].topic, r->move[i].partition) == NULL)

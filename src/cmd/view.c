@@ -1,8 +1,10 @@
 /* view.c - gathers what the commands show and plan with: DescribeTopicPartitions in pages (Metadata
- * where a broker does not know that), DescribeConfigs, ListPartitionReassignments, DescribeLogDirs. */
+ * where a broker does not know that), DescribeConfigs, ListPartitionReassignments, DescribeLogDirs,
+ * DescribeQuorum. */
 #include "src/cmd/view.h"
 #include "protocol/gen/describe_configs.h"
 #include "protocol/gen/describe_log_dirs.h"
+#include "protocol/gen/describe_quorum.h"
 #include "protocol/gen/describe_topic_partitions.h"
 #include "protocol/gen/list_partition_reassignments.h"
 #include "protocol/gen/metadata.h"
@@ -292,9 +294,8 @@ cmd_view_moves(struct cmd_view *v, struct cmd_client *c)
 	req.topics.len = -1;
 	if (!cmd_client_call(c, CMD_DECIDER, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res))
 		return false;
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, res.error_message));
+	if (!cmd_client_good(c, res.error_code, res.error_message))
+		return false;
 	for (int32_t i = 0; i < res.topics.len; i++)
 		for (int32_t k = 0; k < res.topics.at[i].partitions.len; k++) {
 			struct kp_list_partition_reassignments_res_topics_partitions *m =
@@ -319,6 +320,28 @@ cmd_view_free(struct cmd_view *v)
 	memset(v, 0, sizeof *v);
 }
 
+bool
+cmd_view_quorum(struct cmd_client *c, struct kp_describe_quorum_res *res)
+{
+	struct kp_describe_quorum_req_topics_partitions p = {.partition_index = 0};
+	struct kp_describe_quorum_req_topics t = {.topic_name = rk_lit("__cluster_metadata")};
+	struct kp_describe_quorum_req req;
+
+	kp_defaults(kp_api(KP_DESCRIBE_QUORUM)->req, &req);
+	req.topics.at = &t;
+	req.topics.len = 1;
+	t.partitions.at = &p;
+	t.partitions.len = 1;
+	if (!cmd_client_call(c, CMD_DECIDER, KP_DESCRIBE_QUORUM, &req, res)
+	    || !cmd_client_good(c, res->error_code, res->error_message))
+		return false;
+	if (res->topics.len != 1 || res->topics.at[0].partitions.len != 1)
+		return cmd_client_fail(c, RK_UNKNOWN_SERVER_ERROR,
+		    "the answer does not speak of the metadata partition");
+	struct kp_describe_quorum_res_topics_partitions *q = &res->topics.at[0].partitions.at[0];
+	return cmd_client_good(c, q->error_code, q->error_message);
+}
+
 static struct cmd_place *
 add_place(struct cmd_places *p)
 {
@@ -339,9 +362,8 @@ cmd_view_places(struct cmd_places *p, struct cmd_client *c, int32_t broker)
 	req.topics.len = -1;
 	if (!cmd_client_call(c, broker, KP_DESCRIBE_LOG_DIRS, &req, &res))
 		return false;
-	if (res.error_code != 0)
-		return cmd_client_fail(c, rk_err_of_wire(res.error_code), "%s",
-		    cmd_client_says(c, res.error_code, RK_STR_NULL));
+	if (!cmd_client_good(c, res.error_code, RK_STR_NULL))
+		return false;
 	for (int32_t i = 0; i < res.results.len; i++) {
 		struct kp_describe_log_dirs_res_results *d = &res.results.at[i];
 		enum rk_err e = rk_err_of_wire(d->error_code);

@@ -46,6 +46,9 @@ rk_must_use bool cmd_view_moves(struct cmd_view *, struct cmd_client *);
 struct cmd_topic *cmd_view_topic(struct cmd_view *, struct rk_str name); /* NULL: not there */
 struct cmd_part *cmd_view_part(struct cmd_view *, struct rk_str topic, int32_t index);
 void cmd_view_free(struct cmd_view *);
+/* DescribeQuorum of the metadata partition, which the answer speaks of when this is true. */
+struct kp_describe_quorum_res;
+rk_must_use bool cmd_view_quorum(struct cmd_client *, struct kp_describe_quorum_res *);
 
 bool cmd_ids_has(struct cmd_ids, int32_t id);
 bool cmd_ids_same(struct cmd_ids, struct cmd_ids); /* in the same order */
