@@ -1,10 +1,11 @@
 /* admin.c - AlterPartitionReassignments, ElectLeaders, IncrementalAlterConfigs, AlterReplicaLogDirs,
- * each as one wish or a list of them. */
+ * each as one wish or a list of them; ListPartitionReassignments. */
 #include "src/cmd/admin.h"
 #include "protocol/gen/alter_partition_reassignments.h"
 #include "protocol/gen/alter_replica_log_dirs.h"
 #include "protocol/gen/elect_leaders.h"
 #include "protocol/gen/incremental_alter_configs.h"
+#include "protocol/gen/list_partition_reassignments.h"
 
 static int
 by_partition(const void *a, const void *b)
@@ -20,6 +21,71 @@ cmd_moves_sort(struct cmd_move *m, uint32_t count)
 {
 	if (count > 0)
 		qsort(m, count, sizeof *m, by_partition);
+}
+
+struct cmd_move *
+cmd_move_find(struct cmd_move *m, uint32_t count, struct rk_str topic, int32_t partition)
+{
+	struct cmd_move key = {.topic = topic, .partition = partition};
+
+	return count == 0 ? NULL : bsearch(&key, m, count, sizeof *m, by_partition);
+}
+
+const char *
+cmd_moves_twice(struct rk_arena *a, const struct cmd_move *m, uint32_t count)
+{
+	const char *text = NULL;
+
+	for (uint32_t i = 1; i < count; i++)
+		if (by_partition(&m[i], &m[i - 1]) == 0
+		    && (i == 1 || by_partition(&m[i], &m[i - 2]) != 0))
+			text = rk_arena_print(a, "%s%s%.*s-%d", text == NULL ? "" : text,
+			    text == NULL ? "" : ",", m[i].topic.len, m[i].topic.at, m[i].partition)
+				   .at;
+	return text;
+}
+
+bool
+cmd_admin_moves(struct cmd_client *c, struct cmd_move **move, uint32_t *count)
+{
+	struct kp_list_partition_reassignments_req req;
+	struct kp_list_partition_reassignments_res res;
+	uint32_t n = 0;
+
+	kp_defaults(kp_api(KP_LIST_PARTITION_REASSIGNMENTS)->req, &req);
+	req.topics.len = -1;
+	if (!cmd_client_call(c, CMD_DECIDER, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res)
+	    || !cmd_client_good(c, res.error_code, res.error_message))
+		return false;
+	for (int32_t i = 0; i < res.topics.len; i++)
+		n += (uint32_t)rk_max(res.topics.at[i].partitions.len, 0);
+	*move = rk_arena_get(&c->arena, n, sizeof **move);
+	*count = 0;
+	for (int32_t i = 0; i < res.topics.len; i++)
+		for (int32_t k = 0; k < res.topics.at[i].partitions.len; k++) {
+			struct kp_list_partition_reassignments_res_topics_partitions *p =
+			    &res.topics.at[i].partitions.at[k];
+			(*move)[(*count)++] = (struct cmd_move){.topic = res.topics.at[i].name,
+			    .partition = p->partition_index,
+			    .to = CMD_IDS(p->replicas),
+			    .adding = CMD_IDS(p->adding_replicas),
+			    .removing = CMD_IDS(p->removing_replicas)};
+		}
+	cmd_moves_sort(*move, *count);
+	return true;
+}
+
+void
+cmd_moves_mark(const struct cmd_move *m, uint32_t count, struct cmd_view *v)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct cmd_part *p = cmd_view_part(v, m[i].topic, m[i].partition);
+		if (p == NULL)
+			continue;
+		p->moving = true;
+		p->adding = m[i].adding;
+		p->removing = m[i].removing;
+	}
 }
 
 static void
@@ -62,9 +128,8 @@ cmd_admin_reassign(struct cmd_client *c, struct cmd_move *m, uint32_t count, boo
 		for (int32_t k = 0; k < res.responses.at[i].partitions.len; k++) {
 			struct kp_alter_partition_reassignments_res_responses_partitions *p =
 			    &res.responses.at[i].partitions.at[k];
-			struct cmd_move key = {
-			    .topic = res.responses.at[i].name, .partition = p->partition_index};
-			struct cmd_move *w = bsearch(&key, m, count, sizeof *m, by_partition);
+			struct cmd_move *w =
+			    cmd_move_find(m, count, res.responses.at[i].name, p->partition_index);
 			if (w == NULL)
 				continue;
 			w->err = rk_err_of_wire(p->error_code);

@@ -1,4 +1,4 @@
-/* admin.h - the changes that commands of clusters ask for, one request a function.
+/* admin.h - the changes that commands of clusters ask for, and those that are under way, one request a function.
  *
  * The arguments list what to do; errors come back beside each wish (err and, for people,
  * says). False: the request as a whole was not answered or refused; the client's why and err tell,
@@ -20,6 +20,13 @@ struct cmd_move {
 rk_must_use bool cmd_admin_reassign(
     struct cmd_client *, struct cmd_move *, uint32_t count, bool allow_factor_change);
 void cmd_moves_sort(struct cmd_move *, uint32_t count);
+struct cmd_move *cmd_move_find( /* among sorted ones; NULL: not there */
+    struct cmd_move *, uint32_t count, struct rk_str topic, int32_t partition);
+/* "t-0,t-1": the partitions that stand in the sorted list more than once; NULL: none. */
+const char *cmd_moves_twice(struct rk_arena *, const struct cmd_move *, uint32_t count);
+/* All that are under way, sorted; and their marks on the partitions of a view. */
+rk_must_use bool cmd_admin_moves(struct cmd_client *, struct cmd_move **, uint32_t *count);
+void cmd_moves_mark(const struct cmd_move *, uint32_t count, struct cmd_view *);
 
 /* The partitions of moves (to is not looked at), or all of them when there are none; type 0:
  * preferred leaders, 1: unclean. What the answer tells is added to got, in its order. */

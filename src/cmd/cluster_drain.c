@@ -38,8 +38,10 @@ gather(struct drain *d)
 
 	if (!cmd_client_brokers(c) || !cmd_cluster_nodes(c, &d->node, &d->nodes)
 	    || !cmd_view_names(c, &name, &names)
-	    || !cmd_view_topics(&d->r.view, c, name, names, 2000) || !cmd_view_moves(&d->r.view, c))
+	    || !cmd_view_topics(&d->r.view, c, name, names, 2000)
+	    || !cmd_admin_moves(c, &d->r.now, &d->r.nows))
 		return no(d);
+	cmd_moves_mark(d->r.now, d->r.nows, &d->r.view);
 	d->seat = rk_arena_get(&c->arena, d->nodes, sizeof *d->seat);
 	for (uint32_t i = 0; i < d->nodes; i++) {
 		bool self = d->node[i].id == d->id;
@@ -213,14 +215,10 @@ save(struct drain *d)
 	    rk_arena_get(&old.c.arena, old.moves + d->r.moves, sizeof *all);
 	for (; n < old.moves; n++)
 		all[n] = old.move[n];
-	for (uint32_t i = 0; i < d->r.moves; i++) {
-		bool known = false;
-		for (uint32_t k = 0; k < old.moves && !known; k++)
-			known = old.move[k].partition == d->before[i].partition
-				&& rk_str_eq(old.move[k].topic, d->before[i].topic);
-		if (!known)
+	for (uint32_t i = 0; i < d->r.moves; i++)
+		if (cmd_move_find(old.move, old.moves, d->before[i].topic, d->before[i].partition)
+		    == NULL)
 			all[n++] = d->before[i];
-	}
 	cmd_moves_sort(all, n);
 	FILE *f = rc == 0 ? fopen(d->path, "w") : NULL;
 	if (f != NULL) {

@@ -59,12 +59,16 @@ look(struct cmd_reassign *r, int32_t id, struct look *l, char *why, size_t size)
 	struct cmd_view v = {0};
 	struct cmd_places places = {0};
 	const struct cmd_args *a = r->a;
+	struct cmd_move *now;
+	uint32_t nows;
 	bool ok = cmd_client_open(&c, cmd_text(a, "bootstrap-server"), cmd_text(a, "command-config"),
 	    false);
 
 	*l = (struct look){0};
 	ok = ok && cmd_client_brokers(&c) && cmd_view_topics(&v, &c, r->topic, r->topics, 2000)
-	     && cmd_view_moves(&v, &c);
+	     && cmd_admin_moves(&c, &now, &nows);
+	if (ok)
+		cmd_moves_mark(now, nows, &v);
 	for (uint32_t i = 0; ok && i < c.brokers; i++)
 		(void)!cmd_view_places(&places, &c, c.broker[i].id);
 	for (uint32_t i = 0; ok && i < r->moves; i++) {

@@ -39,7 +39,7 @@ static int
 read_list(struct job *j, json_t *list)
 {
 	struct cmd_read *r = &j->json;
-	const char *twice = NULL;
+	const char *twice;
 
 	cmd_read_list(r, list);
 	j->part = rk_arena_get(&j->c.arena, json_array_size(list), sizeof *j->part);
@@ -52,13 +52,7 @@ read_list(struct job *j, json_t *list)
 	if (r->bad)
 		return cmd_say("com.fasterxml.jackson.databind.JsonMappingException: %s", r->why);
 	cmd_moves_sort(j->part, (uint32_t)j->parts);
-	for (int32_t i = 1; i < j->parts; i++)
-		if (j->part[i].partition == j->part[i - 1].partition
-		    && rk_str_eq(j->part[i].topic, j->part[i - 1].topic))
-			twice = rk_arena_print(&j->c.arena, "%s%s%.*s-%d",
-			    twice == NULL ? "" : twice, twice == NULL ? "" : ",",
-			    j->part[i].topic.len, j->part[i].topic.at, j->part[i].partition)
-				    .at;
+	twice = cmd_moves_twice(&j->c.arena, j->part, (uint32_t)j->parts);
 	return twice == NULL
 		   ? 0
 		   : cmd_say("Replica election data contains duplicate partitions: [%s]", twice);

@@ -11,6 +11,8 @@ struct cmd_reassign {
 	struct cmd_read json;
 	struct cmd_move *move; /* what the file asks for, sorted */
 	uint32_t moves;
+	struct cmd_move *now; /* what is under way anywhere, sorted */
+	uint32_t nows;
 	struct cmd_dir_move *dir; /* of it, replicas that shall lie in a certain directory */
 	uint32_t dirs;
 	struct rk_str *topic; /* the topics of moves, or of the file for --generate; sorted */
@@ -32,8 +34,8 @@ int cmd_reassign_parse_topics(struct cmd_reassign *, const char *text, size_t le
 
 /* reassign_partitions.c: partitions as Kafka's JSON; dirs: where they lie, else "any". */
 void cmd_reassign_json(struct cmd_reassign *, FILE *, const struct cmd_move *, uint32_t, bool dirs);
-/* What is under way anywhere: adds the topics of it to the view. */
-int cmd_reassign_under_way(struct cmd_reassign *, struct cmd_move **, uint32_t *count);
+/* Asks what is under way. */
+int cmd_reassign_under_way(struct cmd_reassign *);
 /* Describes the topics of the file; 1 after saying which is not there. */
 int cmd_reassign_describe(struct cmd_reassign *);
 /* Where the replicas of the view lie, as far as their brokers answer. */
@@ -41,7 +43,8 @@ void cmd_reassign_places(struct cmd_reassign *);
 
 /* reassign_execute.c */
 int cmd_reassign_execute(struct cmd_reassign *);
-/* Throttles the moves of r (whose topics are described) at so many bytes a second. */
+/* Throttles the moves of r (whose topics are described and marked with what is under way) at so many bytes
+ * a second. */
 int cmd_reassign_throttle(struct cmd_reassign *, int64_t rate);
 /* Asks for the directories until timeout_ms have passed; 1 after saying what did not start. */
 int cmd_reassign_dirs(struct cmd_reassign *, struct cmd_dir_move *, uint32_t, int64_t timeout_ms);

@@ -28,10 +28,10 @@ without(struct rk_arena *a, struct cmd_ids all, struct cmd_ids some)
 
 /* The flows of what is asked for and of what is under way already (those asked for win). */
 static uint32_t
-flows(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows, struct flow **out)
+flows(struct cmd_reassign *r, struct flow **out)
 {
 	struct rk_arena *a = &r->c.arena;
-	struct flow *f = rk_arena_get(a, r->moves + nows, sizeof *f);
+	struct flow *f = rk_arena_get(a, r->moves + r->nows, sizeof *f);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < r->moves; i++) {
@@ -40,14 +40,11 @@ flows(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows, struct 
 		struct cmd_ids from = p->moving ? without(a, p->replicas, p->adding) : p->replicas;
 		f[n++] = (struct flow){m->topic, m->partition, from, without(a, m->to, from)};
 	}
-	for (uint32_t i = 0; i < nows; i++) {
-		bool known = false;
-		for (uint32_t k = 0; k < r->moves && !known; k++)
-			known = rk_str_eq(now[i].topic, r->move[k].topic)
-				&& now[i].partition == r->move[k].partition;
-		if (!known)
-			f[n++] = (struct flow){now[i].topic, now[i].partition,
-			    without(a, now[i].to, now[i].adding), now[i].adding};
+	for (uint32_t i = 0; i < r->nows; i++) {
+		const struct cmd_move *m = &r->now[i];
+		if (cmd_move_find(r->move, r->moves, m->topic, m->partition) == NULL)
+			f[n++] = (struct flow){m->topic, m->partition, without(a, m->to, m->adding),
+			    m->adding};
 	}
 	*out = f;
 	return n;
@@ -132,14 +129,14 @@ throttle_brokers(struct cmd_reassign *r, const int32_t *id, uint32_t n, const st
 	return true;
 }
 
-static bool
-throttle_moves(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows, int64_t rate)
+int
+cmd_reassign_throttle(struct cmd_reassign *r, int64_t rate)
 {
 	const char *text = rk_arena_print(&r->c.arena, "%" PRId64, rate).at;
 	struct cmd_set set[] = {
 	    {"leader.replication.throttled.rate", text}, {"follower.replication.throttled.rate", text}};
 	struct flow *f;
-	uint32_t n = flows(r, now, nows, &f), ids = 0, all = 0;
+	uint32_t n = flows(r, &f), ids = 0, all = 0;
 	int32_t *id;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -149,19 +146,9 @@ throttle_moves(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows
 		for (int32_t k = 0; k < f[i].from.len + f[i].to.len; k++)
 			id[ids++] =
 			    k < f[i].from.len ? f[i].from.at[k] : f[i].to.at[k - f[i].from.len];
-	return throttle_topics(r, f, n) && throttle_brokers(r, id, ids, set, 2);
-}
-
-int
-cmd_reassign_throttle(struct cmd_reassign *r, int64_t rate)
-{
-	struct cmd_move *now;
-	uint32_t nows;
-	int rc = cmd_reassign_under_way(r, &now, &nows);
-
-	if (rc != 0)
-		return rc;
-	return throttle_moves(r, now, nows, rate) ? 0 : cmd_reassign_failed(r);
+	return throttle_topics(r, f, n) && throttle_brokers(r, id, ids, set, 2)
+		   ? 0
+		   : cmd_reassign_failed(r);
 }
 
 static bool
@@ -177,18 +164,19 @@ throttle_dirs(struct cmd_reassign *r, int64_t rate)
 }
 
 static int
-throttle(struct cmd_reassign *r, const struct cmd_move *now, uint32_t nows)
+throttle(struct cmd_reassign *r)
 {
 	int64_t moves = cmd_number(r->a, "throttle", -1),
 		dirs = cmd_number(r->a, "replica-alter-log-dirs-throttle", -1);
+	int rc;
 
 	if (moves < 0 && dirs < 0)
 		return 0;
 	puts("Warning: You must run --verify periodically, until the reassignment completes, to "
 	     "ensure the throttle is removed.");
 	if (moves >= 0) {
-		if (!throttle_moves(r, now, nows, moves))
-			return cmd_reassign_failed(r);
+		if ((rc = cmd_reassign_throttle(r, moves)) != 0)
+			return rc;
 		printf("The inter-broker throttle limit was set to %" PRId64 " B/s\n", moves);
 	}
 	if (dirs >= 0) {
@@ -316,13 +304,11 @@ print_now(struct cmd_reassign *r)
 int
 cmd_reassign_execute(struct cmd_reassign *r)
 {
-	struct cmd_move *now;
-	uint32_t nows;
-	int rc = cmd_reassign_under_way(r, &now, &nows);
+	int rc = cmd_reassign_under_way(r);
 
 	if (rc != 0)
 		return rc;
-	if (nows > 0 && !cmd_given(r->a, "additional"))
+	if (r->nows > 0 && !cmd_given(r->a, "additional"))
 		return terse(
 		    "Cannot execute because there is an existing partition assignment.  Use "
 		    "--additional to override this and create a new partition assignment in "
@@ -338,9 +324,8 @@ cmd_reassign_execute(struct cmd_reassign *r)
 	if ((rc = cmd_reassign_describe(r)) != 0)
 		return rc;
 	print_now(r);
-	if (!cmd_view_moves(&r->view, &r->c))
-		return cmd_reassign_failed(r);
-	if ((rc = throttle(r, now, nows)) != 0 || (rc = start(r)) != 0)
+	cmd_moves_mark(r->now, r->nows, &r->view);
+	if ((rc = throttle(r)) != 0 || (rc = start(r)) != 0)
 		return rc;
 	return r->dirs == 0 ? 0
 			    : cmd_reassign_dirs(

@@ -1,6 +1,5 @@
 /* reassign_partitions.c - rookery reassign-partitions: moves replicas between brokers, and between
  * directories of a broker; generates, executes, verifies, lists and cancels moves. */
-#include "protocol/gen/list_partition_reassignments.h"
 #include "src/cmd/reassign.h"
 
 static const struct cmd_opt opts[] = {
@@ -89,34 +88,9 @@ cmd_reassign_json(
 }
 
 int
-cmd_reassign_under_way(struct cmd_reassign *r, struct cmd_move **move, uint32_t *count)
+cmd_reassign_under_way(struct cmd_reassign *r)
 {
-	struct kp_list_partition_reassignments_req req;
-	struct kp_list_partition_reassignments_res res;
-	uint32_t n = 0;
-
-	kp_defaults(kp_api(KP_LIST_PARTITION_REASSIGNMENTS)->req, &req);
-	req.topics.len = -1;
-	if (!cmd_client_call(&r->c, CMD_DECIDER, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res))
-		return cmd_reassign_failed(r);
-	if (!cmd_client_good(&r->c, res.error_code, res.error_message))
-		return cmd_reassign_failed(r);
-	for (int32_t i = 0; i < res.topics.len; i++)
-		n += (uint32_t)rk_max(res.topics.at[i].partitions.len, 0);
-	*move = rk_arena_get(&r->c.arena, n, sizeof **move);
-	*count = 0;
-	for (int32_t i = 0; i < res.topics.len; i++)
-		for (int32_t k = 0; k < res.topics.at[i].partitions.len; k++) {
-			struct kp_list_partition_reassignments_res_topics_partitions *p =
-			    &res.topics.at[i].partitions.at[k];
-			(*move)[*count].topic = res.topics.at[i].name;
-			(*move)[*count].partition = p->partition_index;
-			(*move)[*count].to = CMD_IDS(p->replicas);
-			(*move)[*count].adding = CMD_IDS(p->adding_replicas);
-			(*move)[(*count)++].removing = CMD_IDS(p->removing_replicas);
-		}
-	cmd_moves_sort(*move, *count);
-	return 0;
+	return cmd_admin_moves(&r->c, &r->now, &r->nows) ? 0 : cmd_reassign_failed(r);
 }
 
 int
@@ -168,14 +142,13 @@ cmd_reassign_places(struct cmd_reassign *r)
 static int
 list(struct cmd_reassign *r)
 {
-	struct cmd_move *m;
-	uint32_t n;
-	int rc = cmd_reassign_under_way(r, &m, &n);
+	int rc = cmd_reassign_under_way(r);
 
 	if (rc != 0)
 		return rc;
-	puts(n == 0 ? "No partition reassignments found." : "Current partition reassignments:");
-	for (uint32_t i = 0; i < n; i++) {
+	const struct cmd_move *m = r->now;
+	puts(r->nows == 0 ? "No partition reassignments found." : "Current partition reassignments:");
+	for (uint32_t i = 0; i < r->nows; i++) {
 		printf("%.*s-%d: replicas: %s.", m[i].topic.len, m[i].topic.at, m[i].partition,
 		    cmd_ids_text(&r->c.arena, m[i].to, ","));
 		if (m[i].adding.len > 0)

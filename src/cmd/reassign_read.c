@@ -108,7 +108,7 @@ static int
 check(struct cmd_reassign *r)
 {
 	struct rk_arena *a = &r->c.arena;
-	const char *text = NULL;
+	const char *text;
 
 	if (r->moves == 0)
 		return cmd_reassign_error("Partition reassignment list cannot be empty");
@@ -116,16 +116,7 @@ check(struct cmd_reassign *r)
 		if (r->move[i].to.len == 0)
 			return cmd_reassign_error("Partition replica list cannot be empty");
 	cmd_moves_sort(r->move, r->moves);
-	for (uint32_t i = 1; i < r->moves; i++)
-		if (rk_str_eq(r->move[i].topic, r->move[i - 1].topic)
-		    && r->move[i].partition == r->move[i - 1].partition
-		    && (i == 1 || !rk_str_eq(r->move[i].topic, r->move[i - 2].topic)
-			|| r->move[i].partition != r->move[i - 2].partition))
-			text = rk_arena_print(a, "%s%s%.*s-%d", text == NULL ? "" : text,
-			    text == NULL ? "" : ",", r->move[i].topic.len, r->move[i].topic.at,
-			    r->move[i].partition)
-				   .at;
-	if (text != NULL)
+	if ((text = cmd_moves_twice(a, r->move, r->moves)) != NULL)
 		return cmd_reassign_error(
 		    "Partition reassignment contains duplicate topic partitions: %s", text);
 	for (uint32_t i = 0; i < r->moves; i++) {

@@ -1,22 +1,17 @@
 /* reassign_verify.c - how far moves are, taking them back, and taking their throttles away. */
 #include "src/cmd/reassign.h"
 
-static const struct cmd_move *
-find(const struct cmd_move *m, uint32_t n, const struct cmd_move *key)
+static bool
+under_way(struct cmd_reassign *r, const struct cmd_move *m)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (m[i].partition == key->partition && rk_str_eq(m[i].topic, key->topic))
-			return &m[i];
-	return NULL;
+	return cmd_move_find(r->now, r->nows, m->topic, m->partition) != NULL;
 }
 
 /* Returns 0; done: no partition of the file is under way any more. */
 static int
 print_moves(struct cmd_reassign *r, bool *done)
 {
-	struct cmd_move *now;
-	uint32_t nows;
-	int rc = cmd_reassign_under_way(r, &now, &nows);
+	int rc = cmd_reassign_under_way(r);
 
 	if (rc != 0)
 		return rc;
@@ -31,7 +26,7 @@ print_moves(struct cmd_reassign *r, bool *done)
 		struct cmd_ids have = {NULL, 0};
 		if (p != NULL)
 			have = p->replicas;
-		if (find(now, nows, m) != NULL) {
+		if (under_way(r, m)) {
 			printf("Reassignment of partition %.*s-%d is still in progress.\n",
 			    m->topic.len, m->topic.at, m->partition);
 			*done = false;
@@ -181,15 +176,15 @@ cmd_reassign_verify(struct cmd_reassign *r)
 static int
 cancel_moves(struct cmd_reassign *r)
 {
-	struct cmd_move *now, *gone;
-	uint32_t nows, n = 0, bad = 0;
-	int rc = cmd_reassign_under_way(r, &now, &nows);
+	struct cmd_move *gone;
+	uint32_t n = 0, bad = 0;
+	int rc = cmd_reassign_under_way(r);
 
 	if (rc != 0)
 		return rc;
 	gone = rk_arena_get(&r->c.arena, r->moves, sizeof *gone);
 	for (uint32_t i = 0; i < r->moves; i++)
-		if (find(now, nows, &r->move[i]) != NULL) {
+		if (under_way(r, &r->move[i])) {
 			gone[n] = r->move[i];
 			gone[n++].to = (struct cmd_ids){NULL, -1};
 		}

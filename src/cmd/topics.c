@@ -4,7 +4,7 @@
 #include "protocol/gen/create_partitions.h"
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/delete_topics.h"
-#include "src/cmd/view.h"
+#include "src/cmd/admin.h"
 
 static const struct cmd_opt opts[] = {
     {"alter", CMD_FLAG, 0, 0, 0, NULL, NULL,
@@ -275,7 +275,7 @@ gather(struct job *j)
 				(int32_t)cmd_number(j->a, "partition-size-limit-per-response", 2000)));
 }
 
-static int
+static void
 print_ids(const char *label, struct cmd_ids ids)
 {
 	printf("\t%s: ", label);
@@ -283,7 +283,6 @@ print_ids(const char *label, struct cmd_ids ids)
 		printf("%s%d", i == 0 ? "" : ",", ids.at[i]);
 	if (ids.len < 0)
 		fputs("N/A", stdout);
-	return 0;
 }
 
 static bool
@@ -340,6 +339,8 @@ describe(struct job *j)
 {
 	const char *id_text = cmd_text(j->a, "topic-id");
 	struct rk_uuid id = {{0}};
+	struct cmd_move *move;
+	uint32_t moves;
 	int rc;
 
 	if (id_text != NULL && !rk_uuid_parse(rk_str_of(id_text), &id))
@@ -353,7 +354,8 @@ describe(struct job *j)
 	if (!cmd_view_configs(&j->view, &j->c))
 		return wrong(j->c.why);
 	/* A broker that does not allow or know the question is as good as one without any. */
-	(void)!cmd_view_moves(&j->view, &j->c);
+	if (cmd_admin_moves(&j->c, &move, &moves))
+		cmd_moves_mark(move, moves, &j->view);
 	for (uint32_t i = 0; i < j->view.topics; i++)
 		print_topic(j->a, &j->view.topic[i]);
 	return 0;

@@ -1,12 +1,10 @@
 /* view.c - gathers what the commands show and plan with: DescribeTopicPartitions in pages (Metadata
- * where a broker does not know that), DescribeConfigs, ListPartitionReassignments, DescribeLogDirs,
- * DescribeQuorum. */
+ * where a broker does not know that), DescribeConfigs, DescribeLogDirs, DescribeQuorum. */
 #include "src/cmd/view.h"
 #include "protocol/gen/describe_configs.h"
 #include "protocol/gen/describe_log_dirs.h"
 #include "protocol/gen/describe_quorum.h"
 #include "protocol/gen/describe_topic_partitions.h"
-#include "protocol/gen/list_partition_reassignments.h"
 #include "protocol/gen/metadata.h"
 
 bool
@@ -281,33 +279,6 @@ cmd_view_configs(struct cmd_view *v, struct cmd_client *c)
 					f->name.at, (int)rk_max(f->value.len, 0), f->value.at);
 		}
 	}
-	return true;
-}
-
-bool
-cmd_view_moves(struct cmd_view *v, struct cmd_client *c)
-{
-	struct kp_list_partition_reassignments_req req;
-	struct kp_list_partition_reassignments_res res;
-
-	kp_defaults(kp_api(KP_LIST_PARTITION_REASSIGNMENTS)->req, &req);
-	req.topics.len = -1;
-	if (!cmd_client_call(c, CMD_DECIDER, KP_LIST_PARTITION_REASSIGNMENTS, &req, &res))
-		return false;
-	if (!cmd_client_good(c, res.error_code, res.error_message))
-		return false;
-	for (int32_t i = 0; i < res.topics.len; i++)
-		for (int32_t k = 0; k < res.topics.at[i].partitions.len; k++) {
-			struct kp_list_partition_reassignments_res_topics_partitions *m =
-			    &res.topics.at[i].partitions.at[k];
-			struct cmd_part *p =
-			    cmd_view_part(v, res.topics.at[i].name, m->partition_index);
-			if (p == NULL)
-				continue;
-			p->moving = true;
-			p->adding = CMD_IDS(m->adding_replicas);
-			p->removing = CMD_IDS(m->removing_replicas);
-		}
 	return true;
 }
 

@@ -16,7 +16,7 @@ struct cmd_ids {
 struct cmd_part {
 	int32_t index, leader;
 	struct cmd_ids replicas, isr, elr, last_elr;
-	bool moving; /* a reassignment is under way: what comes and what goes */
+	bool moving; /* a reassignment is under way (cmd_moves_mark): what comes and what goes */
 	struct cmd_ids adding, removing;
 };
 struct cmd_topic {
@@ -41,8 +41,6 @@ rk_must_use bool cmd_view_topics(struct cmd_view *, struct cmd_client *, const s
 rk_must_use bool cmd_view_topic_id(struct cmd_view *, struct cmd_client *, struct rk_uuid);
 /* What is configured for the topics of the view: configs and min_isr. */
 rk_must_use bool cmd_view_configs(struct cmd_view *, struct cmd_client *);
-/* Marks the partitions that are being reassigned. */
-rk_must_use bool cmd_view_moves(struct cmd_view *, struct cmd_client *);
 struct cmd_topic *cmd_view_topic(struct cmd_view *, struct rk_str name); /* NULL: not there */
 struct cmd_part *cmd_view_part(struct cmd_view *, struct rk_str topic, int32_t index);
 void cmd_view_free(struct cmd_view *);
