@@ -210,7 +210,7 @@ save(struct drain *d)
 
 	rk_arena_init(&old.c.arena, 256u << 20);
 	if (access(d->path, F_OK) == 0)
-		rc = cmd_reassign_read(&old, d->path);
+		rc = cmd_reassign_read(&old, d->path, cmd_reassign_parse);
 	struct cmd_move *all =
 	    rk_arena_get(&old.c.arena, old.moves + d->r.moves, sizeof *all);
 	for (; n < old.moves; n++)
@@ -347,7 +347,7 @@ undo(struct drain *d)
 	if (access(d->path, R_OK) != 0)
 		return cmd_fail(r->a, "%s: %s; the drain that is to be undone wrote it (--save)",
 		    d->path, strerror(errno));
-	if ((rc = cmd_reassign_read(r, d->path)) != 0 || (rc = gather(d)) != 0)
+	if ((rc = cmd_reassign_read(r, d->path, cmd_reassign_parse)) != 0 || (rc = gather(d)) != 0)
 		return rc;
 	r->moves = still_there(r);
 	printf("%u partitions go back to where %s says they were.\n", r->moves, d->path);

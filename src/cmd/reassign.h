@@ -26,11 +26,10 @@ int cmd_reassign_error(const char *fmt, ...) rk_format(1, 2);
 /* The same with the name of the exception that the client's failure is there. */
 int cmd_reassign_failed(const struct cmd_reassign *);
 
-/* reassign_read.c: the files; 1 after saying what is wrong. */
-int cmd_reassign_read(struct cmd_reassign *, const char *path);
-int cmd_reassign_read_topics(struct cmd_reassign *, const char *path);
-int cmd_reassign_parse(struct cmd_reassign *, const char *text, size_t len);
-int cmd_reassign_parse_topics(struct cmd_reassign *, const char *text, size_t len);
+/* reassign_read.c: the files, of moves or of topics; 1 after saying what is wrong. */
+typedef int cmd_reassign_parser(struct cmd_reassign *, const char *text, size_t len);
+cmd_reassign_parser cmd_reassign_parse, cmd_reassign_parse_topics;
+int cmd_reassign_read(struct cmd_reassign *, const char *path, cmd_reassign_parser *);
 
 /* reassign_partitions.c: partitions as Kafka's JSON; dirs: where they lie, else "any". */
 void cmd_reassign_json(struct cmd_reassign *, FILE *, const struct cmd_move *, uint32_t, bool dirs);

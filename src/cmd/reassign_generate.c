@@ -11,7 +11,7 @@ parse_brokers(struct cmd_reassign *r, int32_t **id, uint32_t *n)
 {
 	char **piece;
 	uint32_t count = cmd_split(&r->c.arena, cmd_text(r->a, "broker-list"), ',', &piece);
-	const char *twice = NULL;
+	const char *twice;
 	int64_t v;
 
 	*id = rk_arena_get(&r->c.arena, count, sizeof **id);
@@ -20,15 +20,7 @@ parse_brokers(struct cmd_reassign *r, int32_t **id, uint32_t *n)
 			return cmd_reassign_error("For input string: \"%s\"", piece[i]);
 		(*id)[(*n)++] = (int32_t)v;
 	}
-	for (uint32_t i = 0; i < *n; i++) {
-		uint32_t before = 0;
-		for (uint32_t k = 0; k < i; k++)
-			before += (*id)[k] == (*id)[i];
-		if (before == 1)
-			twice = twice == NULL
-				    ? rk_arena_print(&r->c.arena, "%d", (*id)[i]).at
-				    : rk_arena_print(&r->c.arena, "%s, %d", twice, (*id)[i]).at;
-	}
+	twice = cmd_ids_twice(&r->c.arena, (struct cmd_ids){*id, (int32_t)*n}, ", ");
 	return twice == NULL
 		   ? 0
 		   : cmd_reassign_error("Broker list contains duplicate entries: [%s]", twice);

@@ -228,9 +228,11 @@ run(struct cmd_args *a)
 	r->a = a;
 	if (cmd_client_start(&r->c, a)) {
 		if (action == GENERATE)
-			rc = cmd_reassign_read_topics(r, cmd_text(a, "topics-to-move-json-file"));
+			rc = cmd_reassign_read(
+			    r, cmd_text(a, "topics-to-move-json-file"), cmd_reassign_parse_topics);
 		else if (action != LIST)
-			rc = cmd_reassign_read(r, cmd_text(a, "reassignment-json-file"));
+			rc = cmd_reassign_read(
+			    r, cmd_text(a, "reassignment-json-file"), cmd_reassign_parse);
 		if (rc == 0)
 			rc = action == GENERATE  ? cmd_reassign_generate(r)
 			     : action == EXECUTE ? cmd_reassign_execute(r)

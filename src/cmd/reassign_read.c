@@ -1,50 +1,33 @@
 /* reassign_read.c - the JSON files of rookery reassign-partitions, and Kafka's complaints. */
 #include "src/cmd/reassign.h"
 
-static char *
-slurp(struct cmd_reassign *r, const char *path, size_t *len)
-{
-	char *text = cmd_read_file(path, len);
-
-	if (text != NULL)
-		return text;
-	int e = errno;
-	cmd_reassign_error("Unable to read file %s", path);
-	cmd_fail(r->a, "%s: %s", path, strerror(e));
-	return NULL;
-}
-
-static int
-load(struct cmd_reassign *r, const char *text, size_t len)
-{
-	size_t blank = 0;
-
-	while (blank < len && strchr(" \t\r\n", text[blank]) != NULL && text[blank] != 0)
-		blank++;
-	cmd_read_text(&r->json, text, len);
-	if (!r->json.broken)
-		return 0;
-	return cmd_reassign_error(len == 0       ? "The input string shouldn't be empty"
-				  : blank == len ? "Expected JSON object, received "
-						 : "The input string is not a valid JSON");
-}
-
 static int
 bad(const struct cmd_reassign *r)
 {
 	return cmd_reassign_error("%s", r->json.why);
 }
 
+/* The list of that name in a text of version 1; NULL: there is none. */
 static int
-read_version(struct cmd_reassign *r)
+load(struct cmd_reassign *r, const char *text, size_t len, const char *name, json_t **list)
 {
-	int32_t version = cmd_read_version(&r->json, cmd_read_object(&r->json, r->json.root));
+	struct cmd_read *j = &r->json;
+	size_t blank = 0;
 
-	if (r->json.bad)
-		return bad(r);
-	if (version != 1)
+	while (blank < len && strchr(" \t\r\n", text[blank]) != NULL && text[blank] != 0)
+		blank++;
+	cmd_read_text(j, text, len);
+	if (j->broken)
+		return cmd_reassign_error(len == 0       ? "The input string shouldn't be empty"
+					  : blank == len ? "Expected JSON object, received "
+							 : "The input string is not a valid JSON");
+	int32_t version = cmd_read_version(j, cmd_read_object(j, j->root));
+	if (!j->bad && version != 1)
 		return cmd_reassign_error("Not supported version field value %d", version);
-	return 0;
+	*list = json_object_get(j->root, name);
+	if (*list != NULL)
+		cmd_read_list(j, *list);
+	return j->bad ? bad(r) : 0;
 }
 
 /* The lists of one entry of "partitions". */
@@ -87,23 +70,6 @@ read_entry(struct cmd_reassign *r, json_t *entry, struct cmd_move *m, struct cmd
 	return 0;
 }
 
-/* The replicas that a list names twice: "1" or "1,2"; NULL: none. */
-static const char *
-twice(struct rk_arena *a, struct cmd_ids ids)
-{
-	const char *text = NULL;
-
-	for (int32_t i = 0; i < ids.len; i++) {
-		int32_t before = 0;
-		for (int32_t k = 0; k < i; k++)
-			before += ids.at[k] == ids.at[i];
-		if (before == 1)
-			text = text == NULL ? rk_arena_print(a, "%d", ids.at[i]).at
-					    : rk_arena_print(a, "%s,%d", text, ids.at[i]).at;
-	}
-	return text;
-}
-
 static int
 check(struct cmd_reassign *r)
 {
@@ -120,7 +86,7 @@ check(struct cmd_reassign *r)
 		return cmd_reassign_error(
 		    "Partition reassignment contains duplicate topic partitions: %s", text);
 	for (uint32_t i = 0; i < r->moves; i++) {
-		const char *ids = twice(a, r->move[i].to);
+		const char *ids = cmd_ids_twice(a, r->move[i].to, ",");
 		if (ids != NULL)
 			text = rk_arena_print(a, "%s%s%.*s-%d contains multiple entries for %s",
 			    text == NULL ? "" : text, text == NULL ? "" : ". ",
@@ -139,13 +105,8 @@ cmd_reassign_parse(struct cmd_reassign *r, const char *text, size_t len)
 	json_t *list;
 	int rc;
 
-	if ((rc = load(r, text, len)) != 0 || (rc = read_version(r)) != 0)
+	if ((rc = load(r, text, len, "partitions", &list)) != 0)
 		return rc;
-	list = json_object_get(r->json.root, "partitions");
-	if (list != NULL)
-		list = cmd_read_list(&r->json, list);
-	if (r->json.bad)
-		return bad(r);
 	size_t n = json_array_size(list), dirs = 0;
 	for (size_t i = 0; i < n; i++)
 		dirs += json_array_size(json_object_get(json_array_get(list, i), "log_dirs"));
@@ -164,17 +125,6 @@ cmd_reassign_parse(struct cmd_reassign *r, const char *text, size_t len)
 }
 
 int
-cmd_reassign_read(struct cmd_reassign *r, const char *path)
-{
-	size_t len;
-	char *text = slurp(r, path, &len);
-	int rc = text == NULL ? 1 : cmd_reassign_parse(r, text, len);
-
-	rk_mem_put(text);
-	return rc;
-}
-
-int
 cmd_reassign_parse_topics(struct cmd_reassign *r, const char *text, size_t len)
 {
 	struct cmd_read *j = &r->json;
@@ -182,11 +132,8 @@ cmd_reassign_parse_topics(struct cmd_reassign *r, const char *text, size_t len)
 	json_t *list;
 	int rc;
 
-	if ((rc = load(r, text, len)) != 0 || (rc = read_version(r)) != 0)
+	if ((rc = load(r, text, len, "topics", &list)) != 0)
 		return rc;
-	list = json_object_get(j->root, "topics");
-	if (list != NULL)
-		list = cmd_read_list(j, list);
 	r->topic = rk_arena_get(&r->c.arena, json_array_size(list), sizeof *r->topic);
 	for (size_t i = 0; i < json_array_size(list) && !j->bad; i++) {
 		const char *t =
@@ -209,12 +156,17 @@ cmd_reassign_parse_topics(struct cmd_reassign *r, const char *text, size_t len)
 }
 
 int
-cmd_reassign_read_topics(struct cmd_reassign *r, const char *path)
+cmd_reassign_read(struct cmd_reassign *r, const char *path, cmd_reassign_parser *parse)
 {
 	size_t len;
-	char *text = slurp(r, path, &len);
-	int rc = text == NULL ? 1 : cmd_reassign_parse_topics(r, text, len);
+	char *text = cmd_read_file(path, &len);
 
+	if (text == NULL) {
+		int e = errno;
+		cmd_reassign_error("Unable to read file %s", path);
+		return cmd_fail(r->a, "%s: %s", path, strerror(e));
+	}
+	int rc = parse(r, text, len);
 	rk_mem_put(text);
 	return rc;
 }

@@ -35,6 +35,23 @@ cmd_ids_text(struct rk_arena *a, struct cmd_ids ids, const char *between)
 	return to;
 }
 
+const char *
+cmd_ids_twice(struct rk_arena *a, struct cmd_ids ids, const char *between)
+{
+	const char *text = NULL;
+
+	for (int32_t i = 0; i < ids.len; i++) {
+		int32_t before = 0;
+		for (int32_t k = 0; k < i; k++)
+			before += ids.at[k] == ids.at[i];
+		if (before == 1)
+			text = rk_arena_print(a, "%s%s%d", text == NULL ? "" : text,
+			    text == NULL ? "" : between, ids.at[i])
+				   .at;
+	}
+	return text;
+}
+
 int32_t
 cmd_part_factor(const struct cmd_part *p)
 {

@@ -52,6 +52,8 @@ bool cmd_ids_has(struct cmd_ids, int32_t id);
 bool cmd_ids_same(struct cmd_ids, struct cmd_ids); /* in the same order */
 /* "1,2,3" in the arena; for people "1, 2, 3" with the separator. */
 const char *cmd_ids_text(struct rk_arena *, struct cmd_ids, const char *between);
+/* The ids that stand there more than once, in the same form; NULL: none. */
+const char *cmd_ids_twice(struct rk_arena *, struct cmd_ids, const char *between);
 /* Replicas a partition has or shall have: while it moves, without those that come. */
 int32_t cmd_part_factor(const struct cmd_part *);
 
