@@ -45,6 +45,8 @@ int cmd_reassign_execute(struct cmd_reassign *);
 /* Throttles the moves of r (whose topics are described and marked with what is under way) at so many bytes
  * a second. */
 int cmd_reassign_throttle(struct cmd_reassign *, int64_t rate);
+/* The brokers of dir, each once. */
+struct cmd_ids cmd_reassign_dir_brokers(struct cmd_reassign *);
 /* Asks for the directories until timeout_ms have passed; 1 after saying what did not start. */
 int cmd_reassign_dirs(struct cmd_reassign *, struct cmd_dir_move *, uint32_t, int64_t timeout_ms);
 

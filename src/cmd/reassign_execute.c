@@ -8,13 +8,6 @@ struct flow {
 	struct cmd_ids from, to;
 };
 
-static int
-terse(const char *line)
-{
-	puts(line);
-	return 1;
-}
-
 static struct cmd_ids
 without(struct rk_arena *a, struct cmd_ids all, struct cmd_ids some)
 {
@@ -26,7 +19,13 @@ without(struct rk_arena *a, struct cmd_ids all, struct cmd_ids some)
 	return (struct cmd_ids){at, n};
 }
 
-/* The flows of what is asked for and of what is under way already (those asked for win). */
+static int
+by_topic(const void *a, const void *b)
+{
+	return rk_str_cmp(((const struct flow *)a)->topic, ((const struct flow *)b)->topic);
+}
+
+/* The flows of what is asked for and of what is under way already (those asked for win), topic by topic. */
 static uint32_t
 flows(struct cmd_reassign *r, struct flow **out)
 {
@@ -46,6 +45,8 @@ flows(struct cmd_reassign *r, struct flow **out)
 			f[n++] = (struct flow){m->topic, m->partition, without(a, m->to, m->adding),
 			    m->adding};
 	}
+	if (n > 0)
+		qsort(f, n, sizeof *f, by_topic);
 	*out = f;
 	return n;
 }
@@ -56,9 +57,9 @@ by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* "0:1,0:2": the sources or the targets of a topic's partitions. */
+/* "0:1,0:2": the sources or the targets of the partitions of one topic. */
 static const char *
-throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, struct rk_str topic, bool to)
+throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, bool to)
 {
 	const char **pair;
 	uint32_t count = 0, all = 0;
@@ -70,7 +71,7 @@ throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, struct rk_st
 	pair = rk_arena_get(&r->c.arena, all, sizeof *pair);
 	for (uint32_t i = 0; i < n; i++) {
 		struct cmd_ids ids = to ? f[i].to : f[i].from;
-		for (int32_t k = 0; k < ids.len && rk_str_eq(f[i].topic, topic); k++) {
+		for (int32_t k = 0; k < ids.len; k++) {
 			pair[count] =
 			    rk_arena_print(&r->c.arena, "%d:%d", f[i].partition, ids.at[k]).at;
 			size += strlen(pair[count++]) + 1;
@@ -92,14 +93,11 @@ throttled(struct cmd_reassign *r, const struct flow *f, uint32_t n, struct rk_st
 static bool
 throttle_topics(struct cmd_reassign *r, const struct flow *f, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		bool done = false;
-		for (uint32_t k = 0; k < i && !done; k++)
-			done = rk_str_eq(f[k].topic, f[i].topic);
-		if (done)
-			continue;
-		const char *from = throttled(r, f, n, f[i].topic, false),
-			   *to = throttled(r, f, n, f[i].topic, true);
+	for (uint32_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && rk_str_eq(f[end].topic, f[i].topic);)
+			end++;
+		const char *from = throttled(r, &f[i], end - i, false),
+			   *to = throttled(r, &f[i], end - i, true);
 		struct cmd_set set[] = {{"leader.replication.throttled.replicas", from},
 		    {"follower.replication.throttled.replicas", to}};
 		/* An empty list is not written. */
@@ -112,20 +110,14 @@ throttle_topics(struct cmd_reassign *r, const struct flow *f, uint32_t n)
 	return true;
 }
 
-/* Every broker once; false: the client tells. */
 static bool
-throttle_brokers(struct cmd_reassign *r, const int32_t *id, uint32_t n, const struct cmd_set *set,
-    uint32_t count)
+throttle_brokers(
+    struct cmd_reassign *r, struct cmd_ids ids, const struct cmd_set *set, uint32_t count)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		bool done = false;
-		for (uint32_t k = 0; k < i && !done; k++)
-			done = id[k] == id[i];
-		if (!done
-		    && !cmd_admin_config(&r->c, id[i], CMD_BROKER_CONFIG,
-			rk_arena_print(&r->c.arena, "%d", id[i]).at, set, count))
+	for (int32_t i = 0; i < ids.len; i++)
+		if (!cmd_admin_config(&r->c, ids.at[i], CMD_BROKER_CONFIG,
+			rk_arena_print(&r->c.arena, "%d", ids.at[i]).at, set, count))
 			return false;
-	}
 	return true;
 }
 
@@ -136,19 +128,28 @@ cmd_reassign_throttle(struct cmd_reassign *r, int64_t rate)
 	struct cmd_set set[] = {
 	    {"leader.replication.throttled.rate", text}, {"follower.replication.throttled.rate", text}};
 	struct flow *f;
-	uint32_t n = flows(r, &f), ids = 0, all = 0;
-	int32_t *id;
+	uint32_t n = flows(r, &f), all = 0;
+	int32_t *id, ids = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		all += (uint32_t)(f[i].from.len + f[i].to.len);
 	id = rk_arena_get(&r->c.arena, all, sizeof *id);
 	for (uint32_t i = 0; i < n; i++)
-		for (int32_t k = 0; k < f[i].from.len + f[i].to.len; k++)
-			id[ids++] =
-			    k < f[i].from.len ? f[i].from.at[k] : f[i].to.at[k - f[i].from.len];
-	return throttle_topics(r, f, n) && throttle_brokers(r, id, ids, set, 2)
+		ids = cmd_ids_add(id, cmd_ids_add(id, ids, f[i].from), f[i].to);
+	return throttle_topics(r, f, n)
+		       && throttle_brokers(r, (struct cmd_ids){id, ids}, set, rk_countof(set))
 		   ? 0
 		   : cmd_reassign_failed(r);
+}
+
+struct cmd_ids
+cmd_reassign_dir_brokers(struct cmd_reassign *r)
+{
+	int32_t *id = rk_arena_get(&r->c.arena, r->dirs, sizeof *id), n = 0;
+
+	for (uint32_t i = 0; i < r->dirs; i++)
+		n = cmd_ids_add(id, n, (struct cmd_ids){&r->dir[i].broker, 1});
+	return (struct cmd_ids){id, n};
 }
 
 static bool
@@ -156,11 +157,8 @@ throttle_dirs(struct cmd_reassign *r, int64_t rate)
 {
 	struct cmd_set set = {"replica.alter.log.dirs.io.max.bytes.per.second",
 	    rk_arena_print(&r->c.arena, "%" PRId64, rate).at};
-	int32_t *id = rk_arena_get(&r->c.arena, r->dirs, sizeof *id);
 
-	for (uint32_t i = 0; i < r->dirs; i++)
-		id[i] = r->dir[i].broker;
-	return throttle_brokers(r, id, r->dirs, &set, 1);
+	return throttle_brokers(r, cmd_reassign_dir_brokers(r), &set, 1);
 }
 
 static int
@@ -308,12 +306,13 @@ cmd_reassign_execute(struct cmd_reassign *r)
 
 	if (rc != 0)
 		return rc;
-	if (r->nows > 0 && !cmd_given(r->a, "additional"))
-		return terse(
-		    "Cannot execute because there is an existing partition assignment.  Use "
-		    "--additional to override this and create a new partition assignment in "
-		    "addition to the existing one. The --additional flag can also be used to "
-		    "change the throttle by resubmitting the current reassignment.");
+	if (r->nows > 0 && !cmd_given(r->a, "additional")) {
+		puts("Cannot execute because there is an existing partition assignment.  Use "
+		     "--additional to override this and create a new partition assignment in "
+		     "addition to the existing one. The --additional flag can also be used to "
+		     "change the throttle by resubmitting the current reassignment.");
+		return 1;
+	}
 	if (!cmd_client_brokers(&r->c))
 		return cmd_reassign_failed(r);
 	for (uint32_t i = 0; i < r->moves; i++)

@@ -87,15 +87,13 @@ print_dir(struct cmd_reassign *r, const struct cmd_dir_move *d)
 static int
 gather_dirs(struct cmd_reassign *r)
 {
-	if (r->dirs > 0 && r->c.brokers == 0 && !cmd_client_brokers(&r->c))
+	struct cmd_ids ids = cmd_reassign_dir_brokers(r);
+
+	if (ids.len > 0 && r->c.brokers == 0 && !cmd_client_brokers(&r->c))
 		return cmd_reassign_failed(r);
-	for (uint32_t i = 0; i < r->dirs; i++) {
-		bool asked = false;
-		for (uint32_t k = 0; k < i && !asked; k++)
-			asked = r->dir[k].broker == r->dir[i].broker;
-		if (!asked && !cmd_view_places(&r->places, &r->c, r->dir[i].broker))
+	for (int32_t i = 0; i < ids.len; i++)
+		if (!cmd_view_places(&r->places, &r->c, ids.at[i]))
 			return cmd_reassign_failed(r);
-	}
 	return 0;
 }
 
@@ -103,8 +101,8 @@ gather_dirs(struct cmd_reassign *r)
 static struct cmd_ids
 concerned(struct cmd_reassign *r)
 {
-	uint32_t all = r->c.brokers, n = 0;
-	int32_t *id;
+	uint32_t all = r->c.brokers;
+	int32_t *id, n = 0;
 
 	for (uint32_t i = 0; i < r->moves; i++)
 		all += (uint32_t)r->move[i].to.len;
@@ -112,12 +110,10 @@ concerned(struct cmd_reassign *r)
 	for (uint32_t i = 0; i < r->c.brokers; i++)
 		id[n++] = r->c.broker[i].id;
 	for (uint32_t i = 0; i < r->moves; i++)
-		for (int32_t k = 0; k < r->move[i].to.len; k++)
-			if (!cmd_ids_has((struct cmd_ids){id, (int32_t)n}, r->move[i].to.at[k]))
-				id[n++] = r->move[i].to.at[k];
+		n = cmd_ids_add(id, n, r->move[i].to);
 	if (n > 0)
-		qsort(id, n, sizeof *id, rk_by_i32);
-	return (struct cmd_ids){id, (int32_t)n};
+		qsort(id, (size_t)n, sizeof *id, rk_by_i32);
+	return (struct cmd_ids){id, n};
 }
 
 int

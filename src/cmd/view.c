@@ -16,6 +16,15 @@ cmd_ids_has(struct cmd_ids ids, int32_t id)
 	return false;
 }
 
+int32_t
+cmd_ids_add(int32_t *to, int32_t n, struct cmd_ids more)
+{
+	for (int32_t i = 0; i < more.len; i++)
+		if (!cmd_ids_has((struct cmd_ids){to, n}, more.at[i]))
+			to[n++] = more.at[i];
+	return n;
+}
+
 bool
 cmd_ids_same(struct cmd_ids a, struct cmd_ids b)
 {
