@@ -49,18 +49,6 @@ take_seats(struct cmd_reassign *r, const int32_t *id, uint32_t n, struct cmd_sea
 	return 0;
 }
 
-/* Whether none of the brokers kept is in the rack of t. */
-static bool
-apart(struct cmd_seat *s, uint32_t count, struct cmd_ids kept, const struct cmd_seat *t)
-{
-	for (int32_t i = 0; i < kept.len && t->rack.len >= 0; i++) {
-		struct cmd_seat *o = cmd_seat_of(s, count, kept.at[i]);
-		if (o != NULL && rk_str_eq(o->rack, t->rack))
-			return false;
-	}
-	return true;
-}
-
 static uint32_t
 racks(const struct cmd_seat *s, uint32_t count)
 {
@@ -85,7 +73,7 @@ place(struct cmd_seat *s, uint32_t count, int32_t *id, int32_t factor, int64_t s
 	for (int32_t i = 0; i < factor; i++) {
 		struct cmd_seat *t = cmd_seat_of(s, count, id[i]);
 		if (t == NULL || t->replicas >= share
-		    || (strict && !apart(s, count, (struct cmd_ids){id, kept}, t)))
+		    || (strict && !cmd_seat_apart(s, count, t, (struct cmd_ids){id, kept})))
 			continue;
 		id[kept++] = id[i];
 		t->replicas++;

@@ -10,15 +10,15 @@ cmd_seat_of(struct cmd_seat *s, uint32_t count, int32_t id)
 	return NULL;
 }
 
-static bool
-rack_taken(struct cmd_seat *s, uint32_t count, const struct cmd_seat *one, struct cmd_ids taken)
+bool
+cmd_seat_apart(struct cmd_seat *s, uint32_t count, const struct cmd_seat *one, struct cmd_ids taken)
 {
-	for (int32_t i = 0; i < taken.len; i++) {
+	for (int32_t i = 0; i < taken.len && one->rack.len >= 0; i++) {
 		struct cmd_seat *t = cmd_seat_of(s, count, taken.at[i]);
-		if (t != NULL && t->rack.len >= 0 && rk_str_eq(t->rack, one->rack))
-			return true;
+		if (t != NULL && rk_str_eq(t->rack, one->rack))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 struct cmd_seat *
@@ -30,7 +30,7 @@ cmd_seat_pick(struct cmd_seat *s, uint32_t count, struct cmd_ids taken)
 	for (uint32_t i = 0; i < count; i++) {
 		if (!s[i].open || cmd_ids_has(taken, s[i].id))
 			continue;
-		bool apart = !rack_taken(s, count, &s[i], taken);
+		bool apart = cmd_seat_apart(s, count, &s[i], taken);
 		if (best == NULL || (apart && !best_apart)
 		    || (apart == best_apart && s[i].replicas < best->replicas)) {
 			best = &s[i];

@@ -14,6 +14,9 @@ struct cmd_seat {
 };
 
 struct cmd_seat *cmd_seat_of(struct cmd_seat *, uint32_t count, int32_t id); /* NULL: not there */
+/* Whether none of taken is known to be in the rack of one. */
+bool cmd_seat_apart(
+    struct cmd_seat *, uint32_t count, const struct cmd_seat *one, struct cmd_ids taken);
 /* The open seat with the fewest replicas that is not among taken, first in racks where none of
  * taken is; NULL: there is none. The caller counts what it puts there. */
 struct cmd_seat *cmd_seat_pick(struct cmd_seat *, uint32_t count, struct cmd_ids taken);
