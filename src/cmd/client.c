@@ -33,15 +33,6 @@ cmd_client_fail(struct cmd_client *c, enum rk_err e, const char *fmt, ...)
 }
 
 static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t
 prop_ms(const struct cmd_client *c, const char *key, int64_t otherwise)
 {
 	const char *v = cmd_props_get(&c->props, key);
@@ -65,7 +56,7 @@ wait_for(int fd, short what, int64_t until_ms)
 	struct pollfd p = {.fd = fd, .events = what};
 	int64_t left;
 
-	while ((left = until_ms - now_ms()) >= 0) {
+	while ((left = until_ms - cmd_now_ms()) >= 0) {
 		int n = poll(&p, 1, (int)rk_min(left, INT_MAX));
 		if (n > 0)
 			return true;
@@ -86,7 +77,7 @@ connect_one(const struct addrinfo *ai, int64_t timeout_ms, int *fd)
 	if (*fd < 0)
 		return false;
 	if (connect(*fd, ai->ai_addr, ai->ai_addrlen) == 0
-	    || (errno == EINPROGRESS && wait_for(*fd, POLLOUT, now_ms() + timeout_ms)
+	    || (errno == EINPROGRESS && wait_for(*fd, POLLOUT, cmd_now_ms() + timeout_ms)
 		&& getsockopt(*fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 && e == 0)) {
 		setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		return true;
@@ -210,7 +201,7 @@ bad_size(struct cmd_client *c, const struct cmd_link *l, const uint8_t *head)
 static bool
 recv_frame(struct cmd_client *c, struct cmd_link *l, struct rk_str *frame)
 {
-	int64_t until = now_ms() + patience(c, l);
+	int64_t until = cmd_now_ms() + patience(c, l);
 	uint8_t head[4];
 	int32_t len;
 
@@ -259,7 +250,7 @@ exchange(struct cmd_client *c, struct cmd_link *l, const struct kp_api *api, int
 	    .flex = version >= api->flex};
 	struct rk_out out;
 	uint8_t size[4];
-	int64_t until = now_ms() + patience(c, l);
+	int64_t until = cmd_now_ms() + patience(c, l);
 
 	if (c->arena.over)
 		return cmd_client_fail(c, RK_NO_MEMORY, "the request does not fit in memory");
@@ -341,8 +332,8 @@ probe(struct cmd_client *c, const char *host, const char *port)
 		ssize_t got = -1;
 		if (!dial(c, host, port, &l))
 			return NULL;
-		if (send_all(c, &l, ask, round == 0 ? 54 : sizeof get - 1, now_ms() + 500)
-		    && wait_for(l.fd, POLLIN, now_ms() + 1000))
+		if (send_all(c, &l, ask, round == 0 ? 54 : sizeof get - 1, cmd_now_ms() + 500)
+		    && wait_for(l.fd, POLLIN, cmd_now_ms() + 1000))
 			got = recv(l.fd, first, sizeof first, 0);
 		close(l.fd);
 		if (got >= 2 && (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3)
@@ -632,7 +623,7 @@ cmd_client_broker(const struct cmd_client *c, int32_t id)
 bool
 cmd_client_again(struct cmd_client *c, enum rk_err e)
 {
-	int64_t now = now_ms();
+	int64_t now = cmd_now_ms();
 
 	if (e == RK_OK || !rk_err_retriable(e))
 		return false;

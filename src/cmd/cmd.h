@@ -53,6 +53,7 @@ struct cmd_regex *cmd_regex_topics(const char *pattern, char *why, size_t why_si
 bool cmd_regex_is(const struct cmd_regex *, struct rk_str);
 void cmd_regex_free(struct cmd_regex *);
 
+int64_t cmd_now_ms(void); /* monotonic */
 /* Whether the topic is one of Kafka's own. */
 bool cmd_topic_internal(struct rk_str);
 /* Splits at the character; the pieces are trimmed and live in the arena. Returns their count. */

@@ -1,5 +1,6 @@
 /* consumer_perf_test.c - rookery consumer-perf-test: how fast a consumer is. */
 #include "src/cmd/perf.h"
+#include "src/cmd/rd.h"
 
 static const struct cmd_opt opts[] = {
     {"bootstrap-server", CMD_TEXT, CMD_REQUIRED, 0, 0, "server to connect to", NULL,

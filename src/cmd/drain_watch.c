@@ -13,15 +13,6 @@ struct look {
 	int64_t copied, whole; /* bytes there and to be there, of replicas that are new */
 };
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 const char *
 cmd_bytes(int64_t n, char to[24])
 {
@@ -126,39 +117,39 @@ int
 cmd_drain_watch(struct cmd_reassign *r, int32_t id, bool undo)
 {
 	bool terminal = isatty(STDOUT_FILENO);
-	int64_t began = clock_ms(), heard = began, said = began - LINE_MS, elected = began;
+	int64_t began = cmd_now_ms(), heard = began, said = began - LINE_MS, elected = began;
 	struct look l = {0}, first = {0};
 	char why[600];
 
 	for (bool begun = false; r->moves > 0; begun = true) {
 		if (look(r, id, &l, why, sizeof why)) {
-			heard = clock_ms();
+			heard = cmd_now_ms();
 			first = begun ? first : l;
 			if (finished(r, &l, undo))
 				break;
-			if (terminal || clock_ms() - said >= LINE_MS) {
-				line(r, &l, &first, clock_ms() - began, terminal, undo);
-				said = clock_ms();
+			if (terminal || cmd_now_ms() - said >= LINE_MS) {
+				line(r, &l, &first, cmd_now_ms() - began, terminal, undo);
+				said = cmd_now_ms();
 			}
-		} else if (clock_ms() - heard > PATIENCE_MS) {
+		} else if (cmd_now_ms() - heard > PATIENCE_MS) {
 			return cmd_fail(r->a, "%s%s; the moves go on by themselves",
 			    terminal ? "\n" : "", why);
 		}
 		/* Leaderships that were not given away at once (nobody in sync then) are asked for
 		 * again. */
-		if (l.leads > 0 && !undo && clock_ms() - elected > 5000) {
+		if (l.leads > 0 && !undo && cmd_now_ms() - elected > 5000) {
 			struct cmd_elected *e;
 			uint32_t n;
 			(void)!(again(r)
 				&& cmd_admin_elect(&r->c, 0, r->move, (int32_t)r->moves, &e, &n));
-			elected = clock_ms();
+			elected = cmd_now_ms();
 		}
 		nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L - 1}, NULL);
 	}
 	if (r->moves > 0 && !again(r))
 		return cmd_fail(r->a, "%s", r->c.why);
 	if (r->moves > 0)
-		line(r, &l, &first, clock_ms() - began, terminal, undo);
+		line(r, &l, &first, cmd_now_ms() - began, terminal, undo);
 	if (r->moves > 0 && terminal)
 		putchar('\n');
 	if (!undo)

@@ -1,7 +1,7 @@
-/* perf.h - what both measurements use: clocks, dates, formats. */
+/* perf.h - what both measurements use, and who else prints dates: clocks, dates, formats. */
 #ifndef CMD_PERF_H
 #define CMD_PERF_H
-#include "src/cmd/rd.h"
+#include "src/cmd/cmd.h"
 
 int64_t cmd_perf_us(void); /* monotonic */
 int64_t cmd_perf_wall_ms(void);

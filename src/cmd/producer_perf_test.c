@@ -1,6 +1,7 @@
 /* producer_perf_test.c - rookery producer-perf-test: how fast a producer is, and how long records
  * take. */
 #include "src/cmd/perf.h"
+#include "src/cmd/rd.h"
 
 static const struct cmd_opt opts[] = {
     {"bootstrap-server", CMD_TEXT, 0, 0, 0, "BOOTSTRAP-SERVER", NULL, "Brokers: host:port,..."},

@@ -8,6 +8,7 @@
 #include "protocol/batch.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/list_offsets.h"
+#include "src/cmd/perf.h"
 #include "src/cmd/view.h"
 
 static const struct cmd_opt opts[] = {
@@ -26,7 +27,7 @@ static const struct cmd_opt opts[] = {
 /* What a broker answered for a partition in this round. */
 struct got {
 	int32_t broker;
-	bool asked, here;
+	bool here;
 	int64_t high;
 	const char *at, *end;
 };
@@ -42,7 +43,7 @@ struct job {
 	struct cmd_client c;
 	struct cmd_client *to; /* one a broker of c: its answers live a round */
 	struct cmd_view view;
-	struct part *part;
+	struct part *part; /* by topic and index */
 	uint32_t parts;
 };
 
@@ -58,24 +59,8 @@ end(int sig)
 static const char *
 stamp(char to[40])
 {
-	struct timespec t;
-	struct tm tm;
-	char day[24];
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	localtime_r(&t.tv_sec, &tm);
-	strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", &tm);
-	snprintf(to, 40, "%s,%03d", day, (int)(t.tv_nsec / 1000000));
+	cmd_perf_date(cmd_perf_wall_ms(), "yyyy-MM-dd HH:mm:ss,SSS", to, 40);
 	return to;
-}
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int
@@ -149,6 +134,24 @@ begin(struct job *j, struct part *p)
 		    p->topic->name.len, p->topic->name.at, p->part->index, p->part->leader);
 	p->offset = rk_max(res.topics.at[0].partitions.at[0].offset, 0);
 	return 0;
+}
+
+static int
+by_partition(const void *a, const void *b)
+{
+	const struct part *p = a, *q = b;
+	int d = rk_str_cmp(p->topic->name, q->topic->name);
+
+	return d != 0 ? d : (p->part->index > q->part->index) - (p->part->index < q->part->index);
+}
+
+static struct part *
+part_of(struct job *j, struct rk_str topic, int32_t index)
+{
+	struct part key = {
+	    .topic = &(struct cmd_topic){.name = topic}, .part = &(struct cmd_part){.index = index}};
+
+	return bsearch(&key, j->part, j->parts, sizeof key, by_partition);
 }
 
 static struct got *
@@ -226,17 +229,14 @@ ask(struct job *j, struct cmd_client *c, const struct cmd_broker *b)
 		for (int32_t k = 0; k < res.responses.at[i].partitions.len; k++) {
 			struct kp_fetch_res_responses_partitions *q =
 			    &res.responses.at[i].partitions.at[k];
-			for (uint32_t n = 0; n < j->parts; n++) {
-				struct part *p = &j->part[n];
-				struct got *g = got_of(p, b->id);
-				if (g == NULL || p->part->index != q->partition_index
-				    || !rk_str_eq(p->topic->name, res.responses.at[i].topic))
-					continue;
-				g->here = q->error_code == 0;
-				g->high = q->high_watermark;
-				g->at = (const char *)q->records.at;
-				g->end = g->at + rk_max(q->records.len, 0);
-			}
+			struct part *p = part_of(j, res.responses.at[i].topic, q->partition_index);
+			struct got *g = p == NULL ? NULL : got_of(p, b->id);
+			if (g == NULL)
+				continue;
+			g->here = q->error_code == 0;
+			g->high = q->high_watermark;
+			g->at = (const char *)q->records.at;
+			g->end = g->at + rk_max(q->records.len, 0);
 		}
 }
 
@@ -334,9 +334,9 @@ verify(struct job *j)
 	signal(SIGTERM, end);
 	signal(SIGINT, end);
 	j->to = rk_arena_get(&j->c.arena, j->c.brokers, sizeof *j->to);
-	next = clock_ms() + every;
+	next = cmd_now_ms() + every;
 	while (!ended) {
-		int64_t began = clock_ms();
+		int64_t began = cmd_now_ms();
 		for (uint32_t i = 0; i < j->parts; i++)
 			for (int32_t b = 0; b < j->part[i].part->replicas.len; b++) {
 				j->part[i].got[b].here = false;
@@ -346,12 +346,12 @@ verify(struct job *j)
 			ask(j, &j->to[b], &j->c.broker[b]);
 		for (uint32_t i = 0; i < j->parts && !ended; i++)
 			compare(&j->part[i]);
-		if (clock_ms() >= next) {
+		if (cmd_now_ms() >= next) {
 			report(j);
 			next += every;
 		}
 		/* Brokers that refuse at once must not make this a busy loop. */
-		if (clock_ms() - began < 20)
+		if (cmd_now_ms() - began < 20)
 			nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
 	}
 	for (uint32_t b = 0; b < j->c.brokers; b++)

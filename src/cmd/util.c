@@ -250,6 +250,15 @@ cmd_regex_free(struct cmd_regex *r)
 	rk_mem_put(r);
 }
 
+int64_t
+cmd_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 bool
 cmd_topic_internal(struct rk_str s)
 {
