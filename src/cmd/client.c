@@ -477,7 +477,7 @@ optional(const struct cmd_args *a, const char *name)
 }
 
 bool
-cmd_client_start(struct cmd_client *c, const struct cmd_args *a)
+cmd_client_from(struct cmd_client *c, const struct cmd_args *a)
 {
 	const char *servers = optional(a, "bootstrap-server");
 	const char *controllers = optional(a, "bootstrap-controller");
@@ -485,7 +485,13 @@ cmd_client_start(struct cmd_client *c, const struct cmd_args *a)
 
 	if (config == NULL && a->spec->style == CMD_ARGPARSE)
 		config = optional(a, "config");
-	if (cmd_client_open(c, servers != NULL ? servers : controllers, config, servers == NULL))
+	return cmd_client_open(c, servers != NULL ? servers : controllers, config, servers == NULL);
+}
+
+bool
+cmd_client_start(struct cmd_client *c, const struct cmd_args *a)
+{
+	if (cmd_client_from(c, a))
 		return true;
 	cmd_fail(a, "%s", c->why);
 	cmd_client_close(c);

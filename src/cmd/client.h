@@ -47,7 +47,9 @@ void cmd_client_close(struct cmd_client *);
 rk_must_use bool cmd_client_reopen(struct cmd_client *, const char *addresses);
 
 /* The same for a command: --bootstrap-server or --bootstrap-controller, and --command-config, where
- * the command has them. False: the reason has been said. */
+ * the command has them. */
+bool cmd_client_from(struct cmd_client *, const struct cmd_args *);
+/* False: the reason has been said, and there is nothing to close. */
 bool cmd_client_start(struct cmd_client *, const struct cmd_args *);
 
 /* Sends the request (struct kp_NAME_req) to a node and reads the answer (struct kp_NAME_res) in the

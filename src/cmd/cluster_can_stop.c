@@ -24,6 +24,19 @@ cmd_cluster_nodes(struct cmd_client *c, struct cmd_node **nodes, uint32_t *count
 	return true;
 }
 
+const struct cmd_node *
+cmd_cluster_node(
+    const struct cmd_args *a, const struct cmd_node *node, uint32_t count, int32_t id)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (node[i].id == id)
+			return &node[i];
+	cmd_fail(a, "there is no broker %d in the cluster (rookery cluster list-endpoints "
+		    "--include-fenced-brokers lists them)",
+	    id);
+	return NULL;
+}
+
 struct count {
 	uint32_t replicas, leads, refuse, gone, shown;
 };
@@ -145,24 +158,15 @@ cmd_cluster_can_stop(const struct cmd_args *a, int32_t id)
 	struct cmd_node *node;
 	struct rk_str *name;
 	uint32_t nodes, names;
-	bool there = false;
 	int rc = NOT_KNOWN;
 
 	if (!cmd_client_start(&c, a))
 		return NOT_KNOWN;
 	if (!cmd_cluster_nodes(&c, &node, &nodes) || !cmd_view_names(&c, &name, &names)
-	    || !cmd_view_topics(&v, &c, name, names, 2000) || !cmd_view_configs(&v, &c)) {
+	    || !cmd_view_topics(&v, &c, name, names, 2000) || !cmd_view_configs(&v, &c))
 		cmd_fail(a, "%s", c.why);
-	} else {
-		for (uint32_t i = 0; i < nodes; i++)
-			there = there || node[i].id == id;
-		if (there)
-			rc = verdict(&c, &v, id);
-		else
-			cmd_fail(a, "there is no broker %d in the cluster (rookery cluster "
-				    "list-endpoints --include-fenced-brokers lists them)",
-			    id);
-	}
+	else if (cmd_cluster_node(a, node, nodes, id) != NULL)
+		rc = verdict(&c, &v, id);
 	cmd_view_free(&v);
 	cmd_client_close(&c);
 	return rc;

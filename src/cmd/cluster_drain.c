@@ -32,9 +32,9 @@ static int
 gather(struct drain *d)
 {
 	struct cmd_client *c = &d->r.c;
+	const struct cmd_node *self;
 	struct rk_str *name;
 	uint32_t names;
-	bool there = false;
 
 	if (!cmd_client_brokers(c) || !cmd_cluster_nodes(c, &d->node, &d->nodes)
 	    || !cmd_view_names(c, &name, &names)
@@ -42,19 +42,23 @@ gather(struct drain *d)
 	    || !cmd_admin_moves(c, &d->r.now, &d->r.nows))
 		return no(d);
 	cmd_moves_mark(d->r.now, d->r.nows, &d->r.view);
+	if ((self = cmd_cluster_node(d->r.a, d->node, d->nodes, d->id)) == NULL)
+		return 1;
+	d->fenced = self->fenced;
+	return 0;
+}
+
+/* What lies where, and how much each broker has. */
+static void
+weigh(struct drain *d)
+{
+	struct cmd_client *c = &d->r.c;
+
 	d->seat = rk_arena_get(&c->arena, d->nodes, sizeof *d->seat);
-	for (uint32_t i = 0; i < d->nodes; i++) {
-		bool self = d->node[i].id == d->id;
-		there = there || self;
-		d->fenced = d->fenced || (self && d->node[i].fenced);
-		d->seat[i] = (struct cmd_seat){
-		    d->node[i].id, d->node[i].rack, !self && !d->node[i].fenced, 0, 0};
-	}
-	if (!there)
-		return cmd_fail(d->r.a, "there is no broker %d in the cluster (rookery cluster "
-					"list-endpoints --include-fenced-brokers lists them)",
-		    d->id);
-	/* A broker that does not answer is not to be moved to either; its sizes are not known. */
+	for (uint32_t i = 0; i < d->nodes; i++)
+		d->seat[i] = (struct cmd_seat){d->node[i].id, d->node[i].rack,
+		    d->node[i].id != d->id && !d->node[i].fenced, 0, 0};
+	/* Of a broker that does not answer the sizes are not known. */
 	for (uint32_t i = 0; i < c->brokers; i++)
 		if (!cmd_view_places(&d->r.places, c, c->broker[i].id))
 			cmd_fail(d->r.a, "%s", c->why);
@@ -71,7 +75,6 @@ gather(struct drain *d)
 					s->replicas++;
 			}
 		}
-	return 0;
 }
 
 /* Where the partition shall be: in place of the broker another one, or the broker at the end. False:
@@ -305,6 +308,7 @@ drain(struct drain *d)
 
 	if (rc != 0)
 		return rc;
+	weigh(d);
 	plan(d);
 	tell(d);
 	if (cmd_given(r->a, "dry-run")) {

@@ -15,9 +15,12 @@ struct cmd_node {
 };
 /* All that are registered. False: the client tells. */
 rk_must_use bool cmd_cluster_nodes(struct cmd_client *, struct cmd_node **, uint32_t *count);
+/* The one of that number; NULL after saying that it is not there. */
+const struct cmd_node *cmd_cluster_node(
+    const struct cmd_args *, const struct cmd_node *, uint32_t count, int32_t id);
 
-/* drain_watch.c: waits until the partitions of r->move are where they shall be and, with leader, no
- * leader of theirs is the broker id; shows progress. */
+/* drain_watch.c: waits until the partitions of r->move are where they shall be and, unless undo, none of
+ * them is led by the broker id; shows progress. */
 int cmd_drain_watch(struct cmd_reassign *, int32_t id, bool undo);
 /* "1.2 GB" */
 const char *cmd_bytes(int64_t, char to[24]);

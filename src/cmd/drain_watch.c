@@ -43,17 +43,27 @@ weigh(struct look *l, struct cmd_places *places, const struct cmd_move *m,
 	}
 }
 
+/* Whether something is on its way to or from the broker. */
+static bool
+busy(const struct cmd_reassign *r, struct cmd_view *v, int32_t broker)
+{
+	for (uint32_t i = 0; i < r->moves; i++) {
+		struct cmd_part *p = cmd_view_part(v, r->move[i].topic, r->move[i].partition);
+		if (p != NULL && p->moving && (p->leader == broker || cmd_ids_has(p->adding, broker)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 look(struct cmd_reassign *r, int32_t id, struct look *l, char *why, size_t size)
 {
 	struct cmd_client c;
 	struct cmd_view v = {0};
 	struct cmd_places places = {0};
-	const struct cmd_args *a = r->a;
 	struct cmd_move *now;
 	uint32_t nows;
-	bool ok = cmd_client_open(&c, cmd_text(a, "bootstrap-server"), cmd_text(a, "command-config"),
-	    false);
+	bool ok = cmd_client_from(&c, r->a);
 
 	*l = (struct look){0};
 	ok = ok && cmd_client_brokers(&c) && cmd_view_topics(&v, &c, r->topic, r->topics, 2000)
@@ -61,7 +71,8 @@ look(struct cmd_reassign *r, int32_t id, struct look *l, char *why, size_t size)
 	if (ok)
 		cmd_moves_mark(now, nows, &v);
 	for (uint32_t i = 0; ok && i < c.brokers; i++)
-		(void)!cmd_view_places(&places, &c, c.broker[i].id);
+		if (busy(r, &v, c.broker[i].id))
+			(void)!cmd_view_places(&places, &c, c.broker[i].id);
 	for (uint32_t i = 0; ok && i < r->moves; i++) {
 		struct cmd_move *m = &r->move[i];
 		struct cmd_part *p = cmd_view_part(&v, m->topic, m->partition);
