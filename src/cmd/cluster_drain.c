@@ -82,15 +82,10 @@ weigh(struct drain *d)
 static bool
 plan_one(struct drain *d, const struct cmd_part *p, struct cmd_ids *to)
 {
-	int32_t *id = rk_arena_get(&d->r.c.arena, (size_t)p->replicas.len, sizeof *id), n = 0;
-	bool first = false;
+	*to = cmd_ids_without(&d->r.c.arena, p->replicas, p->removing);
+	int32_t *id = (int32_t *)(uintptr_t)to->at, n = to->len; /* a list of our own */
+	bool first = n > 0 && id[0] == d->id;
 
-	for (int32_t i = 0; i < p->replicas.len; i++)
-		if (!p->moving || !cmd_ids_has(p->removing, p->replicas.at[i])) {
-			first = first || (n == 0 && p->replicas.at[i] == d->id);
-			id[n++] = p->replicas.at[i];
-		}
-	*to = (struct cmd_ids){id, n};
 	if (!cmd_ids_has(*to, d->id)) {
 		d->leaving++; /* on its way already, from an earlier drain */
 		return true;
@@ -109,18 +104,6 @@ plan_one(struct drain *d, const struct cmd_part *p, struct cmd_ids *to)
 	d->leaving += s != NULL;
 	d->stays += s == NULL;
 	return s != NULL || first;
-}
-
-/* The replicas that the partition has, without those that are only on their way. */
-static struct cmd_ids
-origin(struct drain *d, const struct cmd_part *p)
-{
-	int32_t *id = rk_arena_get(&d->r.c.arena, (size_t)p->replicas.len, sizeof *id), n = 0;
-
-	for (int32_t i = 0; i < p->replicas.len; i++)
-		if (!p->moving || !cmd_ids_has(p->adding, p->replicas.at[i]))
-			id[n++] = p->replicas.at[i];
-	return (struct cmd_ids){id, n};
 }
 
 static int64_t
@@ -162,8 +145,9 @@ plan(struct drain *d)
 			if (!plan_one(d, p, &to))
 				continue;
 			d->bytes += cmd_ids_has(to, d->id) ? 0 : size_of(d, t->name, p);
-			d->before[r->moves] = (struct cmd_move){
-			    .topic = t->name, .partition = p->index, .to = origin(d, p)};
+			d->before[r->moves] = (struct cmd_move){.topic = t->name,
+			    .partition = p->index,
+			    .to = cmd_ids_without(&r->c.arena, p->replicas, p->adding)};
 			r->move[r->moves++] =
 			    (struct cmd_move){.topic = t->name, .partition = p->index, .to = to};
 			if (r->topics == 0 || !rk_str_eq(r->topic[r->topics - 1], t->name))

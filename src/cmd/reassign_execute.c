@@ -8,17 +8,6 @@ struct flow {
 	struct cmd_ids from, to;
 };
 
-static struct cmd_ids
-without(struct rk_arena *a, struct cmd_ids all, struct cmd_ids some)
-{
-	int32_t *at = rk_arena_get(a, (size_t)all.len, sizeof *at), n = 0;
-
-	for (int32_t i = 0; i < all.len; i++)
-		if (!cmd_ids_has(some, all.at[i]))
-			at[n++] = all.at[i];
-	return (struct cmd_ids){at, n};
-}
-
 static int
 by_topic(const void *a, const void *b)
 {
@@ -36,14 +25,15 @@ flows(struct cmd_reassign *r, struct flow **out)
 	for (uint32_t i = 0; i < r->moves; i++) {
 		const struct cmd_move *m = &r->move[i];
 		struct cmd_part *p = cmd_view_part(&r->view, m->topic, m->partition);
-		struct cmd_ids from = p->moving ? without(a, p->replicas, p->adding) : p->replicas;
-		f[n++] = (struct flow){m->topic, m->partition, from, without(a, m->to, from)};
+		struct cmd_ids from = cmd_ids_without(a, p->replicas, p->adding);
+		f[n++] = (struct flow){
+		    m->topic, m->partition, from, cmd_ids_without(a, m->to, from)};
 	}
 	for (uint32_t i = 0; i < r->nows; i++) {
 		const struct cmd_move *m = &r->now[i];
 		if (cmd_move_find(r->move, r->moves, m->topic, m->partition) == NULL)
-			f[n++] = (struct flow){m->topic, m->partition, without(a, m->to, m->adding),
-			    m->adding};
+			f[n++] = (struct flow){m->topic, m->partition,
+			    cmd_ids_without(a, m->to, m->adding), m->adding};
 	}
 	if (n > 0)
 		qsort(f, n, sizeof *f, by_topic);

@@ -25,6 +25,17 @@ cmd_ids_add(int32_t *to, int32_t n, struct cmd_ids more)
 	return n;
 }
 
+struct cmd_ids
+cmd_ids_without(struct rk_arena *a, struct cmd_ids ids, struct cmd_ids those)
+{
+	int32_t *at = rk_arena_get(a, (size_t)rk_max(ids.len, 0), sizeof *at), n = 0;
+
+	for (int32_t i = 0; i < ids.len && at != NULL; i++)
+		if (!cmd_ids_has(those, ids.at[i]))
+			at[n++] = ids.at[i];
+	return (struct cmd_ids){at, n};
+}
+
 bool
 cmd_ids_same(struct cmd_ids a, struct cmd_ids b)
 {
@@ -64,7 +75,7 @@ cmd_ids_twice(struct rk_arena *a, struct cmd_ids ids, const char *between)
 int32_t
 cmd_part_factor(const struct cmd_part *p)
 {
-	return p->replicas.len - (p->moving ? p->adding.len : 0);
+	return p->replicas.len - p->adding.len;
 }
 
 static int

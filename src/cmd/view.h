@@ -16,7 +16,7 @@ struct cmd_ids {
 struct cmd_part {
 	int32_t index, leader;
 	struct cmd_ids replicas, isr, elr, last_elr;
-	bool moving; /* a reassignment is under way (cmd_moves_mark): what comes and what goes */
+	bool moving; /* a reassignment is under way (cmd_moves_mark): what comes and what goes, else empty */
 	struct cmd_ids adding, removing;
 };
 struct cmd_topic {
@@ -51,6 +51,7 @@ rk_must_use bool cmd_view_quorum(struct cmd_client *, struct kp_describe_quorum_
 bool cmd_ids_has(struct cmd_ids, int32_t id);
 /* Adds to the n ids those of more that are not there yet; returns how many there are then. */
 int32_t cmd_ids_add(int32_t *to, int32_t n, struct cmd_ids more);
+struct cmd_ids cmd_ids_without(struct rk_arena *, struct cmd_ids, struct cmd_ids those);
 bool cmd_ids_same(struct cmd_ids, struct cmd_ids); /* in the same order */
 /* "1,2,3" in the arena; for people "1, 2, 3" with the separator. */
 const char *cmd_ids_text(struct rk_arena *, struct cmd_ids, const char *between);
