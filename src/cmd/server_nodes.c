@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "base/mem.h"
+#include "src/cmd/posix.h"
 #include "src/cmd/server.h"
 
 enum { NODES_MAX = 9, CLIENTS = 9091, CONTROLLERS = 9191, LINE = 2000, PATIENCE_MS = 5000 };
@@ -36,21 +37,6 @@ on_signal(int sig)
 	told_to_stop = 1;
 }
 
-static bool
-new_id(char to[RK_UUID_TEXT])
-{
-	struct rk_uuid id;
-	FILE *f = fopen("/dev/urandom", "r");
-	bool good = f != NULL && fread(id.id, 1, sizeof id.id, f) == sizeof id.id;
-
-	if (f != NULL)
-		fclose(f);
-	id.id[6] = (uint8_t)((id.id[6] & 0x0f) | 0x40); /* a random one, as Kafka makes them */
-	id.id[8] = (uint8_t)((id.id[8] & 0x3f) | 0x80);
-	rk_uuid_text(id, to);
-	return good;
-}
-
 static const char *
 path_of(struct herd *h, int node, const char *rest)
 {
@@ -62,7 +48,7 @@ write_conf(struct herd *h, int node)
 {
 	const char *path = path_of(h, node, "/server.properties");
 	FILE *f = NULL;
-	int factor = h->count < 3 ? h->count : 3;
+	int factor = h->count < 3 ? h->count : 3, isr = factor > 1 ? factor - 1 : 1;
 
 	if (mkdir(path_of(h, node, ""), 0700) != 0 || (f = fopen(path, "w")) == NULL) {
 		rk_say(RK_ERROR, "%s cannot be written: %s", path, strerror(errno));
@@ -74,12 +60,15 @@ write_conf(struct herd *h, int node)
 	for (int i = 1; i <= h->count; i++)
 		fprintf(f, "%s127.0.0.1:%d", i == 1 ? "" : ",", CONTROLLERS + i);
 	fprintf(f, "\nlog.dirs=%s\nbroker.rack=rack-%d\n", path_of(h, node, "/data"), node);
-	fprintf(f, "default.replication.factor=%d\nmin.insync.replicas=%d\n", factor, factor > 1 ? factor - 1 : 1);
+	fprintf(f, "default.replication.factor=%d\nmin.insync.replicas=%d\n", factor, isr);
 	fprintf(f, "offsets.topic.replication.factor=%d\ntransaction.state.log.replication.factor=%d\n", factor, factor);
-	fprintf(f, "transaction.state.log.min.isr=%d\ngroup.initial.rebalance.delay.ms=0\n", factor > 1 ? factor - 1 : 1);
+	fprintf(f, "transaction.state.log.min.isr=%d\ngroup.initial.rebalance.delay.ms=0\n", isr);
 	for (uint32_t i = 0; i < h->s->overrides; i++)
 		fprintf(f, "%s\n", h->s->override[i]);
-	return fclose(f) == 0;
+	if (fclose(f) == 0)
+		return true;
+	rk_say(RK_ERROR, "%s cannot be written: %s", path, strerror(errno));
+	return false;
 }
 
 /* Runs this very program; out: where its standard error goes, -1: nowhere. */
@@ -234,7 +223,7 @@ end_all(struct herd *h)
 int
 cmd_server_nodes(struct cmd_server *s, int64_t nodes)
 {
-	struct herd *h = rk_mem_get(sizeof *h);
+	struct herd *h = rk_new(struct herd);
 	struct sigaction act = { .sa_handler = on_signal };
 	bool good = nodes >= 1 && nodes <= NODES_MAX;
 
@@ -244,8 +233,8 @@ cmd_server_nodes(struct cmd_server *s, int64_t nodes)
 		rk_say(RK_ERROR, "--nodes takes a number from 1 to %d", NODES_MAX);
 	for (int i = 0; i < NODES_MAX; i++)
 		h->child[i].said = -1;
-	for (int i = 0; good && i < h->count; i++)
-		good = new_id(h->ids[i]);
+	for (int i = 0; i < h->count; i++)
+		rk_uuid_text(rk_env_uuid(cmd_env()), h->ids[i]);
 	good = good && cmd_server_dev_dir(s);
 	for (int i = 1; good && i <= h->count; i++)
 		good = write_conf(h, i) && format(h, i);
