@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from cluster import BROKER, CONTROLLER, KAFKA, Cluster, directory_id, kafka
+from cluster import CONTROLLER, KAFKA, Cluster, directory_id, kafka
 from node import Report
 from raw import batch
 
@@ -120,8 +120,8 @@ def quorum():
     tool("kafka-metadata-quorum", "--command-config", four.properties, *BS, "add-controller", seconds=5, want=["Added controller 4 with directory id \\S{22} and endpoints: CONTROLLER://10.77.0.4:9093"])
     said = tool("kafka-metadata-quorum", *BS, "describe", "--status", want=[r'CurrentVoters:.*"id": 4'], seconds=10, what="the fourth is a voter")
     directory = re.search(r'"id": 4, "directoryId": "([^"]{22})"', said)
-    tool("kafka-metadata-quorum", "--command-config", four.properties, *BS, "add-controller", code=1, want=["[Dd]uplicate|DuplicateVoter|already"], what="add-controller twice is refused")
     directory = directory[1] if directory else "A" * 22
+    tool("kafka-metadata-quorum", "--command-config", four.properties, *BS, "add-controller", code=1, want=["[Dd]uplicate|DuplicateVoter|already"], what="add-controller twice is refused")
     tool("kafka-metadata-quorum", *BS, "remove-controller", "--controller-id", 4, "--controller-directory-id", directory, want=["Removed +KRaft controller 4 with directory id " + directory])
     tool("kafka-metadata-quorum", *BS, "describe", "--status", want=[r'CurrentVoters:(?!.*"id": 4)'], seconds=10, what="the fourth is no voter any more")
     tool("kafka-metadata-quorum", *BS, "remove-controller", "--controller-id", 4, "--controller-directory-id", directory, code=1, want=["[Vv]oter"], what="remove-controller twice is refused")
@@ -153,7 +153,6 @@ def features():
         tool("kafka-features", *BS, "upgrade", "--feature", f"{feature}={high}", want=[f"{feature} was upgraded to {high}"])
     tool("kafka-features", *BS, "upgrade", "--dry-run", "--feature", "group.version=1", want=["group.version"], what="kafka-features upgrade --dry-run", code=0)
     tool("kafka-features", *BS, "upgrade", "--feature", "no.such.feature=1", code=1, want=["no.such.feature"])
-
 
 
 def others():
