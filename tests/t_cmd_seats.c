@@ -1,5 +1,7 @@
-/* t_cmd_seats.c - replicas go where there are fewest, racks apart; JSON is read in Kafka's words. */
+/* t_cmd_seats.c - replicas go where there are fewest, racks apart; lists of ids and of moves; JSON is read in
+ * Kafka's words. */
 #include <check.h>
+#include "src/cmd/admin.h"
 #include "src/cmd/jread.h"
 #include "src/cmd/seats.h"
 
@@ -71,6 +73,43 @@ START_TEST(leaderships_are_spread)
 }
 END_TEST
 
+#define IDS(...) ((struct cmd_ids){(int32_t[]){__VA_ARGS__}, rk_countof(((int32_t[]){__VA_ARGS__}))})
+
+START_TEST(lists_of_ids_know_what_is_in_them)
+{
+	struct rk_arena a;
+	int32_t to[4];
+
+	rk_arena_init(&a, 1 << 20);
+	ck_assert_int_eq(cmd_ids_add(to, cmd_ids_add(to, 0, IDS(3, 1, 3)), IDS(1, 2)), 3);
+	ck_assert(cmd_ids_same((struct cmd_ids){to, 3}, IDS(3, 1, 2)));
+	ck_assert(cmd_ids_same(cmd_ids_without(&a, IDS(3, 1, 2), IDS(1, 9)), IDS(3, 2)));
+	ck_assert_int_eq(cmd_ids_without(&a, (struct cmd_ids){NULL, -1}, IDS(1)).len, 0);
+	ck_assert_str_eq(cmd_ids_text(&a, IDS(3, 1, 2), ", "), "3, 1, 2");
+	ck_assert_str_eq(cmd_ids_twice(&a, IDS(2, 1, 2, 2, 1), ", "), "2, 1");
+	ck_assert_ptr_null(cmd_ids_twice(&a, IDS(2, 1), ", "));
+	rk_arena_free(&a);
+}
+END_TEST
+
+START_TEST(moves_are_found_and_named_once_however_often_they_are_there)
+{
+	struct cmd_move m[] = {{.topic = rk_lit("u"), .partition = 1}, {.topic = rk_lit("t"), .partition = 2},
+	    {.topic = rk_lit("t"), .partition = 10}, {.topic = rk_lit("t"), .partition = 2},
+	    {.topic = rk_lit("u"), .partition = 1}, {.topic = rk_lit("t"), .partition = 2}};
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1 << 20);
+	cmd_moves_sort(m, rk_countof(m));
+	ck_assert_str_eq(cmd_moves_twice(&a, m, rk_countof(m)), "t-2,u-1");
+	ck_assert_ptr_null(cmd_moves_twice(&a, m + 2, 3));
+	ck_assert_ptr_eq(cmd_move_find(m, rk_countof(m), rk_lit("t"), 10), &m[3]);
+	ck_assert_ptr_null(cmd_move_find(m, rk_countof(m), rk_lit("u"), 2));
+	ck_assert_ptr_null(cmd_move_find(NULL, 0, rk_lit("u"), 2));
+	rk_arena_free(&a);
+}
+END_TEST
+
 static json_t *
 root(const char *text)
 {
@@ -128,6 +167,8 @@ main(void)
 	tcase_add_test(t, a_replica_goes_to_another_rack_first);
 	tcase_add_test(t, a_closed_seat_is_not_taken);
 	tcase_add_test(t, leaderships_are_spread);
+	tcase_add_test(t, lists_of_ids_know_what_is_in_them);
+	tcase_add_test(t, moves_are_found_and_named_once_however_often_they_are_there);
 	tcase_add_test(t, the_first_complaint_stays);
 	tcase_add_test(t, what_is_missing_or_odd_is_said_as_kafka_says_it);
 	tcase_add_test(t, text_that_is_no_json_is_told_apart);
