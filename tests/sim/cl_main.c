@@ -341,27 +341,10 @@ seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
 	return bad;
 }
 
-/* tests/sim/seeds/cluster: a seed at the start of a line, then what it once found. */
 static int
-kept(void)
+once_found(uint64_t seed)
 {
-	const char *top = getenv("srcdir");
-	char path[512], line[512];
-	int bad = 0;
-
-	snprintf(path, sizeof path, "%s/tests/sim/seeds/cluster", top != NULL ? top : ".");
-	FILE *f = fopen(path, "r");
-	if (f == NULL) {
-		printf("cannot read %s\n", path);
-		return 1;
-	}
-	while (fgets(line, sizeof line, f) != NULL)
-		if (line[0] >= '0' && line[0] <= '9') {
-			uint64_t s = strtoull(line, NULL, 10);
-			bad |= seeds(s, s, true, true, CL_NO_BUG);
-		}
-	fclose(f);
-	return bad;
+	return seeds(seed, seed, true, true, CL_NO_BUG);
 }
 
 /* The proof that the checks see: each planted bug falls to one of the first seeds. */
@@ -385,7 +368,7 @@ sees(enum cl_bug bug, uint64_t within)
 static int
 alone(void)
 {
-	int bad = kept();
+	int bad = sim_kept("cluster", once_found);
 
 	cl_quorum = true;
 	bad |= seeds(1, QUORUM_SEEDS, true, false, CL_NO_BUG);
@@ -412,7 +395,6 @@ main(int argc, char **argv)
 	uint64_t from = 0, to = 0;
 	bool quiet = false, once = false;
 	enum cl_bug bug = CL_NO_BUG;
-	char *end;
 
 	signal(SIGABRT, dies);
 	signal(SIGSEGV, dies);
@@ -432,9 +414,7 @@ main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--quiet") == 0) {
 			quiet = true;
 		} else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
-			from = to = strtoull(argv[++i], &end, 10);
-			if (*end == '-')
-				to = strtoull(end + 1, NULL, 10);
+			sim_seeds(argv[++i], &from, &to);
 		} else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc) {
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {

@@ -762,27 +762,10 @@ seeds(uint64_t from, uint64_t to, bool quiet)
 	return bad;
 }
 
-/* tests/sim/seeds/node: a seed at the start of a line, then what it once found. */
 static int
-kept(void)
+once_found(uint64_t seed)
 {
-	const char *top = getenv("srcdir");
-	char path[512], line[512];
-	int bad = 0;
-
-	snprintf(path, sizeof path, "%s/tests/sim/seeds/node", top != NULL ? top : ".");
-	FILE *f = fopen(path, "r");
-	if (f == NULL) {
-		printf("cannot read %s\n", path);
-		return 1;
-	}
-	while (fgets(line, sizeof line, f) != NULL)
-		if (line[0] >= '0' && line[0] <= '9') {
-			uint64_t s = strtoull(line, NULL, 10);
-			bad |= seeds(s, s, true);
-		}
-	fclose(f);
-	return bad;
+	return seeds(seed, seed, true);
 }
 
 /* The proof that the checks see: a disk whose syncs do nothing must be found out. */
@@ -811,10 +794,7 @@ main(int argc, char **argv)
 		if (strcmp(argv[i], "--say") == 0) {
 			say_all = true;
 		} else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
-			char *end;
-			from = to = strtoull(argv[++i], &end, 10);
-			if (*end == '-')
-				to = strtoull(end + 1, NULL, 10);
+			sim_seeds(argv[++i], &from, &to);
 			alone = false;
 		} else if (strcmp(argv[i], "--quiet") == 0) {
 			quiet = true;
@@ -823,5 +803,5 @@ main(int argc, char **argv)
 			return 2;
 		}
 	}
-	return (alone && kept()) || seeds(from, to, quiet || alone) || (alone && !sees_a_lying_disk());
+	return (alone && sim_kept("node", once_found)) || seeds(from, to, quiet || alone) || (alone && !sees_a_lying_disk());
 }

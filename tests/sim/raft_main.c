@@ -57,27 +57,6 @@ twice(uint64_t seed)
 	return a == 0 || a != b;
 }
 
-/* tests/sim/seeds/raft: a seed at the start of a line, then what it once found. */
-static int
-kept(void)
-{
-	const char *top = getenv("srcdir");
-	char path[512], line[512];
-	int bad = 0;
-
-	snprintf(path, sizeof path, "%s/tests/sim/seeds/raft", top != NULL ? top : ".");
-	FILE *f = fopen(path, "r");
-	if (f == NULL) {
-		printf("cannot read %s\n", path);
-		return 1;
-	}
-	while (fgets(line, sizeof line, f) != NULL)
-		if (line[0] >= '0' && line[0] <= '9')
-			bad += twice(strtoull(line, NULL, 10));
-	fclose(f);
-	return bad;
-}
-
 /* In a process of its own: a bug may also die on an assertion, which is a find too. */
 static int
 found(enum sim_bug bug, const char *name)
@@ -106,7 +85,7 @@ found(enum sim_bug bug, const char *name)
 static int
 check(void)
 {
-	int bad = kept();
+	int bad = sim_kept("raft", twice);
 
 	for (uint64_t s = 1; s <= CHECK_SEEDS; s++)
 		bad += twice(s);
@@ -130,12 +109,9 @@ main(int argc, char **argv)
 			quiet = true;
 		else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc)
 			bug = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
-			char *end;
-			from = to = strtoull(argv[++i], &end, 10);
-			if (*end == '-')
-				to = strtoull(end + 1, NULL, 10);
-		} else {
+		else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
+			sim_seeds(argv[++i], &from, &to);
+		else {
 			fprintf(stderr, "usage: raft_sim [--seeds A-B] [--bug 0-%d] [--trace] [--quiet]\n", BUGS - 1);
 			return 2;
 		}

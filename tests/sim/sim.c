@@ -105,3 +105,33 @@ sim_end(struct sim *s)
 	s->heap = NULL;
 	s->cap = 0;
 }
+
+int
+sim_kept(const char *of, int (*seed)(uint64_t))
+{
+	const char *top = getenv("srcdir");
+	char path[512], line[512];
+	int bad = 0;
+
+	snprintf(path, sizeof path, "%s/tests/sim/seeds/%s", top != NULL ? top : ".", of);
+	FILE *f = fopen(path, "r");
+	if (f == NULL) {
+		printf("cannot read %s\n", path);
+		return 1;
+	}
+	while (fgets(line, sizeof line, f) != NULL)
+		if (line[0] >= '0' && line[0] <= '9')
+			bad |= seed(strtoull(line, NULL, 10));
+	fclose(f);
+	return bad;
+}
+
+void
+sim_seeds(const char *text, uint64_t *from, uint64_t *to)
+{
+	char *end;
+
+	*from = *to = strtoull(text, &end, 10);
+	if (*end == '-')
+		*to = strtoull(end + 1, NULL, 10);
+}

@@ -36,4 +36,10 @@ int64_t sim_below(struct sim *, int64_t below);      /* 0 when below <= 1 */
 bool sim_chance(struct sim *, uint32_t in_a_million);
 /* Mixes what happened into the digest. */
 void sim_note(struct sim *, uint64_t a, uint64_t b);
+
+/* --- seeds */
+/* Runs the seeds of tests/sim/seeds/OF: a seed at the start of a line, then what it once found. 0: each gave 0. */
+int sim_kept(const char *of, int (*seed)(uint64_t));
+/* "A-B" or "A": the first seed and the last one. */
+void sim_seeds(const char *text, uint64_t *from, uint64_t *to);
 #endif
