@@ -268,14 +268,14 @@ change_voters(struct cl *cl)
 
 	if (sim_chance(&cl->sim, 400000)) {
 		kp_defaults(&kp_remove_raft_voter_req_d, &r);
-		r.cluster_id = rk_lit("AAAAAAAAAAAAAAAAAAAAAQ");
+		r.cluster_id = rk_lit(SIM_CLUSTER_ID);
 		r.voter_id = n->id;
 		r.voter_directory_id = cl_dir_id(n->id, 0);
 		cl_ask(&cl->admin, cl_some_broker(cl), REMOVE_RAFT_VOTER, 0, &r, TIMEOUT, voted, NULL);
 		return;
 	}
 	kp_defaults(&kp_add_raft_voter_req_d, &a);
-	a.cluster_id = rk_lit("AAAAAAAAAAAAAAAAAAAAAQ");
+	a.cluster_id = rk_lit(SIM_CLUSTER_ID);
 	a.timeout_ms = 8000;
 	a.voter_id = n->id;
 	a.voter_directory_id = cl_dir_id(n->id, 0);

@@ -149,23 +149,6 @@ late(void *arg, bool lost)
 	rk_mem_put(t);
 }
 
-static void
-send_ask(struct cl_conn *c, const struct cl_ask *a, const void *req)
-{
-	struct kp_head h = { .key = a->key, .version = a->version, .correlation_id = a->correlation,
-		.client_id = rk_lit("sim"), .flex = true };
-	struct rk_arena arena;
-	struct rk_out o;
-
-	rk_arena_init(&arena, SIZE_MAX);
-	rk_out_init(&o, &arena);
-	kp_head_write(&h, &o);
-	kp_write(kp_api(a->key)->req, a->version, req, &o);
-	struct rk_str b = rk_out_flat(&o, &arena);
-	sim_client_send(&c->c, b.at, (uint32_t)b.len);
-	rk_arena_free(&arena);
-}
-
 struct cl_ask *
 cl_ask(struct cl_client *w, int32_t node, int16_t key, int16_t version, const void *req, int64_t timeout_us,
     cl_done *done, void *arg)
@@ -185,7 +168,7 @@ cl_ask(struct cl_client *w, int32_t node, int16_t key, int16_t version, const vo
 		.arg = arg, .sent_us = cl->sim.now_us, .node = node };
 	*c->last = a;
 	c->last = &a->next;
-	send_ask(c, a, req);
+	sim_client_ask(&c->c, key, version, a->correlation, req);
 	*t = (struct alarm){ c, c->opens, a->correlation };
 	cl_after(cl, timeout_us, late, t);
 	return a;

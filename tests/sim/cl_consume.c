@@ -70,7 +70,7 @@ take(struct cl_consumer *c, struct cl_part *p, const struct kp_fetch_res_respons
 		if (kp_batch_last(b) >= r->high_watermark)
 			cl_fail(cl, "%s: %s-%d at %" PRId64 " is shown although %" PRId64 " is the high watermark", who,
 			    p->topic->name, p->index, kp_batch_last(b), r->high_watermark);
-		struct cl_seen s = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), cl_hash(b) };
+		struct cl_seen s = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), sim_batch_hash(b) };
 		cl_see(cl, p, &s, who);
 		v->at = kp_batch_last(b) + 1;
 		cl->reads++;

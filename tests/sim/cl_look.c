@@ -14,12 +14,6 @@ struct folder {
 	uint32_t count, cap;
 };
 
-uint64_t
-cl_hash(const uint8_t *b)
-{
-	return rk_hash(b + KP_BATCH_HEAD, (size_t)kp_batch_bytes(b) - KP_BATCH_HEAD, 1);
-}
-
 static void
 file(void *arg, const char *path, struct sim_inode *inode, uint64_t size)
 {
@@ -80,7 +74,7 @@ segment(const struct segment *s, int64_t from, bool safe, int64_t *next, cl_look
 		pos += n;
 	for (uint8_t *b; (b = batch_at(s, pos, safe)) != NULL; rk_mem_put(b)) {
 		struct cl_batch c = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), kp_batch_sequence(b),
-			kp_batch_producer(b), cl_hash(b) };
+			kp_batch_producer(b), sim_batch_hash(b) };
 		pos += (uint64_t)kp_batch_bytes(b);
 		if (c.base < *next) {
 			rk_mem_put(b);

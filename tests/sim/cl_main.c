@@ -140,7 +140,7 @@ raze(struct cl *cl)
 			rk_mem_put(cl->topic[t].part[p].led);
 		}
 	rk_mem_put(cl->op);
-	rk_mem_put(cl->place);
+	sim_known_free(&cl->known);
 	rk_mem_put(cl->meta);
 	rk_mem_put(cl->led);
 	rk_arena_free(&cl->arena);

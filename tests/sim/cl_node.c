@@ -72,26 +72,6 @@ cl_dir_id(int32_t id, uint8_t which)
 	return u;
 }
 
-static bool
-format_dir(struct cl_node *n, const char *dir, struct rk_uuid id)
-{
-	static const struct kp_feature_level_record level[] = {
-		{ .name = rk_lit("metadata.version"), .feature_level = 30 },
-		{ .name = rk_lit("eligible.leader.replicas.version"), .feature_level = 1 },
-		{ .name = rk_lit("group.version"), .feature_level = 1 },
-		{ .name = rk_lit("transaction.version"), .feature_level = 2 } };
-	struct meta_seed seed[rk_countof(level) + 1] = { { 0, NULL } };
-	struct st_meta m = { .version = 1, .node_id = n->id, .cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ", .directory_id = id };
-	struct rk_env *e = &n->w.env;
-	char path[160];
-
-	for (uint32_t i = 0; i < rk_countof(level); i++)
-		seed[i] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &level[i] };
-	snprintf(path, sizeof path, "%s/bootstrap.checkpoint", dir);
-	return rk_dir_make(e, dir) == RK_OK && rk_dir_sync(e, n->root) == RK_OK
-	    && meta_write_bootstrap(e, path, seed, rk_wall(e)) == RK_OK && st_meta_write(e, dir, &m) == RK_OK;
-}
-
 /* The voters of a dynamic quorum, as rookery-storage format --initial-controllers writes them. */
 static bool
 format_voters(struct cl_node *n)
@@ -124,22 +104,10 @@ static void
 format(struct cl_node *n)
 {
 	struct rk_env *e = &n->w.env;
-	char up[64];
+	bool good = sim_format(e, n->meta, n->id, cl_dir_id(n->id, 0))
+	    && (!n->broker || sim_format(e, n->data, n->id, cl_dir_id(n->id, 1)))
+	    && (n->second[0] == 0 || sim_format(e, n->second, n->id, cl_dir_id(n->id, 200)));
 
-	snprintf(up, sizeof up, "%s", n->root);
-	for (char *p = up + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
-		*p = 0;
-		if (rk_dir_make(e, up) != RK_OK || rk_dir_sync(e, "/") != RK_OK || rk_dir_sync(e, up) != RK_OK)
-			cl_fail(n->cl, "%s cannot be made", up);
-	}
-	bool good = rk_dir_make(e, n->root) == RK_OK;
-	for (char *p = up + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
-		*p = 0;
-		good = good && rk_dir_sync(e, up) == RK_OK;
-	}
-	good = good && format_dir(n, n->meta, cl_dir_id(n->id, 0)) && (!n->broker || format_dir(n, n->data, cl_dir_id(n->id,
-	    1)))
-	    && (n->second[0] == 0 || format_dir(n, n->second, cl_dir_id(n->id, 200)));
 	if (good && n->cl->plan.dynamic && n->controller)
 		good = format_voters(n);
 	if (!good)
@@ -341,7 +309,7 @@ cl_node_lose(struct cl_node *n)
 	cl_tell(n->cl, "node %d loses its data directory", n->id);
 	sim_disk_wipe(n->disk, n->data);
 	n->empty_handed = true;
-	if (!format_dir(n, n->data, cl_dir_id(n->id, (uint8_t)(n->lives + 2))))
+	if (!sim_format(&n->w.env, n->data, n->id, cl_dir_id(n->id, (uint8_t)(n->lives + 2))))
 		cl_fail(n->cl, "node %d cannot be formatted again", n->id);
 }
 

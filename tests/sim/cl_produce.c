@@ -14,53 +14,23 @@ enum { TIMEOUT = 20 * SECOND };
 
 static void pump_all(void *arg, bool lost);
 
-/* --- ops by the hash of their bytes */
-
-static void
-remember(struct cl *cl, uint32_t i)
-{
-	if ((i + 1) * 2 > cl->places) {
-		cl->places = cl->places == 0 ? 1024 : cl->places * 4;
-		rk_mem_put(cl->place);
-		cl->place = rk_mem_get(cl->places * sizeof *cl->place);
-		for (uint32_t k = 0; k < i; k++)
-			remember(cl, k);
-	}
-	uint32_t at = (uint32_t)cl->op[i].hash & (cl->places - 1);
-	while (cl->place[at] != 0)
-		at = (at + 1) & (cl->places - 1);
-	cl->place[at] = i + 1;
-}
+/* --- batches */
 
 struct cl_op *
 cl_op_of(struct cl *cl, uint64_t hash)
 {
-	for (uint32_t at = (uint32_t)hash & (cl->places - 1); cl->places > 0; at = (at + 1) & (cl->places - 1)) {
-		if (cl->place[at] == 0)
-			return NULL;
-		if (cl->op[cl->place[at] - 1].hash == hash)
-			return &cl->op[cl->place[at] - 1];
-	}
-	return NULL;
+	uint32_t i;
+
+	return sim_known_find(&cl->known, hash, &i) ? &cl->op[i] : NULL;
 }
 
-/* The same bytes each time it is asked for. */
 static struct rk_str
 batch_of(const struct cl_producer *p, const struct cl_op *op, struct rk_arena *a)
 {
-	struct sim own;
-	struct kp_build b;
-	char value[600];
+	const struct sim_batch b = { .seed = op->seed, .count = op->count, .value_max = 200, .seq = op->seq, .ms = op->ms,
+		.producer = p->idempotent ? p->id : -1, .epoch = p->epoch };
 
-	sim_start(&own, op->seed);
-	kp_build_start(&b, a, 0, 0, op->ms);
-	for (int32_t i = 0; i < op->count; i++) {
-		int n = snprintf(value, sizeof value, "%" PRIx64 "/%d ", op->seed, i);
-		int32_t len = n + (int32_t)sim_below(&own, 200);
-		memset(value + n, 'a' + i, (size_t)(len - n));
-		kp_build_add(&b, op->ms, RK_STR_NULL, (struct rk_str){ value, len });
-	}
-	return kp_build_end(&b, -1, p->idempotent ? p->id : -1, p->idempotent ? p->epoch : -1, p->idempotent ? op->seq : -1);
+	return sim_batch_make(&b, a);
 }
 
 /* --- answers */
@@ -173,8 +143,8 @@ send_op(struct cl_producer *p, uint32_t i, int32_t leader)
 	rk_arena_init(&a, SIZE_MAX);
 	struct rk_str bytes = batch_of(p, op, &a);
 	if (op->hash == 0) {
-		op->hash = cl_hash((const uint8_t *)bytes.at);
-		remember(cl, i);
+		op->hash = sim_batch_hash((const uint8_t *)bytes.at);
+		sim_known_add(&cl->known, op->hash, i);
 	}
 	kp_defaults(&kp_produce_req_d, &q);
 	q.acks = p->acks;

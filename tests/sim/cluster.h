@@ -18,6 +18,7 @@
 #include "src/config.h"
 #include "src/meta/meta.h"
 #include "tests/sim/mlog_sim.h"
+#include "tests/sim/whole.h"
 #include "tests/sim/world.h"
 
 enum { MS = 1000, SECOND = 1000000 };
@@ -214,7 +215,7 @@ struct cl {
 	struct cl_client admin;
 	struct cl_op *op;
 	uint32_t ops, op_cap, acked;
-	uint32_t *place, places; /* ops by hash */
+	struct sim_known known; /* ops by hash */
 	bool chaos, producing, ending;
 	struct { int64_t base; int32_t epoch; uint64_t hash; } *meta; /* committed batches of the metadata log */
 	uint32_t metas, meta_cap;
@@ -299,7 +300,6 @@ typedef bool cl_look_fn(void *arg, const struct cl_batch *); /* false: enough */
  * do not hang together. */
 bool cl_look(struct cl_node *, const struct cl_part *, int64_t from, bool safe, cl_look_fn *, void *arg);
 bool cl_look_has(struct cl_node *, const struct cl_part *, int64_t base, uint64_t hash, bool safe);
-uint64_t cl_hash(const uint8_t *batch);
 
 /* cl_wire.c */
 sim_tap cl_wire;

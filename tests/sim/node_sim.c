@@ -5,6 +5,7 @@
  * that was acknowledged is where the answer said, as it was sent; what is read is sound and without a gap.
  * Metadata's tables are LMDB's own files in a real scratch folder; all else is the world's. */
 #include "tests/sim/mlog_sim.h"
+#include "tests/sim/whole.h"
 #include "tests/sim/world.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -13,12 +14,9 @@
 #include "protocol/gen/create_topics.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/init_producer_id.h"
-#include "protocol/gen/metadata_records.h"
 #include "protocol/gen/produce.h"
 #include "src/config.h"
-#include "src/meta/meta.h"
 #include "src/node/node.h"
-#include "storage/dir.h"
 
 enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15 };
 enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22, ALTER_REPLICA_LOG_DIRS = 34 };
@@ -47,7 +45,7 @@ struct rig {
 	uint32_t dirs;
 	struct op *op;
 	uint32_t ops, op_cap, in_flight, acked;
-	uint32_t *place, places; /* by hash: op + 1; a power of two */
+	struct sim_known known;  /* ops by hash */
 	int64_t producer;        /* -1: an ordinary one; else idempotent: what is lost is sent again */
 	int16_t producer_epoch;
 	int32_t seq[PARTITIONS];
@@ -139,23 +137,6 @@ static const struct sim_hooks hooks = { h_opened, h_frame, h_sent, h_gone, h_tic
 
 /* --- requests */
 
-static void
-send_req(struct rig *g, int16_t key, int16_t version, int32_t correlation, const void *msg)
-{
-	struct kp_head h = { .key = key, .version = version, .correlation_id = correlation,
-		.client_id = rk_lit("sim"), .flex = true };
-	struct rk_arena a;
-	struct rk_out o;
-
-	rk_arena_init(&a, SIZE_MAX);
-	rk_out_init(&o, &a);
-	kp_head_write(&h, &o);
-	kp_write(kp_api(key)->req, version, msg, &o);
-	struct rk_str b = rk_out_flat(&o, &a);
-	sim_client_send(&g->client, b.at, (uint32_t)b.len);
-	rk_arena_free(&a);
-}
-
 /* Sends and waits for the answer, decoded into res (borrowed from g->answer and the arena). */
 static bool
 call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
@@ -163,7 +144,7 @@ call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
 	rk_mem_put(g->answer);
 	g->answer = NULL;
 	g->waits_for = 1;
-	send_req(g, key, version, 1, req);
+	sim_client_ask(&g->client, key, version, 1, req);
 	if (!until(g, 30 * SECOND, g->answer != NULL || g->client.link == NULL || g->doomed
 	    || node_failed(g->node)) || g->answer == NULL)
 		return false;
@@ -172,54 +153,15 @@ call(struct rig *g, int16_t key, int16_t version, const void *req, void *res)
 	return kp_read(kp_api(key)->res, version, g->answer + 5, g->answer_len - 5, &g->arena, res, NULL) == RK_OK;
 }
 
-/* --- ops by the hash of their bytes */
+/* --- batches */
 
-static void
-remember(struct rig *g, uint32_t i)
-{
-	if ((i + 1) * 2 > g->places) {
-		g->places = g->places == 0 ? 1024 : g->places * 4;
-		rk_mem_put(g->place);
-		g->place = rk_mem_get(g->places * sizeof *g->place);
-		for (uint32_t k = 0; k < i; k++)
-			remember(g, k);
-	}
-	uint32_t at = (uint32_t)g->op[i].hash & (g->places - 1);
-	while (g->place[at] != 0)
-		at = (at + 1) & (g->places - 1);
-	g->place[at] = i + 1;
-}
-
-static struct op *
-recall(struct rig *g, uint64_t hash)
-{
-	for (uint32_t at = (uint32_t)hash & (g->places - 1); g->places > 0; at = (at + 1) & (g->places - 1)) {
-		if (g->place[at] == 0)
-			return NULL;
-		if (g->op[g->place[at] - 1].hash == hash)
-			return &g->op[g->place[at] - 1];
-	}
-	return NULL;
-}
-
-/* The same bytes each time it is asked for. */
 static struct rk_str
-batch_of(struct rig *g, const struct op *op, struct rk_arena *a)
+batch_of(const struct rig *g, const struct op *op, struct rk_arena *a)
 {
-	struct sim own;
-	struct kp_build b;
-	char value[600];
+	const struct sim_batch b = { .seed = op->seed, .count = op->count, .value_max = 400, .seq = op->seq, .ms = op->ms,
+		.producer = g->producer, .epoch = g->producer_epoch };
 
-	sim_start(&own, op->seed);
-	kp_build_start(&b, a, 0, 0, op->ms);
-	for (int32_t i = 0; i < op->count; i++) {
-		int n = snprintf(value, sizeof value, "%" PRIx64 "/%d ", op->seed, i);
-		int32_t len = n + (int32_t)sim_below(&own, 400);
-		memset(value + n, 'a' + i, (size_t)(len - n));
-		kp_build_add(&b, op->ms, RK_STR_NULL, (struct rk_str){ value, len });
-	}
-	return kp_build_end(&b, -1, g->producer, g->producer >= 0 ? g->producer_epoch : -1,
-	    g->producer >= 0 ? op->seq : -1);
+	return sim_batch_make(&b, a);
 }
 
 static void
@@ -233,8 +175,8 @@ send_op(struct rig *g, uint32_t i)
 	rk_arena_init(&a, SIZE_MAX);
 	struct rk_str bytes = batch_of(g, &g->op[i], &a);
 	if (g->op[i].hash == 0) {
-		g->op[i].hash = rk_hash(bytes.at + KP_BATCH_HEAD, (size_t)bytes.len - KP_BATCH_HEAD, 1);
-		remember(g, i);
+		g->op[i].hash = sim_batch_hash((const uint8_t *)bytes.at);
+		sim_known_add(&g->known, g->op[i].hash, i);
 	}
 	kp_defaults(&kp_produce_req_d, &q);
 	q.acks = -1;
@@ -245,7 +187,7 @@ send_op(struct rig *g, uint32_t i)
 	topic.partition_data.len = 1;
 	q.topic_data.at = &topic;
 	q.topic_data.len = 1;
-	send_req(g, PRODUCE, PRODUCE_V, 100 + (int32_t)i, &q);
+	sim_client_ask(&g->client, PRODUCE, PRODUCE_V, 100 + (int32_t)i, &q);
 	g->in_flight++;
 	rk_arena_free(&a);
 }
@@ -408,15 +350,13 @@ fetch_some(struct rig *g, int32_t partition, int64_t offset, struct kp_fetch_res
 static void
 look_at_batch(struct rig *g, int32_t partition, const uint8_t *b, bool *seen)
 {
-	uint64_t hash = rk_hash(b + KP_BATCH_HEAD, (size_t)kp_batch_bytes(b) - KP_BATCH_HEAD, 1);
+	uint32_t i;
 
-	const struct op *op = recall(g, hash);
-
-	if (op == NULL || op->partition != partition) {
+	if (!sim_known_find(&g->known, sim_batch_hash(b), &i) || g->op[i].partition != partition) {
 		fail(g, "partition %d has a batch at %" PRId64 " that nobody sent there", partition, kp_batch_base(b));
 		return;
 	}
-	uint32_t i = (uint32_t)(op - g->op);
+	const struct op *op = &g->op[i];
 	if (seen[i])
 		fail(g, "batch %u of partition %d is there twice", i, partition);
 	if (g->producer >= 0 && kp_batch_sequence(b) != op->seq)
@@ -570,7 +510,7 @@ move_one(struct rig *g)
 	q.dirs.at = &dir;
 	q.dirs.len = 1;
 	if (g->client.link != NULL)
-		send_req(g, ALTER_REPLICA_LOG_DIRS, ALTER_V, 2, &q); /* its answer tells nothing more */
+		sim_client_ask(&g->client, ALTER_REPLICA_LOG_DIRS, ALTER_V, 2, &q); /* its answer tells nothing more */
 }
 
 static void
@@ -625,31 +565,9 @@ live(struct rig *g)
 static void
 format(struct rig *g)
 {
-	static const struct kp_feature_level_record level[] = {
-		{ .name = rk_lit("metadata.version"), .feature_level = 30 },
-		{ .name = rk_lit("eligible.leader.replicas.version"), .feature_level = 1 },
-		{ .name = rk_lit("group.version"), .feature_level = 1 },
-		{ .name = rk_lit("transaction.version"), .feature_level = 2 } };
-	struct meta_seed seed[rk_countof(level) + 1] = { { 0, NULL } };
-	struct st_meta m = { .version = 1, .node_id = 1, .cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ",
-		.directory_id = { { 1, 2, 3 } } };
-	struct rk_env *e = &g->w.env;
-	char path[128];
-
-	for (uint32_t i = 0; i < rk_countof(level); i++)
-		seed[i] = (struct meta_seed){ KP_FEATURE_LEVEL_RECORD, &level[i] };
-	bool good = rk_dir_make(e, "/proc") == RK_OK && rk_dir_make(e, "/proc/self") == RK_OK
-	    && rk_dir_make(e, g->root) == RK_OK && rk_dir_sync(e, "/") == RK_OK && rk_dir_sync(e, "/proc") == RK_OK
-	    && rk_dir_sync(e, "/proc/self") == RK_OK;
-	for (uint32_t i = 0; i < g->dirs && good; i++) {
-		snprintf(path, sizeof path, "%s/bootstrap.checkpoint", g->dir[i]);
-		m.directory_id.id[4] = (uint8_t)i;
-		good = rk_dir_make(e, g->dir[i]) == RK_OK && rk_dir_sync(e, g->root) == RK_OK
-		    && meta_write_bootstrap(e, path, seed, rk_wall(e)) == RK_OK
-		    && st_meta_write(e, g->dir[i], &m) == RK_OK;
-	}
-	if (!good)
-		fail(g, "the directory cannot be formatted");
+	for (uint32_t i = 0; i < g->dirs; i++)
+		if (!sim_format(&g->w.env, g->dir[i], 1, (struct rk_uuid){ { 1, 2, 3, 0, (uint8_t)i } }))
+			fail(g, "the directory cannot be formatted");
 }
 
 static void
@@ -701,7 +619,7 @@ raze(struct rig *g)
 	rk_arena_free(&g->conf_arena);
 	rk_arena_free(&g->arena);
 	rk_mem_put(g->op);
-	rk_mem_put(g->place);
+	sim_known_free(&g->known);
 	rk_mem_put(g->answer);
 	sim_scratch_clear();
 	rk_say_to(NULL, NULL, RK_INFO);
