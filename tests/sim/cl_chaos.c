@@ -5,6 +5,27 @@
  * drowns in noise. All that is broken is mended in the end. */
 #include "tests/sim/cluster.h"
 
+static const struct {
+	const char *name;
+	uint32_t in_a_hundred; /* seeds that have it */
+	bool forgets;          /* what is only in a page cache is gone */
+} kinds[CL_FAULTS] = {
+	[CL_KILL] = { "kill", 50, false },
+	[CL_POWER] = { "power", 40, true },
+	[CL_ALL_POWER] = { "all", 20, true },
+	[CL_STOP] = { "stop", 35, false },
+	[CL_SLEEP] = { "sleep", 40, false },
+	[CL_CUT] = { "cut", 35, false },
+	[CL_ONE_WAY] = { "one-way", 30, false },
+	[CL_ISOLATE] = { "isolate", 30, false },
+	[CL_RESET] = { "reset", 30, false },
+	[CL_SLOW] = { "slow", 30, false },
+	[CL_SYNC_EIO] = { "sync", 15, true },
+	[CL_WRITE_EIO] = { "write", 10, true },
+	[CL_FULL] = { "full", 10, true },
+	[CL_LOSE] = { "lose", 10, true },
+};
+
 static int64_t
 one_of(struct cl *cl, int64_t a, int64_t b, int64_t c)
 {
@@ -69,28 +90,33 @@ cl_plan(struct cl *cl)
 	p->chaos_us = (5 + sim_below(&cl->sim, 35)) * SECOND;
 	p->gap_us = one_of(cl, SECOND, 3 * SECOND, 8 * SECOND);
 	p->ops = 100 + (uint32_t)sim_below(&cl->sim, 900);
-	p->kill = weight(cl, 50);
-	p->power = weight(cl, 40);
-	p->all_power = weight(cl, 20);
-	p->stop = weight(cl, 35);
-	p->sleep = weight(cl, 40);
-	p->cut = weight(cl, 35);
-	p->one_way = weight(cl, 30);
-	p->isolate = weight(cl, 30);
-	p->reset = weight(cl, 30);
-	p->slow = weight(cl, 30);
-	p->sync_eio = weight(cl, 15);
-	p->write_eio = weight(cl, 10);
-	p->full = weight(cl, 10);
-	p->lose = p->min_isr > 1 ? weight(cl, 10) : 0;
+	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
+		p->fault[k] = k != CL_LOSE || p->min_isr > 1 ? weight(cl, kinds[k].in_a_hundred) : 0;
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	if (p->dynamic && p->controllers > 1 && sim_chance(&cl->sim, 300000))
 		p->voters = (uint32_t)one_of(cl, 100000, 300000, 600000);
 	p->caching = sim_chance(&cl->sim, 100000);
-	if (p->caching)
-		p->power = p->all_power = p->sync_eio = p->write_eio = p->full = p->lose = 0;
+	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
+		if (p->caching && kinds[k].forgets)
+			p->fault[k] = 0;
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
+}
+
+void
+cl_plan_tell(struct cl *cl)
+{
+	const struct cl_plan *p = &cl->plan;
+	char text[200] = "";
+
+	cl_tell(cl, "seed %" PRIu64
+	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d%s, "
+	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
+	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->caching ? ", page cache" : "",
+	    p->producers, p->consumers, p->jbod ? ", two directories each" : "");
+	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s %u ", kinds[k].name, p->fault[k]);
+	cl_tell(cl, "%sadmin %u", text, p->admin);
 }
 
 /* --- faults */
@@ -268,7 +294,7 @@ slow(struct cl *cl)
 /* --- disks */
 
 static void
-spoil(struct cl *cl, int kind)
+spoil(struct cl *cl, enum cl_fault kind)
 {
 	struct cl_node *n = some_node(cl, true);
 	struct sim_faults *f;
@@ -277,15 +303,16 @@ spoil(struct cl *cl, int kind)
 		return;
 	f = sim_disk_faults(n->disk);
 	n->spoilt = true;
-	if (kind == 0)
+	if (kind == CL_SYNC_EIO)
 		f->sync_eio = 50000;
-	else if (kind == 1)
+	else if (kind == CL_WRITE_EIO)
 		f->write_eio = 20000;
-	else if (kind == 2 && n->controller && sim_chance(&cl->sim, 500000))
+	else if (n->controller && sim_chance(&cl->sim, 500000))
 		sim_mdisk_fail(n->mdisk, (uint32_t)sim_below(&cl->sim, 3), RK_NO_SPACE);
 	else
 		f->space_bytes = sim_disk_used(n->disk) + sim_below(&cl->sim, 20000);
-	cl_tell(cl, "node %d: its disk fails (%s)", n->id, kind == 0 ? "syncs" : kind == 1 ? "writes" : "no space");
+	cl_tell(cl, "node %d: its disk fails (%s)", n->id,
+	    kind == CL_SYNC_EIO ? "syncs" : kind == CL_WRITE_EIO ? "writes" : "no space");
 }
 
 /* Every spoilt node dies some day: what its page cache holds is not to be trusted. */
@@ -319,33 +346,29 @@ lose(struct cl *cl)
 static void
 fault(struct cl *cl)
 {
-	struct cl_plan *p = &cl->plan;
-	const uint32_t w[] = { p->kill, p->power, p->all_power, p->stop, p->sleep, p->cut, p->one_way, p->isolate, p->reset,
-	    p->slow,
-		p->sync_eio, p->write_eio, p->full, p->lose };
+	const uint32_t *w = cl->plan.fault;
 	int64_t all = 0, at;
-	uint32_t k = 0;
+	enum cl_fault k = 0;
 
-	for (uint32_t i = 0; i < rk_countof(w); i++)
+	for (enum cl_fault i = 0; i < CL_FAULTS; i++)
 		all += w[i];
 	if (all == 0)
 		return;
 	for (at = sim_below(&cl->sim, all); at >= w[k]; k++)
 		at -= w[k];
-	cl->faults[k]++;
 	switch (k) {
-	case 0: die(cl, false); break;
-	case 1: die(cl, true); break;
-	case 2: all_die(cl); break;
-	case 3: stop(cl); break;
-	case 4: fall_asleep(cl); break;
-	case 5: cut(cl, true); break;
-	case 6: cut(cl, false); break;
-	case 7: isolate(cl); break;
-	case 8: reset(cl); break;
-	case 9: slow(cl); break;
-	case 13: lose(cl); break;
-	default: spoil(cl, (int)k - 10); break;
+	case CL_KILL: die(cl, false); break;
+	case CL_POWER: die(cl, true); break;
+	case CL_ALL_POWER: all_die(cl); break;
+	case CL_STOP: stop(cl); break;
+	case CL_SLEEP: fall_asleep(cl); break;
+	case CL_CUT: cut(cl, true); break;
+	case CL_ONE_WAY: cut(cl, false); break;
+	case CL_ISOLATE: isolate(cl); break;
+	case CL_RESET: reset(cl); break;
+	case CL_SLOW: slow(cl); break;
+	case CL_LOSE: lose(cl); break;
+	default: spoil(cl, k); break;
 	}
 }
 

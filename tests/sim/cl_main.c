@@ -193,24 +193,6 @@ all_made(const struct cl *cl)
 }
 
 static void
-print_plan(struct cl *cl)
-{
-	struct cl_plan *p = &cl->plan;
-
-	cl_tell(cl, "seed %" PRIu64
-	    ": %u controllers, %u brokers%s, %s voters, %u topics of %u partitions, factor %d, min.insync %d%s, "
-	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
-	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->caching ? ", page cache" : "",
-	    p->producers, p->consumers,
-	    p->jbod ? ", two directories each" : "");
-	cl_tell(cl,
-	    "kill %u power %u all %u stop %u sleep %u cut %u one-way %u isolate %u reset %u slow %u sync %u write %u full %u "
-	    "lose %u admin %u", p->kill, p->power, p->all_power, p->stop, p->sleep, p->cut, p->one_way, p->isolate, p->reset,
-	    p->slow,
-	    p->sync_eio, p->write_eio, p->full, p->lose, p->admin);
-}
-
-static void
 print_asked(struct cl *cl)
 {
 	char text[LINE] = "requests between nodes:";
@@ -241,7 +223,7 @@ play(struct cl *cl)
 {
 	char why[256] = "";
 
-	print_plan(cl);
+	cl_plan_tell(cl);
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_after(cl, sim_below(&cl->sim, 500 * MS), begin_one, &cl->node[i]);
 	cl_after(cl, SECOND, watch, cl);

@@ -25,6 +25,11 @@ enum { MS = 1000, SECOND = 1000000 };
 enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
 enum { CL_CLIENT_PLACE = 10 };
 
+enum cl_fault { /* cl_chaos.c says what each is */
+	CL_KILL, CL_POWER, CL_ALL_POWER, CL_STOP, CL_SLEEP, CL_CUT, CL_ONE_WAY, CL_ISOLATE, CL_RESET, CL_SLOW, CL_SYNC_EIO,
+	CL_WRITE_EIO, CL_FULL, CL_LOSE, CL_FAULTS
+};
+
 struct cl;
 
 /* --- the shape and the faults of one seed */
@@ -39,8 +44,7 @@ struct cl_plan {
 	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
 	int64_t chaos_us, gap_us;      /* how long; the time between two faults, at most */
 	uint32_t ops;                  /* batches of all producers together, at most */
-	/* faults: weights; 0: never */
-	uint32_t kill, power, all_power, stop, sleep, cut, one_way, isolate, reset, slow, sync_eio, write_eio, full, lose;
+	uint32_t fault[CL_FAULTS];     /* weights; 0: never */
 	uint32_t voters;               /* chance that the admin changes the quorum's voters, in a million of his actions */
 	uint32_t admin;                /* chance of an admin's action every 100 ms, in a million */
 };
@@ -228,7 +232,7 @@ struct cl {
 	bool at_rest;
 	int64_t healed_us, look_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t asked[96]; /* requests between nodes, by API */
-	uint64_t faults[24], reads, answers;
+	uint64_t reads, answers;
 	uint32_t lives;
 	struct cl_heard heard[32];
 	struct cl_wish wish[256];
@@ -246,6 +250,7 @@ void cl_tell(struct cl *, const char *fmt, ...) rk_format(2, 3);
 
 /* cl_chaos.c */
 void cl_plan(struct cl *);
+void cl_plan_tell(struct cl *);
 void cl_chaos_start(struct cl *);
 void cl_heal(struct cl *);
 
