@@ -165,7 +165,7 @@ cl_ask(struct cl_client *w, int32_t node, int16_t key, int16_t version, const vo
 	}
 	c->c.asleep_us = w->asleep_us;
 	*a = (struct cl_ask){ .conn = c, .correlation = ++c->correlation, .key = key, .version = version, .done = done,
-		.arg = arg, .sent_us = cl->sim.now_us, .node = node };
+		.arg = arg, .node = node };
 	*c->last = a;
 	c->last = &a->next;
 	sim_client_ask(&c->c, key, version, a->correlation, req);

@@ -122,13 +122,13 @@ cl_plan_tell(struct cl *cl)
 /* --- faults */
 
 static struct cl_node *
-some_node(struct cl *cl, bool up)
+some_node(struct cl *cl)
 {
 	uint32_t at = (uint32_t)sim_below(&cl->sim, cl->nodes);
 
 	for (uint32_t i = 0; i < cl->nodes; i++) {
 		struct cl_node *n = &cl->node[(at + i) % cl->nodes];
-		if ((n->state == CL_UP) == up)
+		if (n->state == CL_UP)
 			return n;
 	}
 	return NULL;
@@ -154,7 +154,7 @@ back_in(struct cl_node *n, int64_t at_most_us)
 static void
 die(struct cl *cl, bool power)
 {
-	struct cl_node *n = some_node(cl, true);
+	struct cl_node *n = some_node(cl);
 
 	if (n == NULL)
 		return;
@@ -175,7 +175,7 @@ all_die(struct cl *cl)
 static void
 stop(struct cl *cl)
 {
-	struct cl_node *n = some_node(cl, true);
+	struct cl_node *n = some_node(cl);
 
 	if (n == NULL)
 		return;
@@ -186,7 +186,7 @@ stop(struct cl *cl)
 static void
 fall_asleep(struct cl *cl)
 {
-	struct cl_node *n = some_node(cl, true);
+	struct cl_node *n = some_node(cl);
 	int64_t us = 100 * MS + sim_below(&cl->sim, one_of(cl, SECOND, 8 * SECOND, 20 * SECOND));
 
 	if (n == NULL || n->w.asleep_us > cl->sim.now_us)
@@ -296,7 +296,7 @@ slow(struct cl *cl)
 static void
 spoil(struct cl *cl, enum cl_fault kind)
 {
-	struct cl_node *n = some_node(cl, true);
+	struct cl_node *n = some_node(cl);
 	struct sim_faults *f;
 
 	if (n == NULL)
@@ -335,7 +335,7 @@ lose(struct cl *cl)
 	 * crashed broker for whole), so it happens in peace, and peace lasts until it is back. */
 	if (!cl_whole(cl, why))
 		return;
-	struct cl_node *n = some_node(cl, true);
+	struct cl_node *n = some_node(cl);
 	if (n == NULL || !n->broker)
 		return;
 	cl_node_die(n, true);

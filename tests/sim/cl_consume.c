@@ -87,7 +87,6 @@ fetched(struct cl_ask *a, const void *res)
 	const struct kp_fetch_res *r = res;
 	bool got = false;
 
-	v->asking = false;
 	if (cl->ending || cl->failure[0] != 0)
 		return;
 	if (r == NULL || r->error_code != 0 || r->responses.len != 1 || r->responses.at[0].partitions.len != 1) {
@@ -166,7 +165,6 @@ ask(struct turn *t, int32_t from, int32_t epoch)
 	q.session_epoch = -1;
 	q.topics.at = &topic;
 	q.topics.len = 1;
-	v->asking = true;
 	struct cl_ask *a = cl_ask(&t->c->client, from - 1, FETCH, FETCH_V, &q, TIMEOUT, fetched, t);
 	a->epoch = epoch;
 }
@@ -211,7 +209,6 @@ cl_consumer_start(struct cl *cl, uint32_t number)
 		for (int32_t p = 0; p < CL_PARTS; p++) {
 			struct turn *turn = (struct turn *)c->turn + t * CL_PARTS + p;
 			*turn = (struct turn){ c, &cl->topic[t].part[p] };
-			cl->topic[t].part[p].index = p;
 			again(turn, sim_below(&cl->sim, SECOND));
 		}
 }

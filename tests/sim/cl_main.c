@@ -49,7 +49,6 @@ cl_fail(struct cl *cl, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cl->failure, sizeof cl->failure, fmt, ap);
 	va_end(ap);
-	cl->failed_us = cl->sim.now_us;
 	cl_tell(cl, "FAILS: %.200s", cl->failure);
 }
 
@@ -121,7 +120,7 @@ raze(struct cl *cl)
 	for (uint32_t i = 0; i < cl->plan.producers; i++)
 		cl_producer_free(&cl->producer[i]);
 	for (uint32_t i = 0; i < cl->plan.consumers; i++)
-		cl_client_free(&cl->consumer[i].client);
+		cl_consumer_free(&cl->consumer[i]);
 	for (uint32_t i = 0; i < cl->plan.groups; i++)
 		cl_client_free(&cl->group[i].client);
 	cl_client_free(&cl->admin);
@@ -132,8 +131,6 @@ raze(struct cl *cl)
 		sim_disk_free(cl->node[i].disk);
 		sim_mdisk_free(cl->node[i].mdisk);
 	}
-	for (uint32_t i = 0; i < cl->plan.consumers; i++)
-		rk_mem_put(cl->consumer[i].turn);
 	for (uint32_t t = 0; t < CL_TOPICS; t++)
 		for (int32_t p = 0; p < CL_PARTS; p++) {
 			rk_mem_put(cl->topic[t].part[p].seen);

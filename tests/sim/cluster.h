@@ -66,7 +66,6 @@ struct cl_node {
 	struct conf *conf;
 	struct rk_arena conf_arena;
 	struct node *node;
-	struct rk_uuid meta_dir_id;
 	char root[64], data[96], second[96], meta[96], host[16]; /* second: empty without jbod */
 	int64_t broker_told; /* of its registration */
 	int64_t applied; /* of its metadata log, as it was last looked at */
@@ -115,7 +114,7 @@ struct cl_ask {
 	void *arg;
 	uint32_t op;
 	struct cl_part *part;
-	int64_t sent_us, number;
+	int64_t number;
 	int32_t epoch, node;
 };
 struct cl_conn {
@@ -143,7 +142,7 @@ struct cl_op { /* one produced batch */
 	int64_t ms;
 	uint64_t seed, hash;
 	uint32_t producer;
-	bool acked, duplicate;
+	bool acked;
 };
 struct cl_lane { /* one producer's batches of one partition */
 	uint32_t *op;
@@ -156,7 +155,7 @@ struct cl_lane { /* one producer's batches of one partition */
 struct cl_producer {
 	struct cl_client client;
 	uint32_t number;
-	bool idempotent, asking;
+	bool idempotent;
 	int16_t acks;
 	int64_t id;
 	int16_t epoch;
@@ -167,7 +166,7 @@ struct cl_producer {
 struct cl_view { /* a consumer's of one partition */
 	int64_t at, high;
 	int32_t high_epoch;
-	bool asking, follower, listing;
+	bool follower, listing;
 	int64_t listed;
 };
 struct cl_consumer {
@@ -230,7 +229,7 @@ struct cl {
 	char root[64];
 	char failure[512];
 	bool at_rest;
-	int64_t healed_us, look_us, failed_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
+	int64_t healed_us, look_us, ack_us, pause_us; /* last acknowledgement by all; the longest gap */
 	uint64_t asked[96]; /* requests between nodes, by API */
 	uint64_t reads, answers;
 	uint32_t lives;

@@ -216,7 +216,6 @@ end(struct sim_link *l, bool tell, const char *why, bool refused)
 	l->client = NULL;
 	if (c != NULL) {
 		c->link = NULL;
-		c->refused = refused;
 		if (tell)
 			c->closed(c);
 	}
@@ -338,7 +337,6 @@ held_back(struct sim_link *l)
 		l->stuck_us = now;
 	if (now - l->stuck_us < l->net->patience_us)
 		return now + TRY_AGAIN_US / 2 + sim_below(sim_of(l), TRY_AGAIN_US);
-	l->net->broken++;
 	forget(&l->out, &l->out_end);
 	end_and_drop(l, true, "connection timed out");
 	if (l->w != NULL)
@@ -352,10 +350,8 @@ deliver(struct sim_link *l, struct parcel *p)
 	struct sim_link *o = l->other;
 
 	sim_note(sim_of(l), l->place * 256u + o->place, rk_hash(p->bytes, p->len, p->len));
-	if (l->net != NULL) {
+	if (l->net != NULL)
 		l->net->pieces++;
-		l->net->bytes += p->len;
-	}
 	o->refs++;
 	if (p->last)
 		end_and_drop(o, true, "closed by the other side");
@@ -396,7 +392,6 @@ carry(struct sim_link *l)
 	if (asleep_us(o) > s->now_us)
 		return asleep_us(o);
 	if (l->net != NULL && hears && sim_chance(s, l->net->reset)) {
-		l->net->broken++;
 		snap(l, "connection reset");
 		return 0;
 	}
@@ -474,8 +469,6 @@ reached(void *arg, bool lost)
 static void
 fails(struct sim_link *l, const char *why, bool refused)
 {
-	if (l->net != NULL)
-		l->net->refused += refused;
 	forget(&l->out, &l->out_end);
 	if (!l->dead) {
 		l->home = NULL;

@@ -42,7 +42,7 @@ struct sim_net {
 	uint32_t reset;                   /* in a million, of pieces of bytes */
 	int64_t patience_us;
 	sim_tap *tap;                     /* or NULL */
-	uint64_t bytes, pieces, opened, refused, broken; /* what happened */
+	uint64_t pieces, opened; /* what happened */
 };
 
 void sim_net_init(struct sim_net *, struct sim *);
@@ -59,7 +59,6 @@ struct sim_client {
 	struct sim_link *link; /* NULL: not connected */
 	uint32_t place;
 	int64_t asleep_us;     /* hears nothing before */
-	bool refused;          /* in closed: no process listens there */
 };
 /* Straight to a listener of a world whose node lives. */
 void sim_connect(struct sim_world *, struct sim_client *, uint32_t listener);
