@@ -86,7 +86,50 @@ way_us(const struct sim_link *l, uint32_t to)
 	return 5 + sim_below(sim_of(l), (w != NULL ? w->net_us : 1000) + slow);
 }
 
+/* What the host does at the end of a round of events, where a node's end had a part in it. */
+static void
+round_of(const struct sim_link *l)
+{
+	if (l->w != NULL)
+		sim_world_round(l->w);
+}
+
+static int64_t
+asleep_us(const struct sim_link *l)
+{
+	return l->w != NULL ? l->w->asleep_us : l->client != NULL ? l->client->asleep_us : 0;
+}
+
+/* The end's process is stopped: the event comes again when it goes on, and true says so. */
+static bool
+later(struct sim_link *l, sim_fn *fn)
+{
+	if (asleep_us(l) <= sim_of(l)->now_us)
+		return false;
+	sim_at(sim_of(l), asleep_us(l), NULL, fn, l);
+	return true;
+}
+
 /* --- ends */
+
+static void
+append(struct parcel ***end, struct parcel p)
+{
+	**end = rk_new(struct parcel);
+	***end = p;
+	*end = &(**end)->next;
+}
+
+static struct parcel *
+first(struct parcel **list, struct parcel ***end)
+{
+	struct parcel *p = *list;
+
+	*list = p->next;
+	if (*list == NULL)
+		*end = list;
+	return p;
+}
 
 static void
 parcel_free(struct parcel *p)
@@ -98,12 +141,8 @@ parcel_free(struct parcel *p)
 static void
 forget(struct parcel **list, struct parcel ***end)
 {
-	while (*list != NULL) {
-		struct parcel *p = *list;
-		*list = p->next;
-		parcel_free(p);
-	}
-	*end = list;
+	while (*list != NULL)
+		parcel_free(first(list, end));
 }
 
 static void
@@ -183,13 +222,10 @@ pump_at(struct sim_link *l, int64_t at_us)
 static void
 post(struct sim_link *l, uint8_t *bytes, uint32_t len, bool last)
 {
-	struct parcel *p = rk_new(struct parcel);
 	uint32_t to = l->other != NULL ? l->other->place : l->home->w->place;
 
 	l->due_us = rk_max(l->due_us, sim_of(l)->now_us + way_us(l, to));
-	*p = (struct parcel){ NULL, bytes, len, last, l->due_us };
-	*l->out_end = p;
-	l->out_end = &p->next;
+	append(&l->out_end, (struct parcel){ NULL, bytes, len, last, l->due_us });
 	if (l->open)
 		pump_at(l, l->out->due_us);
 }
@@ -253,13 +289,11 @@ snap(struct sim_link *l, const char *why)
 		o->refs++;
 		forget(&o->out, &o->out_end);
 		end_and_drop(o, true, why);
-		if (o->w != NULL)
-			sim_world_round(o->w);
+		round_of(o);
 	}
 	l->refs++;
 	end_and_drop(l, true, why);
-	if (l->w != NULL)
-		sim_world_round(l->w);
+	round_of(l);
 	let_go(l);
 	if (o != NULL)
 		let_go(o);
@@ -273,10 +307,7 @@ feed_node(struct sim_link *l)
 	struct sim_world *w = l->w;
 
 	while (l->reading && !l->closing && !l->dead && l->in != NULL) {
-		struct parcel *p = l->in;
-		l->in = p->next;
-		if (l->in == NULL)
-			l->in_end = &l->in;
+		struct parcel *p = first(&l->in, &l->in_end);
 		void *frame = p->bytes;
 		uint32_t len = p->len;
 		rk_mem_put(p);
@@ -289,10 +320,7 @@ static void
 frame_came(struct sim_link *l, uint8_t *frame, uint32_t len)
 {
 	if (l->w != NULL) {
-		struct parcel *p = rk_new(struct parcel);
-		*p = (struct parcel){ .bytes = frame, .len = len };
-		*l->in_end = p;
-		l->in_end = &p->next;
+		append(&l->in_end, (struct parcel){ .bytes = frame, .len = len });
 		return;
 	}
 	if (l->client != NULL)
@@ -321,12 +349,6 @@ arrive(struct sim_link *l, const struct parcel *p)
 		feed_node(l);
 }
 
-static int64_t
-asleep_us(const struct sim_link *l)
-{
-	return l->w != NULL ? l->w->asleep_us : l->client != NULL ? l->client->asleep_us : 0;
-}
-
 /* The head of l's queue may not pass: when to try again, or the end of patience (0). */
 static int64_t
 held_back(struct sim_link *l)
@@ -339,8 +361,7 @@ held_back(struct sim_link *l)
 		return now + TRY_AGAIN_US / 2 + sim_below(sim_of(l), TRY_AGAIN_US);
 	forget(&l->out, &l->out_end);
 	end_and_drop(l, true, "connection timed out");
-	if (l->w != NULL)
-		sim_world_round(l->w);
+	round_of(l);
 	return 0;
 }
 
@@ -357,8 +378,7 @@ deliver(struct sim_link *l, struct parcel *p)
 		end_and_drop(o, true, "closed by the other side");
 	else
 		arrive(o, p);
-	if (o->w != NULL)
-		sim_world_round(o->w);
+	round_of(o);
 	let_go(o);
 }
 
@@ -384,8 +404,7 @@ carry(struct sim_link *l)
 		forget(&l->out, &l->out_end);
 		if (bytes && !l->dead && passes(l->net, o->place, l->place)) {
 			end_and_drop(l, true, "connection reset");
-			if (l->w != NULL)
-				sim_world_round(l->w);
+			round_of(l);
 		}
 		return 0;
 	}
@@ -395,10 +414,7 @@ carry(struct sim_link *l)
 		snap(l, "connection reset");
 		return 0;
 	}
-	struct parcel *p = l->out;
-	l->out = p->next;
-	if (l->out == NULL)
-		l->out_end = &l->out;
+	struct parcel *p = first(&l->out, &l->out_end);
 	deliver(l, p);
 	parcel_free(p);
 	return l->out != NULL ? rk_max(l->out->due_us, s->now_us) : 0;
@@ -447,18 +463,15 @@ reached(void *arg, bool lost)
 		sim_at(sim_of(l), sim_of(l)->now_us + TRY_AGAIN_US, NULL, reached, l);
 		return;
 	}
-	if (!lost && !l->dead && asleep_us(l) > sim_of(l)->now_us) {
-		sim_at(sim_of(l), asleep_us(l), NULL, reached, l);
+	if (!lost && !l->dead && later(l, reached))
 		return;
-	}
 	if (!lost && !l->dead) {
 		l->open = l->reading = true;
 		if (l->w != NULL)
 			l->w->hooks->reached(l->w->node, &l->conn);
 		if (l->out != NULL)
 			pump_at(l, l->out->due_us);
-		if (l->w != NULL)
-			sim_world_round(l->w);
+		round_of(l);
 	} else if (!lost && l->other != NULL && l->out != NULL) {
 		l->open = true; /* closed meanwhile: the other end hears of it */
 		pump_at(l, l->out->due_us);
@@ -474,8 +487,7 @@ fails(struct sim_link *l, const char *why, bool refused)
 		l->home = NULL;
 		end(l, true, why, refused);
 		let_go(l);
-		if (l->w != NULL)
-			sim_world_round(l->w);
+		round_of(l);
 	}
 	let_go(l);
 }
@@ -498,10 +510,8 @@ knock(void *arg, bool lost)
 {
 	struct sim_link *l = arg;
 
-	if (!lost && !l->dead && asleep_us(l) > sim_of(l)->now_us) {
-		sim_at(sim_of(l), asleep_us(l), NULL, knock, l);
+	if (!lost && !l->dead && later(l, knock))
 		return;
-	}
 	if (lost || l->dead) {
 		let_go(l);
 		return;
