@@ -146,9 +146,18 @@ pass(int64_t ms)
 		;
 }
 
+/* A connection of a's to b. */
+static struct rk_conn *
+joined(void)
+{
+	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
+
+	pass(100);
+	return c;
+}
+
 START_TEST(two_nodes_speak)
 {
-	setup();
 	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
 	give(&a, c, "one"); /* before it is open: leaves then */
 	pass(100);
@@ -158,13 +167,11 @@ START_TEST(two_nodes_speak)
 	pass(100);
 	ck_assert_str_eq(a.heard, "reached echo closed ");
 	ck_assert_str_eq(b.heard, "opened one gone ");
-	teardown();
 }
 END_TEST
 
 START_TEST(where_no_process_lives_it_is_refused_and_where_no_name_is_not)
 {
-	setup();
 	die(&b, false);
 	(void)rk_conn_open(&a.w.env, "n2", 9093);
 	pass(100);
@@ -172,36 +179,36 @@ START_TEST(where_no_process_lives_it_is_refused_and_where_no_name_is_not)
 	(void)rk_conn_open(&a.w.env, "n3", 9093);
 	pass(100);
 	ck_assert_str_eq(a.heard, "refused no such host ");
-	teardown();
 }
 END_TEST
 
-START_TEST(a_killed_process_is_heard_of_and_a_power_cut_is_not)
+START_TEST(a_killed_process_is_heard_of)
 {
-	for (int power = 0; power < 2; power++) {
-		setup();
-		struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
-		pass(100);
-		die(&b, power);
-		net.dark[2] = power;
-		pass(60000);
-		ck_assert_str_eq(a.heard, power ? "reached " : "reached closed by the other side ");
-		if (power) { /* half open: found out by who speaks, once the machine is up */
-			give(&a, c, "you there?");
-			pass(1000);
-			ck_assert_str_eq(a.heard, "reached ");
-			net.dark[2] = false;
-			pass(1000);
-			ck_assert_str_eq(a.heard, "reached connection reset ");
-		}
-		teardown();
-	}
+	(void)joined();
+	die(&b, false);
+	pass(60000);
+	ck_assert_str_eq(a.heard, "reached closed by the other side ");
+}
+END_TEST
+
+START_TEST(a_power_cut_is_not_heard_of)
+{
+	struct rk_conn *c = joined();
+	die(&b, true);
+	net.dark[2] = true;
+	pass(60000);
+	ck_assert_str_eq(a.heard, "reached ");
+	give(&a, c, "you there?"); /* half open: found out by who speaks, once the machine is up */
+	pass(1000);
+	ck_assert_str_eq(a.heard, "reached ");
+	net.dark[2] = false;
+	pass(1000);
+	ck_assert_str_eq(a.heard, "reached connection reset ");
 }
 END_TEST
 
 START_TEST(a_machine_without_power_does_not_even_refuse)
 {
-	setup();
 	die(&b, true);
 	net.dark[2] = true;
 	(void)rk_conn_open(&a.w.env, "n2", 9093);
@@ -209,15 +216,12 @@ START_TEST(a_machine_without_power_does_not_even_refuse)
 	ck_assert_str_eq(a.heard, "");
 	pass(20000);
 	ck_assert_str_eq(a.heard, "connection timed out ");
-	teardown();
 }
 END_TEST
 
 START_TEST(a_short_cut_delays_and_a_long_one_breaks_the_senders_end)
 {
-	setup();
-	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
-	pass(100);
+	struct rk_conn *c = joined();
 	net.cut[1][2] = true;
 	give(&a, c, "one");
 	give(&a, c, "two");
@@ -232,29 +236,23 @@ START_TEST(a_short_cut_delays_and_a_long_one_breaks_the_senders_end)
 	pass(30000);
 	ck_assert_str_eq(a.heard, "reached echo echo connection timed out ");
 	ck_assert_str_eq(b.heard, "opened one two "); /* half open */
-	teardown();
 }
 END_TEST
 
 START_TEST(one_direction_may_be_cut)
 {
-	setup();
-	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
-	pass(100);
+	struct rk_conn *c = joined();
 	net.cut[2][1] = true;
 	give(&a, c, "one");
 	pass(1000);
 	ck_assert_str_eq(b.heard, "opened one ");
 	ck_assert_str_eq(a.heard, "reached ");
-	teardown();
 }
 END_TEST
 
 START_TEST(a_stopped_process_hears_later_in_order)
 {
-	setup();
-	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
-	pass(100);
+	struct rk_conn *c = joined();
 	b.w.env.world->wake(&b.w.env, rk_now(&b.w.env) + 1000);
 	b.w.asleep_us = sim.now_us + 5000000;
 	give(&a, c, "one");
@@ -267,27 +265,22 @@ START_TEST(a_stopped_process_hears_later_in_order)
 	pass(5000);
 	ck_assert_str_eq(b.heard, "opened one tick opened two ");
 	ck_assert_str_eq(a.heard, "reached reached echo echo ");
-	teardown();
 }
 END_TEST
 
 START_TEST(a_reset_breaks_both_ends)
 {
-	setup();
-	struct rk_conn *c = rk_conn_open(&a.w.env, "n2", 9093);
-	pass(100);
+	struct rk_conn *c = joined();
 	net.reset = 1000000;
 	give(&a, c, "one");
 	pass(100);
 	ck_assert_str_eq(a.heard, "reached connection reset ");
 	ck_assert_str_eq(b.heard, "opened gone ");
-	teardown();
 }
 END_TEST
 
 START_TEST(clocks_differ_and_timers_keep_to_their_own)
 {
-	setup();
 	a.w.drift_ppm = 200;
 	b.w.drift_ppm = -200;
 	int64_t a0 = rk_now(&a.w.env), b0 = rk_now(&b.w.env);
@@ -300,7 +293,6 @@ START_TEST(clocks_differ_and_timers_keep_to_their_own)
 	pass(1000);
 	ck_assert_str_eq(a.heard, "tick ");
 	ck_assert_int_ge(rk_now(&a.w.env), a0 + 200000);
-	teardown();
 }
 END_TEST
 
@@ -308,13 +300,14 @@ int
 main(void)
 {
 	const TTest *const once[] = { two_nodes_speak, where_no_process_lives_it_is_refused_and_where_no_name_is_not,
-		a_killed_process_is_heard_of_and_a_power_cut_is_not, a_machine_without_power_does_not_even_refuse,
+		a_killed_process_is_heard_of, a_power_cut_is_not_heard_of, a_machine_without_power_does_not_even_refuse,
 		a_short_cut_delays_and_a_long_one_breaks_the_senders_end, one_direction_may_be_cut,
 		a_stopped_process_hears_later_in_order, a_reset_breaks_both_ends,
 		clocks_differ_and_timers_keep_to_their_own };
 	Suite *s = suite_create("sim net");
 	TCase *t = tcase_create("net");
 
+	tcase_add_checked_fixture(t, setup, teardown);
 	for (uint32_t i = 0; i < rk_countof(once); i++)
 		tcase_add_test(t, once[i]);
 	suite_add_tcase(s, t);
