@@ -12,9 +12,8 @@
 #include "protocol/gen/remove_raft_voter.h"
 #include "tests/sim/cluster.h"
 
-enum { CREATE_TOPICS = 19, DELETE_TOPICS = 20, CREATE_PARTITIONS = 37, ELECT_LEADERS = 43, INCREMENTAL_ALTER_CONFIGS =
-    44,
-	ALTER_PARTITION_REASSIGNMENTS = 45, ADD_RAFT_VOTER = 80, REMOVE_RAFT_VOTER = 81, ALTER_REPLICA_LOG_DIRS = 34 };
+enum { CREATE_TOPICS = 19, DELETE_TOPICS = 20, ALTER_REPLICA_LOG_DIRS = 34, CREATE_PARTITIONS = 37, ELECT_LEADERS = 43,
+	INCREMENTAL_ALTER_CONFIGS = 44, ALTER_PARTITION_REASSIGNMENTS = 45, ADD_RAFT_VOTER = 80, REMOVE_RAFT_VOTER = 81 };
 enum { EXISTS = 36, TIMEOUT = 10 * SECOND };
 
 static void
@@ -170,8 +169,8 @@ elect(struct cl *cl)
 {
 	struct cl_part *p = some_part(cl);
 	struct kp_elect_leaders_req q;
-	struct kp_elect_leaders_req_topic_partitions t = { .topic = rk_str_of(p->topic->name), .partitions = { &p->index, 1 }
-	    };
+	struct kp_elect_leaders_req_topic_partitions t = { .topic = rk_str_of(p->topic->name),
+		.partitions = { &p->index, 1 } };
 
 	kp_defaults(&kp_elect_leaders_req_d, &q);
 	q.election_type = 0;
@@ -188,8 +187,8 @@ reassign(struct cl *cl)
 	struct kp_alter_partition_reassignments_req q;
 	int32_t to[CL_NODES], n = 0;
 	struct kp_alter_partition_reassignments_req_topics_partitions part = { .partition_index = p->index };
-	struct kp_alter_partition_reassignments_req_topics t = { .name = rk_str_of(p->topic->name), .partitions = { &part, 1
-	    } };
+	struct kp_alter_partition_reassignments_req_topics t = { .name = rk_str_of(p->topic->name),
+		.partitions = { &part, 1 } };
 
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		if (cl->node[i].broker)

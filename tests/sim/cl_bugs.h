@@ -1,6 +1,5 @@
 /* cl_bugs.h - bugs planted on purpose, to prove that cluster_sim sees: never in what ships. The disks lie, or a
- * function is
- * wrapped by the linker (-Wl,--wrap) in this program alone. */
+ * function is wrapped by the linker (-Wl,--wrap) in this program alone. */
 #ifndef SIM_CL_BUGS_H
 #define SIM_CL_BUGS_H
 struct cl;

@@ -1,8 +1,7 @@
 /* cl_chaos.c - each seed's own cluster and its own mix of faults ("swarm"). See cluster.h.
  *
  * A seed has some kinds of faults and lacks others: a run with nothing but one-way cuts finds what a run with
- * everything
- * drowns in noise. All that is broken is mended in the end. */
+ * everything drowns in noise. All that is broken is mended in the end. */
 #include "tests/sim/cluster.h"
 
 static const struct {

@@ -65,24 +65,31 @@ cl_see(struct cl *cl, struct cl_part *p, const struct cl_seen *s, const char *wh
 	p->seen[i] = *s;
 }
 
-/* One leader an epoch. */
+/* Who has been known to lead in this epoch; -1: nobody, and now it is this one. */
+static int32_t
+crown(struct cl_reign *r, int32_t epoch, int32_t leader)
+{
+	uint32_t i = r->count;
+
+	while (i > 0 && r->at[i - 1].epoch > epoch)
+		i--;
+	if (i > 0 && r->at[i - 1].epoch == epoch)
+		return r->at[i - 1].leader;
+	(void)rk_mem_room((void **)&r->at, r->count++, &r->cap, sizeof *r->at);
+	memmove(&r->at[i + 1], &r->at[i], (r->count - 1 - i) * sizeof *r->at);
+	r->at[i].epoch = epoch;
+	r->at[i].leader = leader;
+	return -1;
+}
+
 void
 cl_led(struct cl *cl, struct cl_part *p, int32_t epoch, int32_t leader, const char *who)
 {
-	uint32_t i = p->leds;
+	int32_t known = crown(&p->led, epoch, leader);
 
-	while (i > 0 && p->led[i - 1].epoch > epoch)
-		i--;
-	if (i > 0 && p->led[i - 1].epoch == epoch) {
-		if (p->led[i - 1].leader != leader)
-			cl_fail(cl, "%s: %s-%d has the leaders %d and %d in epoch %d", who, p->topic->name, p->index,
-			    p->led[i - 1].leader, leader, epoch);
-		return;
-	}
-	(void)rk_mem_room((void **)&p->led, p->leds++, &p->led_cap, sizeof *p->led);
-	memmove(&p->led[i + 1], &p->led[i], (p->leds - 1 - i) * sizeof *p->led);
-	p->led[i].epoch = epoch;
-	p->led[i].leader = leader;
+	if (known != -1 && known != leader)
+		cl_fail(cl, "%s: %s-%d has the leaders %d and %d in epoch %d", who, p->topic->name, p->index, known, leader,
+		    epoch);
 }
 
 /* --- what the metadata says, as the node knows it that has applied most of it */
@@ -258,17 +265,11 @@ watch_leaders(struct cl *cl, struct cl_node *n)
 		}
 	if (!n->controller || !node_quorum_leads(n->node))
 		return;
-	int32_t epoch = node_quorum_epoch(n->node);
-	for (uint32_t i = 0; i < cl->leds; i++)
-		if (cl->led[i].epoch == epoch) {
-			if (cl->led[i].leader != n->id)
-				cl_fail(cl, "the quorum has the leaders %d and %d in epoch %d", cl->led[i].leader, n->id, epoch);
-			return;
-		}
-	(void)rk_mem_room((void **)&cl->led, cl->leds++, &cl->led_cap, sizeof *cl->led);
-	cl->led[cl->leds - 1].epoch = epoch;
-	cl->led[cl->leds - 1].leader = n->id;
-	cl_tell(cl, "node %d leads the quorum in epoch %d", n->id, epoch);
+	int32_t epoch = node_quorum_epoch(n->node), known = crown(&cl->led, epoch, n->id);
+	if (known == -1)
+		cl_tell(cl, "node %d leads the quorum in epoch %d", n->id, epoch);
+	else if (known != n->id)
+		cl_fail(cl, "the quorum has the leaders %d and %d in epoch %d", known, n->id, epoch);
 }
 
 struct prefix {

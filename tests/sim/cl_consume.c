@@ -1,9 +1,8 @@
 /* cl_consume.c - consumers of cluster_sim. See cluster.h.
  *
  * Each reads every partition from the beginning, one fetch after the other, from the leader it knows, or from any
- * replica.
- * Whatever it is shown is committed: the checkers keep it for ever. Its place never becomes
- * unknown to the leader, what a leader calls committed never becomes less. */
+ * replica. Whatever it is shown is committed: the checkers keep it for ever. Its place never becomes unknown to the
+ * leader, what a leader calls committed never becomes less. */
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/list_offsets.h"
 #include "tests/sim/cluster.h"
@@ -104,8 +103,7 @@ fetched(struct cl_ask *a, const void *res)
 	}
 	if (p->error_code == OUT_OF_RANGE && !v->follower)
 		cl_fail(cl, "consumer %u has read %s-%d up to %" PRId64 ", which node %d calls out of range in epoch %d",
-		    t->c->number,
-		    t->p->topic->name, t->p->index, v->at, a->node + 1, a->epoch);
+		    t->c->number, t->p->topic->name, t->p->index, v->at, a->node + 1, a->epoch);
 	v->follower = false;
 	cl_metadata(&t->c->client);
 	again(t, 50 * MS + sim_below(&cl->sim, 300 * MS));

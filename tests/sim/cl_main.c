@@ -1,8 +1,7 @@
 /* cl_main.c - cluster_sim [--seeds A-B] [--say] [--trace] [--quiet] [--once] [--bug N]
  *
  * A whole cluster, as it ships, and its clients in one thread, on virtual time, from a seed. See cluster.h for the
- * parts
- * and doc/simulator.md for what is promised. */
+ * parts and doc/simulator.md for what is promised. */
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,12 +133,12 @@ raze(struct cl *cl)
 	for (uint32_t t = 0; t < CL_TOPICS; t++)
 		for (int32_t p = 0; p < CL_PARTS; p++) {
 			rk_mem_put(cl->topic[t].part[p].seen);
-			rk_mem_put(cl->topic[t].part[p].led);
+			rk_mem_put(cl->topic[t].part[p].led.at);
 		}
 	rk_mem_put(cl->op);
 	sim_known_free(&cl->known);
 	rk_mem_put(cl->meta);
-	rk_mem_put(cl->led);
+	rk_mem_put(cl->led.at);
 	rk_arena_free(&cl->arena);
 	sim_scratch_clear();
 	rk_say_to(NULL, NULL, RK_INFO);
@@ -246,8 +245,7 @@ play(struct cl *cl)
 	(void)!until(cl, 2 * SECOND, false);
 	cl->producing = false;
 	int64_t peace_us = cl->sim.now_us;
-	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why))
-	    && cl->failure[0] == 0) {
+	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why)) && cl->failure[0] == 0) {
 		if (cl_settled(cl, why))
 			(void)cl_groups_told(cl, peace_us, why);
 		cl_fail(cl, "it does not converge: %s", why);
@@ -278,9 +276,9 @@ run(uint64_t seed, enum cl_bug bug, struct result *r)
 	build(cl, seed);
 	if (cl->failure[0] == 0)
 		play(cl);
-	*r = (struct result){ cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, cl->sim.events, "", cl->ops, cl->acked,
-	    cl->lives, 0,
-		cl->reads, cl->sim.now_us, cl->healed_us, cl->pause_us };
+	*r = (struct result){ .digest = cl->failure[0] == 0 ? cl->sim.digest | 1 : 0, .events = cl->sim.events,
+		.ops = cl->ops, .acked = cl->acked, .lives = cl->lives, .reads = cl->reads, .us = cl->sim.now_us,
+		.healed_us = cl->healed_us, .pause_us = cl->pause_us };
 	snprintf(r->failure, sizeof r->failure, "%s", cl->failure);
 	for (uint32_t i = 0; i < cl->extras; i++)
 		r->extras += cl->extra[i].made;
@@ -310,10 +308,9 @@ seeds(uint64_t from, uint64_t to, bool quiet, bool once, enum cl_bug bug)
 			bad = 1;
 		} else if (!quiet) {
 			printf("seed %" PRIu64 " batches %u acknowledged %u read %" PRIu64 " lives %u topics %u events %" PRIu64
-			    " seconds %" PRId64
-			    " settled in %.1f pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads, a.lives, a.extras, a.events,
-			    a.us / SECOND,
-			    (double)(a.us - a.healed_us) / SECOND, (double)a.pause_us / SECOND, a.digest);
+			    " seconds %" PRId64 " settled in %.1f pause %.1f digest %016" PRIx64 "\n", s, a.ops, a.acked, a.reads,
+			    a.lives, a.extras, a.events, a.us / SECOND, (double)(a.us - a.healed_us) / SECOND,
+			    (double)a.pause_us / SECOND, a.digest);
 		}
 		fflush(stdout);
 	}

@@ -156,8 +156,7 @@ send_op(struct cl_producer *p, uint32_t i, int32_t leader)
 	q.topic_data.at = &topic;
 	q.topic_data.len = 1;
 	struct cl_ask *ask = cl_ask(&p->client, leader - 1, PRODUCE, p->number % 2 == 0 ? PRODUCE_V : PRODUCE_IDS_V, &q,
-	    TIMEOUT,
-	    produced, p);
+	    TIMEOUT, produced, p);
 	ask->op = i;
 	ask->leaves = leaves;
 	lane_of(p, op->part)->flying++;
@@ -187,7 +186,7 @@ pump(struct cl_producer *p, uint32_t t, int32_t part)
 		return;
 	}
 	/* Until a broker knows the producer it takes any sequence for its first, as Kafka's do: so the first batch goes
-	    alone. */
+	 * alone. */
 	while (l->next < l->count && l->flying < (l->known ? p->flight : 1)) {
 		uint32_t op = l->op[l->next++];
 		if (!resolved(cl, op))

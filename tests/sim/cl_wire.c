@@ -2,8 +2,7 @@
  * cluster.h.
  *
  * A granted vote is on the voter's stable storage, and so is everything before the offset that a replica fetches. An
- * ISR is
- * granted to who wished for it knowing the partition as it was. */
+ * ISR is granted to who wished for it knowing the partition as it was. */
 #include "protocol/gen/alter_partition.h"
 #include "protocol/gen/fetch.h"
 #include "protocol/gen/vote.h"
@@ -153,7 +152,7 @@ kept_to(struct cl *cl, uint32_t place, int32_t to, struct rk_uuid topic, const s
 		if (!cl->topic[t].made || !rk_uuid_eq(topic, cl->topic[t].id) || p->partition >= CL_PARTS)
 			continue;
 		struct cl_part *part = &cl->topic[t].part[p->partition];
-		if (part->leds > 0 && part->led[part->leds - 1].epoch > p->current_leader_epoch)
+		if (part->led.count > 0 && part->led.at[part->led.count - 1].epoch > p->current_leader_epoch)
 			continue;
 		(void)cl_look(n, part, p->fetch_offset - 1, !cl->plan.caching, any_batch, &end);
 		if (end < p->fetch_offset && cp != NULL && cp->leader == to && core_end(cp) >= p->fetch_offset)

@@ -36,8 +36,7 @@ struct cl;
 struct cl_plan {
 	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
 	bool combined, dynamic;
-	bool caching;                  /* write.caching=true: a record is safe in the page cache, and nothing takes that away
-	    */
+	bool caching;                  /* write.caching=true: a record is safe in the page cache; nothing takes that away */
 	bool jbod;                     /* each broker has two directories for its partitions */
 	uint32_t topics, parts, producers, consumers, groups;
 	int16_t min_isr, factor;
@@ -77,6 +76,10 @@ struct cl_seen { /* a batch somebody has seen committed, or that was acknowledge
 	int32_t count, epoch; /* epoch -1: not known */
 	uint64_t hash;
 };
+struct cl_reign { /* who was seen leading: one leader an epoch */
+	struct { int32_t epoch, leader; } *at; /* ascending */
+	uint32_t count, cap;
+};
 struct cl_part {
 	struct cl *cl;
 	struct cl_topic *topic;
@@ -85,8 +88,7 @@ struct cl_part {
 	struct cl_seen *seen;
 	uint32_t count, cap;
 	int64_t acked_end; /* behind the last record acknowledged by all */
-	struct { int32_t epoch, leader; } *led; /* who was seen leading */
-	uint32_t leds, led_cap;
+	struct cl_reign led;
 	int32_t partition_epoch; /* as it was last told of */
 };
 struct cl_topic {
@@ -223,8 +225,7 @@ struct cl {
 	struct { int64_t base; int32_t epoch; uint64_t hash; } *meta; /* committed batches of the metadata log */
 	uint32_t metas, meta_cap;
 	int64_t applied;   /* the most metadata that a node has ever applied */
-	struct { int32_t epoch, leader; } *led;
-	uint32_t leds, led_cap;
+	struct cl_reign led; /* the quorum's */
 	struct rk_arena arena;
 	char root[64];
 	char failure[512];
@@ -266,9 +267,8 @@ void cl_nodes_look(struct cl *);      /* those that failed die */
 /* cl_call.c */
 void cl_client_init(struct cl *, struct cl_client *, uint32_t place);
 void cl_client_free(struct cl_client *);
-struct cl_ask *cl_ask(struct cl_client *, int32_t node, int16_t key, int16_t version, const void *req, int64_t
-    timeout_us,
-    cl_done *, void *arg);
+struct cl_ask *cl_ask(struct cl_client *, int32_t node, int16_t key, int16_t version, const void *req,
+    int64_t timeout_us, cl_done *, void *arg);
 void cl_metadata(struct cl_client *); /* asks some node where everything is, unless it is asking */
 void cl_after(struct cl *, int64_t us, sim_fn *, void *arg);
 bool cl_asleep(struct cl_client *, sim_fn *, void *arg); /* then fn comes again later */
