@@ -49,17 +49,13 @@ sim_client_ask(struct sim_client *c, int16_t key, int16_t version, int32_t corre
 		.flex = true };
 	struct rk_arena arena;
 	struct rk_out o;
-	uint32_t at = 0;
 
 	rk_arena_init(&arena, SIZE_MAX);
 	rk_out_init(&o, &arena);
 	kp_head_write(&h, &o);
 	kp_write(kp_api(key)->req, version, msg, &o);
-	uint8_t *b = rk_mem_get(o.bytes);
-	for (uint32_t i = 0; i < o.count; at += o.piece[i].len, i++)
-		memcpy(b + at, o.piece[i].u.mem, o.piece[i].len);
-	sim_client_send(c, b, at);
-	rk_mem_put(b);
+	struct rk_str b = rk_out_flat(&o, &arena);
+	sim_client_send(c, b.at, (uint32_t)b.len);
 	rk_arena_free(&arena);
 }
 
