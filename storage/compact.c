@@ -150,9 +150,8 @@ st_compact_begin(struct st_log *l, const struct st_compact_rules *r, const struc
 
 /* --- the end */
 static void
-let_go(struct st_compact *c, struct rk_file **f)
+let_go(struct rk_file **f)
 {
-	(void)c;
 	if (*f == NULL)
 		return;
 	rk_file_unpin(*f);
@@ -165,7 +164,7 @@ forget_new(struct st_compact *c)
 {
 	char path[PATH_MAX], name[32];
 
-	let_go(c, &c->to);
+	let_go(&c->to);
 	for (uint32_t i = 0; c->log != NULL && i < FILES; i++) {
 		snprintf(name, sizeof name, "%s.cleaned", suffix[i]);
 		if (c->group < c->sources && st_segment_path(c->log, c->source[c->group].base, name, path))
@@ -178,8 +177,8 @@ st_compact_free(struct st_compact *c)
 {
 	if (c->log != NULL && c->log->compact == c)
 		c->log->compact = NULL;
-	let_go(c, &c->from);
-	let_go(c, &c->to);
+	let_go(&c->from);
+	let_go(&c->to);
 	st_keys_free(&c->keys);
 	st_txns_free(&c->txns);
 	rk_arena_free(&c->arena);
@@ -358,7 +357,7 @@ worked(void *arg, enum rk_err err)
 {
 	struct st_compact *c = arg;
 
-	let_go(c, &c->from);
+	let_go(&c->from);
 	if (c->log == NULL) {
 		answer(c, RK_NOT_FOUND);
 		return;

@@ -82,7 +82,7 @@ next(struct st_compact *c, const uint8_t **batch, uint32_t *len)
 	return kp_batch_check(*batch, *len);
 }
 
-/* Its records, inflated where they must be. */
+/* Its records, inflated where they must be: into the arena, until the next batch's. it stands before the first. */
 static enum rk_err
 records(struct st_compact *c, const uint8_t *batch, uint32_t len, struct kp_records_iter *it)
 {
@@ -262,16 +262,14 @@ stays(struct st_compact *c, const struct kp_record *r, bool tombstones_go)
 
 /* Goes through a data batch's records: how many stay, and is there a tombstone among them. */
 static enum rk_err
-judge(struct st_compact *c, const uint8_t *batch, uint32_t len, int32_t *kept, bool *tombstone)
+judge(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, int32_t *kept, bool *tombstone)
 {
-	struct kp_records_iter it;
 	struct kp_record r;
 	bool go = horizon_over(c, batch);
-	enum rk_err err = records(c, batch, len, &it);
 
 	*kept = 0;
 	*tombstone = false;
-	while (err == RK_OK && kp_records_next(&it, &r)) {
+	while (kp_records_next(&it, &r)) {
 		c->told.records_read++;
 		if (!stays(c, &r, go))
 			continue;
@@ -279,22 +277,18 @@ judge(struct st_compact *c, const uint8_t *batch, uint32_t len, int32_t *kept, b
 		*tombstone |= r.value.len < 0;
 	}
 	c->told.records_kept += (uint64_t)*kept;
-	return err == RK_OK && it.bad ? RK_CORRUPT_MESSAGE : err;
+	return it.bad ? RK_CORRUPT_MESSAGE : RK_OK;
 }
 
 /* The batch anew, of the records that stay; with a horizon its base timestamp is that. */
 static enum rk_err
-rebuild(struct st_compact *c, const uint8_t *batch, uint32_t len, bool marker, int64_t horizon)
+rebuild(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, bool marker, int64_t horizon)
 {
-	struct kp_records_iter it;
 	struct kp_record r;
 	struct kp_build b;
 	int16_t attr = (int16_t)(kp_batch_attr(batch) | (horizon >= 0 ? KP_ATTR_HORIZON : 0));
 	bool go = horizon_over(c, batch);
-	enum rk_err err = records(c, batch, len, &it);
 
-	if (err != RK_OK)
-		return err;
 	kp_build_start(&b, &c->arena, kp_batch_base(batch), attr, horizon >= 0 ? horizon : kp_batch_base_ms(batch));
 	b.last_delta = kp_batch_last_delta(batch);
 	while (kp_records_next(&it, &r))
@@ -319,10 +313,13 @@ new_horizon(const struct st_compact *c, const uint8_t *batch, bool wanted)
 static enum rk_err
 copy_data(struct st_compact *c, const uint8_t *batch, uint32_t len)
 {
+	struct kp_records_iter it;
 	int32_t kept = 0;
 	bool tombstone = false, aborted = st_txns_data(&c->txns, batch) && kp_batch_last(batch) < c->noted_end;
-	enum rk_err err = aborted ? RK_OK : judge(c, batch, len, &kept, &tombstone);
+	enum rk_err err = aborted ? RK_OK : records(c, batch, len, &it);
 
+	if (err == RK_OK && !aborted)
+		err = judge(c, batch, it, &kept, &tombstone);
 	if (err != RK_OK)
 		return err;
 	if (kept == 0) {
@@ -334,7 +331,7 @@ copy_data(struct st_compact *c, const uint8_t *batch, uint32_t len)
 	int64_t horizon = new_horizon(c, batch, tombstone && kp_batch_last(batch) < c->noted_end);
 	if (kept == kp_batch_count(batch) && horizon < 0)
 		return put(c, batch, len);
-	return rebuild(c, batch, len, false, horizon);
+	return rebuild(c, batch, it, false, horizon);
 }
 
 static enum rk_err
@@ -354,7 +351,11 @@ copy_marker(struct st_compact *c, const uint8_t *batch, uint32_t len)
 		return RK_OK;
 	}
 	int64_t horizon = new_horizon(c, batch, true);
-	return horizon < 0 || kp_batch_count(batch) == 0 ? put(c, batch, len) : rebuild(c, batch, len, true, horizon);
+	if (horizon < 0 || kp_batch_count(batch) == 0)
+		return put(c, batch, len);
+	struct kp_records_iter it;
+	enum rk_err err = records(c, batch, len, &it);
+	return err == RK_OK ? rebuild(c, batch, it, true, horizon) : err;
 }
 
 void
