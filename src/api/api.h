@@ -45,7 +45,7 @@ struct api_shared {
 	struct rk_env *env;
 	struct conf *conf;
 	struct core *core;
-	struct core_coord *groups;   /* NULL: no broker */
+	struct core_coord *groups, *txns; /* NULL: no broker */
 	struct meta_image *image;
 	struct rk_timers *timers;
 	const char *cluster_id;

@@ -1,6 +1,7 @@
 /* append.c - the leader's append: may it be, is it fit, was it there before, and then one write. */
 #include "src/core/feed.h"
 #include "src/core/inside.h"
+#include "src/core/mark.h"
 #include "src/core/replica.h"
 
 static enum rk_err
@@ -51,6 +52,23 @@ core_want_sync(struct core_partition *p)
 	}
 }
 
+/* What the producer's past says of the batch. RK_DUPLICATE_SEQUENCE_NUMBER: it is there already, at *base. */
+static enum rk_err
+judge_producer(struct core_partition *p, struct st_log *log, const struct core_append *a, int64_t *base, int64_t *ms)
+{
+	int16_t attr = kp_batch_attr(a->at);
+
+	if (kp_batch_producer(a->at) < 0)
+		return RK_OK;
+	enum rk_err err = st_producers_check(st_log_producers(log), a->at, base, ms), why;
+	if (a->own || (attr & KP_ATTR_TXN) == 0 || (err == RK_DUPLICATE_SEQUENCE_NUMBER && *base >= 0)
+	    || err == RK_KAFKA_STORAGE_ERROR)
+		return err;
+	struct core_intent x = core_intent(a->at, a->adds);
+	why = core_verified(p, &x, a->guard);
+	return why == RK_INVALID_TXN_STATE || err == RK_OK ? why : err;
+}
+
 /* The batch is fit: in it goes, unless its producer has sent it before. */
 static void
 take_in(struct core_partition *p, struct core_append *a)
@@ -63,11 +81,7 @@ take_in(struct core_partition *p, struct core_append *a)
 	a->err = core_log_for_write(p, &log);
 	if (a->err != RK_OK)
 		return;
-	enum rk_err err = !a->own && (kp_batch_attr(a->at) & KP_ATTR_TXN) != 0
-			      ? RK_INVALID_TXN_STATE
-			  : kp_batch_producer(a->at) < 0
-			      ? RK_OK
-			      : st_producers_check(st_log_producers(log), a->at, &base, &ms);
+	enum rk_err err = judge_producer(p, log, a, &base, &ms);
 	if (err == RK_DUPLICATE_SEQUENCE_NUMBER && base >= 0) {
 		rk_assert(base < st_log_end(log));
 		a->base_offset = base;
@@ -88,6 +102,8 @@ take_in(struct core_partition *p, struct core_append *a)
 	rk_assert(kp_batch_base(a->at) == done.first && kp_batch_epoch(a->at) == p->leader_epoch);
 	a->base_offset = done.first;
 	a->need = done.last + 1;
+	if (kp_batch_attr(a->at) & KP_ATTR_TXN) /* its transaction is open in this log now, or over */
+		core_guard_drop(p, kp_batch_producer(a->at));
 	uint64_t records = (uint64_t)kp_batch_count(a->at);
 	p->topic->counts.messages_in += records;
 	p->topic->counts.bytes_in += (uint64_t)a->len;

@@ -74,6 +74,7 @@ struct core_partition {
 	bool broken;           /* a write failed: no append is taken until the node starts anew */
 	bool offline;          /* its directory has failed, or was not there at start */
 	uint8_t told;          /* the directory that the metadata names: an index, or one of CORE_DIR_* */
+	struct core_guards *guards; /* of producers that are being verified (mark.h); NULL: none */
 	struct core_move *move; /* to another directory of this node; NULL: none */
 	struct rk_list place;  /* in core->misplaced or core->placing (place.c) */
 	bool last_sync;        /* core_stop waits for its last sync */
@@ -213,6 +214,8 @@ struct core_append {
 	bool own;   /* the broker's own records: control batches and internal topics allowed */
 	bool admin; /* Kafka's admin client: it may write to internal topics */
 	bool transactional; /* the request named a transactional id */
+	bool adds;          /* and is of a version whose batches add their partition to it (mark.h) */
+	uint64_t guard;     /* of core_unverified; 0: none */
 	struct rk_arena *arena;
 	int64_t wall_ms;
 	/* out */

@@ -6,6 +6,7 @@
 #include "src/core/core.h"
 #include "src/core/session.h"
 #include "src/core/throttle.h"
+#include "src/core/txn.h"
 #include "storage/compact.h"
 
 /* What the metadata says of a replica's directory besides those that are here. */
@@ -83,6 +84,8 @@ struct core {
 	int64_t cuts_ms;                /* when this round's first cut of a log began; -1: there was none */
 	struct rk_say_limit odd_copies; /* of lines about damaged batches that a leader sent */
 	struct rk_list watchers, loadings; /* lead.c */
+	struct core_txn_world txn_world; /* of transactions (mark.c); mark NULL: there is none */
+	uint64_t guards;               /* how many were made (mark.c) */
 	/* core_stop's own */
 	struct rk_timer stop_timer;
 	rk_done *stopped;

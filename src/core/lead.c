@@ -3,6 +3,7 @@
 #include "src/core/follow.h"
 #include "src/core/inside.h"
 #include "src/core/feed.h"
+#include "src/core/mark.h"
 #include "src/core/replica.h"
 
 /* --- who wants to hear of it */
@@ -109,6 +110,7 @@ static void
 lose_leadership(struct core_partition *p, int32_t epoch)
 {
 	core_set_drop(p);
+	core_guards_free(p);
 	core_wake_all(p, RK_NOT_LEADER_OR_FOLLOWER);
 	if (p->topic->internal)
 		tell(p, CORE_LOST, epoch);
@@ -146,6 +148,7 @@ core_lead_over(struct core_partition *p, enum rk_err err)
 	if (err != RK_OK)
 		core_wake_all(p, err);
 	core_set_drop(p);
+	core_guards_free(p);
 	core_follow_drop(p);
 	if (tells)
 		tell(p, CORE_LOST, p->leader_epoch);

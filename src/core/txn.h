@@ -48,7 +48,8 @@ bool core_txn_init(struct core_shard *, struct core_txn_asker *, const struct kp
     struct kp_init_producer_id_res *);
 /* One transaction of an AddPartitionsToTxn of version 4 or later; older versions are brought into that shape by the
  * handler. verify_only: nothing is written, each partition is told whether it belongs to the ongoing transaction. */
-bool core_txn_add(struct core_shard *, struct core_txn_asker *, const struct kp_add_partitions_to_txn_req_transactions *,
+bool core_txn_add(struct core_shard *, struct core_txn_asker *,
+    const struct kp_add_partitions_to_txn_req_transactions *,
     struct kp_add_partitions_to_txn_res_results_by_transaction *);
 bool core_txn_add_offsets(struct core_shard *, struct core_txn_asker *, const struct kp_add_offsets_to_txn_req *,
     struct kp_add_offsets_to_txn_res *);
@@ -110,7 +111,8 @@ struct core_txn_world {
 	void (*verify)(void *arg, struct core_verify *);
 	void (*unverify)(void *arg, struct core_verify *);
 };
-void core_txn_world(struct core *, const struct core_txn_world *); /* before core_load */
+void core_txn_world(struct core *, const struct core_txn_world *); /* before core_load; it is copied */
+const struct core_txn_world *core_txn_world_of(const struct core *); /* NULL: there is none (not a broker) */
 /* RK_OK: that part has the marker, or can never have one. Else the leader refuses this coordinator for good
  * (RK_TRANSACTION_COORDINATOR_FENCED, RK_INVALID_PRODUCER_EPOCH): nothing more is sent for it. */
 void core_marked(struct core_marker *, int32_t part, enum rk_err);

@@ -1,6 +1,7 @@
 /* upkeep.c - what is done now and then: checkpoints, retention, deleted folders, flush.ms. Each has
  * a timer that runs only while there is something for it to do. */
 #include "src/core/inside.h"
+#include "src/core/mark.h"
 #include "src/core/feed.h"
 
 enum { CLEAN_STEP = 256, CLEAN_STEP_MS = 50, ALL_MS = 60000 };
@@ -122,6 +123,8 @@ clean_some(struct core *c, bool *any)
 	     t = core_topics_walk(c, t))
 		for (uint32_t i = 0; i < t->partitions; i++) {
 			struct core_partition *p = t->partition[i];
+			if (p != NULL && c->expiring)
+				core_guards_expire(p, rk_now(c->env), c->conf->producer_id_expiration_ms);
 			if (p == NULL || (p->log == NULL && !p->found))
 				continue;
 			*any = true;
