@@ -164,7 +164,8 @@ add_brokers(struct asked *a)
 	res->brokers.at = rk_arena_get(&a->c->arena, a->brokers.count + 1, sizeof *res->brokers.at);
 	for (uint32_t i = 0; i < a->brokers.count && res->brokers.at != NULL; i++) {
 		const struct api_broker *b = &a->brokers.at[i];
-		if (!b->alive || !b->reached)
+		bool lingers = a->c->shared->lingers != NULL && a->c->shared->lingers(a->c->shared, b->id);
+		if ((!b->alive && !lingers) || !b->reached)
 			continue;
 		res->brokers.at[res->brokers.len].node_id = b->id;
 		res->brokers.at[res->brokers.len].host = b->host;

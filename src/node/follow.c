@@ -10,7 +10,7 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { ARENA_MAX = 64 << 20, AGAIN_MS = 50, LIST_VERSION = 9, FETCH_IDS = 13 };
+enum { ARENA_MAX = 64 << 20, AGAIN_MS = 50, DOUBT_MS = 250, LINGER_MS = 2000, LIST_VERSION = 9, FETCH_IDS = 13 };
 
 struct source {
 	struct rk_list link; /* in node_follow */
@@ -19,6 +19,7 @@ struct source {
 	struct node_link *wire; /* NULL: nothing to carry */
 	struct node_ask ask;
 	struct rk_timer again;
+	int64_t lost_ms;        /* its connection broke under a fetch, and it has not answered since; -1: no */
 	struct rk_arena arena;  /* of the request */
 	struct kp_fetch_req fetch;
 	struct kp_list_offsets_req list;
@@ -61,6 +62,10 @@ answered(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 	(void)version;
 	if (s->node->stopping || s->node->failed)
 		return;
+	if (err == RK_OK)
+		s->lost_ms = -1;
+	else if (err == RK_NETWORK_EXCEPTION && s->lost_ms < 0)
+		s->lost_ms = rk_now(s->node->env);
 	if (a->key == KP_FETCH)
 		core_source_fetched(s->core, err, res);
 	else
@@ -143,11 +148,44 @@ due(void *arg, struct core_source *c)
 		s->node = f->node;
 		s->core = c;
 		s->again = (struct rk_timer){ .at_ms = INT64_MAX, .fire = again };
+		s->lost_ms = -1;
 		node_ask_init(&s->ask, answered);
 		rk_arena_init(&s->arena, ARENA_MAX);
 		rk_list_add(&f->sources, &s->link);
 	}
 	go(s);
+}
+
+bool
+node_follow_doubts(struct node *n, int64_t now_ms)
+{
+	if (n->follow == NULL)
+		return false;
+	rk_list_each(&n->follow->sources, m) {
+		const struct source *s = rk_of(m, struct source, link);
+		if (s->lost_ms < 0 || now_ms - s->lost_ms >= DOUBT_MS)
+			continue;
+		struct node_seen seen = node_broker_seen(n, s->core->broker);
+		if (seen.epoch >= 0 && !seen.fenced)
+			return true;
+	}
+	return false;
+}
+
+bool
+node_follow_lingers(struct api_shared *shared, int32_t broker)
+{
+	struct node *n = rk_of(shared, struct node, shared);
+	int64_t now = rk_now(n->env);
+
+	if (n->follow == NULL)
+		return false;
+	rk_list_each(&n->follow->sources, m) {
+		const struct source *s = rk_of(m, struct source, link);
+		if (s->core->broker == broker && s->lost_ms >= 0 && now - s->lost_ms < LINGER_MS)
+			return true;
+	}
+	return false;
 }
 
 void

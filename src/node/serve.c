@@ -9,7 +9,8 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { SPARES_MAX = 64, PRODUCE = 0, API_VERSIONS = 18, DELETE_TOPICS = 20 };
+enum { SPARES_MAX = 64, DOUBT_LOOK_MS = 5, PRODUCE = 0, METADATA = 3, FIND_COORDINATOR = 10, API_VERSIONS = 18,
+	DELETE_TOPICS = 20 };
 
 static void read_on(struct node_conn *);
 
@@ -200,6 +201,49 @@ run_elsewhere(struct node_call *k)
 	node_serve_answer(k, API_NOW);
 }
 
+/* --- who asks for a leader while one has just died
+ *
+ * A killed leader's connections break at once, and its clients ask the next broker where to go. Told of the dead one
+ * again, they look only much later once more (librdkafka after a second). So for the moment that it takes to fence it
+ * the answer waits: until the metadata says so, or the broker is heard again, or the moment is over. */
+static void
+doubt_again(struct rk_timer *t, int64_t now_ms)
+{
+	struct node_call *k = rk_of(t, struct node_call, soon);
+	struct node_conn *c = k->conn;
+
+	(void)now_ms;
+	k->api.abandon = NULL;
+	node_serve_run(k);
+	if (c != NULL)
+		read_on(c);
+}
+
+static void
+doubt_abandoned(struct api_call *a)
+{
+	struct node_call *k = rk_of(a, struct node_call, api);
+
+	rk_timer_stop(&k->node->timers, &k->soon);
+	a->abandon = NULL;
+	api_finish(a);
+}
+
+static bool
+doubted(struct node_call *k)
+{
+	struct node *n = k->node;
+	int64_t now = rk_now(n->env);
+
+	if ((k->api.head.key != METADATA && k->api.head.key != FIND_COORDINATOR) || k->conn == NULL || n->stopping
+	    || !node_follow_doubts(n, now))
+		return false;
+	k->soon = (struct rk_timer){ .at_ms = INT64_MAX, .fire = doubt_again };
+	k->api.abandon = doubt_abandoned;
+	rk_timer_set(&n->timers, &k->soon, now + DOUBT_LOOK_MS);
+	return true;
+}
+
 void
 node_serve_run(struct node_call *k)
 {
@@ -217,6 +261,8 @@ node_serve_run(struct node_call *k)
 		run_elsewhere(k);
 		return;
 	}
+	if (doubted(k))
+		return;
 	if (runs == API_BROKER)
 		meta_view_begin(n->image, &k->api.view);
 	fate = k->row->run(&k->api, k->api.req, k->api.res);
