@@ -90,6 +90,8 @@ struct api_call {
 	void *req, *res;             /* res has its defaults when the handler gets it */
 	int64_t now_ms, wall_ms;     /* when it arrived */
 	bool gone;                   /* the connection died while it waited: finish it all the same */
+	bool first;                  /* with API_LATER: what comes after it on its connection waits until api_pass */
+	enum api_fate fate;          /* what api_finish does: API_NOW, unless the handler says otherwise */
 	void (*abandon)(struct api_call *); /* set by a handler with API_LATER: stop waiting, finish now */
 	void *wait;                  /* the handler's own, in the arena */
 	void *node;                  /* src/node's: the connection and the frame */
@@ -97,6 +99,8 @@ struct api_call {
 
 /* Answers a call that was API_LATER: from the handler's timer or wake-up, never inside the handler. */
 void api_finish(struct api_call *);
+/* The order in which a call and those behind it do their work is settled: they may go on (see first). */
+void api_pass(struct api_call *);
 /* After a CONTROL row ran and its plan is to be forgotten: what succeeded carries err and why instead. */
 void api_refuse(struct api_call *, enum rk_err err, struct rk_str why);
 
@@ -125,8 +129,8 @@ bool api_forwarded(const struct api_row *);
 bool api_strays(struct api_call *);
 extern const struct api_row api_rows[];
 extern const uint32_t api_rows_count;
-/* How api_finish reaches the node: set once by src/node. */
-extern void (*api_on_finish)(struct api_call *);
+/* How api_finish and api_pass reach the node: set once by src/node. */
+extern void (*api_on_finish)(struct api_call *), (*api_on_pass)(struct api_call *);
 
 /* One prototype per row: api_metadata(struct api_call *, const struct kp_metadata_req *, struct kp_metadata_res *). */
 #endif

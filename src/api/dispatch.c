@@ -17,7 +17,7 @@ const struct api_row api_rows[] = {
 };
 const uint32_t api_rows_count = rk_countof(api_rows);
 
-void (*api_on_finish)(struct api_call *);
+void (*api_on_finish)(struct api_call *), (*api_on_pass)(struct api_call *);
 
 const struct api_row *
 api_row(int16_t key)
@@ -39,4 +39,13 @@ api_finish(struct api_call *c)
 {
 	rk_assert(api_on_finish != NULL);
 	api_on_finish(c);
+}
+
+void
+api_pass(struct api_call *c)
+{
+	rk_assert(c->first);
+	c->first = false;
+	if (api_on_pass != NULL)
+		api_on_pass(c);
 }

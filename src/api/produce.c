@@ -1,10 +1,14 @@
 /* produce.c - key 0: batches to the logs, and the wait for their acknowledgement.
  *
+ * Batches of a transaction may have to be asked for first (verify.h); the requests behind on the connection wait until
+ * they are appended, so that a producer's batches keep their order.
+ *
  * The bytes stay in the request's frame: checked, stamped with their offsets there, written once. A
  * request whose acks=all is not met at once waits on its partitions and on one timer. Kafka answers
  * a partition that is named twice once, with the later records: so do we. */
 #include "protocol/gen/produce.h"
 #include "src/api/handlers.h"
+#include "src/api/verify.h"
 #include "src/config.h"
 #include "src/core/core.h"
 
@@ -30,6 +34,7 @@ struct produce {
 	struct rk_timer timer;
 	struct part *part;
 	uint32_t parts, left; /* left: still waiting */
+	struct api_verify verify;
 };
 
 static void
@@ -122,10 +127,20 @@ admin(const struct api_call *c)
 	return rk_str_is(c->head.client_id, "__admin_client");
 }
 
-/* Appends to one partition; NULL: answered, else it waits for p->high to reach *need. */
+/* What its verification says against appending the batch. A leadership that went and came back may have missed a
+ * marker: the client asks again. */
+static enum rk_err
+unfit(const struct core_partition *p, const struct api_verdict *v)
+{
+	if (v == NULL || v->err != RK_OK)
+		return v == NULL ? RK_OK : v->err;
+	return v->guard != 0 && v->leader_epoch != p->leader_epoch ? RK_NOT_LEADER_OR_FOLLOWER : RK_OK;
+}
+
+/* Appends to one partition; NULL: answered, else it waits for p->high to reach *need. v NULL: nothing was asked. */
 static struct core_partition *
 append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, const part_in *in,
-    part_out *o, int64_t *need)
+    const struct api_verdict *v, part_out *o, int64_t *need)
 {
 	struct core_append a = {.at = in->records.at,
 	    .len = in->records.len,
@@ -133,6 +148,8 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 	    .arena = &c->arena,
 	    .wall_ms = c->wall_ms,
 	    .transactional = q->transactional_id.len >= 0,
+	    .adds = api_verify_adds(c->head.version),
+	    .guard = v == NULL ? 0 : v->guard,
 	    .own = false};
 	struct core_partition *p;
 	enum rk_err err =
@@ -140,10 +157,13 @@ append(struct api_call *c, const struct kp_produce_req *q, const topic_in *t, co
 
 	if (err == RK_OK)
 		err = core_only_batch(&a, c->head.version);
+	if (err == RK_OK)
+		err = unfit(p, v);
 	if (err == RK_OK && (q->acks < -1 || q->acks > 1))
 		err = RK_INVALID_REQUIRED_ACKS;
 	if (err != RK_OK) {
 		fail(o, err);
+		o->error_message = v == NULL ? RK_STR_NULL : v->message;
 		say_refused(c, t->name, in->index, err, RK_STR_NULL);
 		if (err == RK_NOT_LEADER_OR_FOLLOWER)
 			o->current_leader.leader_id = -1;
@@ -302,20 +322,18 @@ any_error(const struct kp_produce_res *res)
 }
 
 static enum api_fate
-append_all(
-    struct api_call *c, const struct kp_produce_req *q, struct kp_produce_res *res, uint32_t parts)
+append_all(struct api_call *c, const struct kp_produce_req *q, struct kp_produce_res *res, struct produce *w)
 {
-	struct produce *w = q->acks != -1 ? NULL : rk_arena_get(&c->arena, 1, sizeof *w);
+	int32_t n = 0;
 
-	if (w != NULL)
-		w->part = rk_arena_get(&c->arena, parts, sizeof *w->part);
 	for (int32_t i = 0; i < q->topic_data.len; i++)
 		for (int32_t k = 0; k < q->topic_data.at[i].partition_data.len; k++) {
 			part_out *o = &res->responses.at[i].partition_responses.at[k];
 			int64_t need = -1;
+			const struct api_verdict *v = w->verify.at == NULL ? NULL : &w->verify.at[n++];
 			struct core_partition *p = append(c, q, &q->topic_data.at[i],
-			    &q->topic_data.at[i].partition_data.at[k], o, &need);
-			if (p == NULL || w == NULL || w->part == NULL)
+			    &q->topic_data.at[i].partition_data.at[k], v, o, &need);
+			if (p == NULL)
 				continue;
 			w->part[w->parts].at = p;
 			w->part[w->parts].out = o;
@@ -325,7 +343,47 @@ append_all(
 		return any_error(res)
 			   ? API_CLOSE
 			   : API_SILENT; /* as Kafka tells a client that wants no answers */
-	return w == NULL || w->parts == 0 ? API_NOW : wait_for(c, q, w);
+	return w->parts == 0 ? API_NOW : wait_for(c, q, w);
+}
+
+static void
+verified(struct api_verify *v)
+{
+	struct produce *w = rk_of(v, struct produce, verify);
+	struct api_call *c = v->call;
+
+	c->abandon = NULL;
+	c->now_ms = rk_now(c->shared->env);
+	c->wall_ms = rk_wall(c->shared->env);
+	enum api_fate fate = append_all(c, c->req, c->res, w);
+	if (fate == API_LATER) {
+		api_pass(c);
+		return;
+	}
+	c->fate = fate;
+	api_finish(c);
+}
+
+/* The connection is gone before anything was appended: nothing will be. */
+static void
+unasked(struct api_call *c)
+{
+	struct produce *w = c->wait;
+
+	api_verify_forget(&w->verify);
+	c->abandon = NULL;
+	c->fate = API_CLOSE;
+	api_finish(c);
+}
+
+static enum api_fate
+refuse(struct api_call *c, const struct kp_produce_req *q, struct kp_produce_res *res, enum rk_err err,
+    struct rk_str message)
+{
+	fail_all(res, err, message);
+	if (q->topic_data.len > 0 && q->topic_data.at[0].partition_data.len > 0)
+		say_refused(c, q->topic_data.at[0].name, q->topic_data.at[0].partition_data.at[0].index, err, message);
+	return q->acks != 0 ? API_NOW : API_CLOSE;
 }
 
 enum api_fate
@@ -342,12 +400,19 @@ api_produce(struct api_call *c, const struct kp_produce_req *q, struct kp_produc
 	drop_repeats(c, q);
 	if (!answer_shape(c, q, res, &parts))
 		return API_CLOSE;
-	if (err != RK_OK) {
-		fail_all(res, err, message);
-		if (q->topic_data.len > 0 && q->topic_data.at[0].partition_data.len > 0)
-			say_refused(c, q->topic_data.at[0].name,
-			    q->topic_data.at[0].partition_data.at[0].index, err, message);
-		return q->acks != 0 ? API_NOW : API_CLOSE;
+	if (err != RK_OK)
+		return refuse(c, q, res, err, message);
+	struct produce *w = rk_arena_get(&c->arena, 1, sizeof *w);
+	if (w == NULL || (w->part = rk_arena_get(&c->arena, rk_max(parts, 1u), sizeof *w->part)) == NULL)
+		return API_CLOSE;
+	w->verify.done = verified;
+	c->wait = w;
+	if (api_verify(&w->verify, c, q, &err)) {
+		c->first = true;
+		c->abandon = unasked;
+		return API_LATER;
 	}
-	return append_all(c, q, res, parts);
+	if (err != RK_OK)
+		return refuse(c, q, res, err, rk_lit("Transactional records contained more than one producer ID"));
+	return append_all(c, q, res, w);
 }

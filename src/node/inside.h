@@ -75,6 +75,8 @@ struct node_controller;
 struct node_dirs;
 struct node_follow;
 struct node_isr;
+struct node_txn;
+struct node_txn_asks;
 
 struct node {
 	struct rk_env *env;
@@ -95,6 +97,8 @@ struct node {
 	struct node_dirs *dirs_told;
 	struct node_follow *follow; /* NULL: no partitions are followed here */
 	struct node_isr *isr;
+	struct node_txn *txn;           /* NULL: no broker */
+	struct node_txn_asks *txn_asks;
 	struct st_dir **dir;
 	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
@@ -121,6 +125,7 @@ struct node {
 /* --- serve.c */
 void node_serve_answer(struct node_call *, enum api_fate);
 void node_serve_finish(struct api_call *); /* api_on_finish */
+void node_serve_pass(struct api_call *);   /* api_on_pass */
 void node_serve_ready(struct node *);      /* lets in what came before the node was ready */
 void node_serve_run(struct node_call *);   /* by its row, from a new beginning */
 void node_serve_free(struct node *);
@@ -240,6 +245,11 @@ bool node_follow_doubts(struct node *, int64_t now_ms);
 bool node_follow_lingers(struct api_shared *, int32_t broker); /* api_shared's */
 void node_isr_open(struct node *);
 void node_isr_free(struct node *);
+
+/* --- txn.c, txn_ask.c: markers, and questions about transactions, carried between brokers (src/core/txn.h) */
+void node_txn_open(struct node *);  /* before core_load */
+void node_txn_close(struct node *); /* nothing is under way any more: before the core's end */
+void node_txn_free(struct node *);  /* after it */
 
 /* --- dirs.c: where replicas lie, and directories that fail, as the controller is to know it */
 void node_dirs_open(struct node *);

@@ -240,6 +240,7 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	share(n);
 	node_control_init(n);
 	api_on_finish = node_serve_finish;
+	api_on_pass = node_serve_pass;
 	if (!open_dirs(n, &previous_epoch)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;

@@ -2,7 +2,8 @@
  *
  * A connection's requests are answered in the order they came, and one is worked on at a time, with one
  * exception: while Produce requests wait for stable storage, further Produce requests of that connection
- * are appended too, so that one sync serves them all. A request that is not Produce waits until the ones
+ * are appended too, so that one sync serves them all. One that must ask others before it is appended (api.h: first)
+ * holds back what is behind it until then. A request that is not Produce waits until the ones
  * before it are answered. Memory per connection: the frames it sent, their arenas, nothing else. */
 #include "base/mem.h"
 #include "protocol/gen/api_versions.h"
@@ -142,7 +143,17 @@ node_serve_finish(struct api_call *a)
 	struct node_call *k = rk_of(a, struct node_call, api);
 	struct node_conn *c = k->conn;
 
-	node_serve_answer(k, API_NOW);
+	a->first = false;
+	node_serve_answer(k, a->fate);
+	if (c != NULL)
+		read_on(c);
+}
+
+void
+node_serve_pass(struct api_call *a)
+{
+	struct node_conn *c = rk_of(a, struct node_call, api)->conn;
+
 	if (c != NULL)
 		read_on(c);
 }
@@ -353,12 +364,15 @@ open_for(const struct node_conn *c)
 	return c->node->ready || c->node->conf->listener[c->listener].is_controller;
 }
 
+/* Nothing but Produce is under way, and none of it has yet to find its place in the order. */
 static bool
 only_produce(const struct node_conn *c)
 {
-	rk_list_each(&c->calls, m)
-		if (rk_of(m, struct node_call, link)->api.head.key != PRODUCE)
+	rk_list_each(&c->calls, m) {
+		const struct api_call *a = &rk_of(m, struct node_call, link)->api;
+		if (a->head.key != PRODUCE || a->first)
 			return false;
+	}
 	return true;
 }
 
