@@ -187,6 +187,34 @@ START_TEST(a_marker_that_the_coordinator_sends_again_is_taken_again)
 }
 END_TEST
 
+START_TEST(with_version_2_a_marker_is_an_epoch_above_its_data)
+{
+	ck_assert_int_eq(add(7, 5, 0, true, ask(7, 5, 0, true)), RK_OK);
+	mark_as("t", 7, 5, true, 0, 2);
+	ck_assert_int_eq(row(), RK_INVALID_PRODUCER_EPOCH);
+	mark_as("t", 7, 6, true, 0, 2);
+	ck_assert_int_eq(row(), RK_OK);
+	settle();
+	mark_as("t", 7, 6, true, 0, 2); /* sent again */
+	ck_assert_int_eq(row(), RK_OK);
+	settle();
+	ck_assert_int_eq(core_end(part("t", 0)), 3);
+	ck_assert_int_eq(add(7, 6, 0, true, ask(7, 6, 0, true)), RK_OK);
+	mark_as("t", 7, 6, true, 0, 2); /* and once more, late: it must not end the next transaction */
+	ck_assert_int_eq(row(), RK_INVALID_PRODUCER_EPOCH);
+	ck_assert_int_eq(core_stable(part("t", 0)), 3);
+}
+END_TEST
+
+START_TEST(a_marker_of_nobody_is_an_error)
+{
+	ck_assert(!mark_as("t", -1, 0, true, 0, 1));
+	ck_assert_int_eq(row(), RK_UNKNOWN_SERVER_ERROR);
+	ck_assert(!mark_as("t", 7, -1, true, 0, 1));
+	ck_assert_int_eq(row(), RK_UNKNOWN_SERVER_ERROR);
+}
+END_TEST
+
 START_TEST(a_marker_waits_for_the_replicas)
 {
 	topic_of("both", 4, 1, pair, 2);
@@ -362,7 +390,8 @@ main(void)
 	const TTest *const claim[] = { a_marker_is_the_bytes_that_Kafka_writes,
 		a_marker_ends_the_transaction_for_readers_when_it_is_committed, a_producer_that_is_not_known_may_be_marked,
 		where_it_is_not_led_a_row_says_so, an_older_coordinator_and_an_older_epoch_are_fenced,
-		a_marker_that_the_coordinator_sends_again_is_taken_again, a_marker_waits_for_the_replicas,
+		a_marker_that_the_coordinator_sends_again_is_taken_again,
+		with_version_2_a_marker_is_an_epoch_above_its_data, a_marker_of_nobody_is_an_error, a_marker_waits_for_the_replicas,
 		replicas_that_do_not_come_make_it_time_out, whoever_forgets_it_is_not_told,
 		a_followers_producers_end_their_transaction_with_the_leaders,
 		the_first_batch_of_a_transaction_wants_a_guard_the_next_ones_none,

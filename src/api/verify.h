@@ -1,6 +1,6 @@
 /* verify.h - batches of a transaction, before they are appended (KIP-890): a partition whose transaction is not open
- * yet is asked for at the transactional id's coordinator. Produce up to version 11 asks whether the partition belongs to
- * the transaction, from 12 on has it added (transaction.version 2). */
+ * yet is asked for at the transactional id's coordinator. Produce up to version 11 asks whether the partition belongs
+ * to the transaction, from 12 on has it added (transaction.version 2). */
 #ifndef API_VERIFY_H
 #define API_VERIFY_H
 #include "src/api/handlers.h"

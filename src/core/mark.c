@@ -75,18 +75,22 @@ timed_out(struct rk_timer *t, int64_t now_ms)
 	m->done(m);
 }
 
-/* transaction.version 2: the epoch rises with every transaction, so the marker's is above its data's. */
+/* transaction.version 2: the epoch rises with every transaction, so the marker's is above its data's. One that is sent
+ * again finds no transaction open, or the next one, whose data has the marker's own epoch. */
 static enum rk_err
 judge_epoch(struct core_partition *p, const marker_in *in)
 {
 	const struct st_producer *known;
 	struct st_log *log;
 
+	if (in->producer_id < 0 || in->producer_epoch < 0)
+		return RK_UNKNOWN_SERVER_ERROR;
 	if (in->transaction_version < VERSION_2 || core_open(p, &log) != RK_OK || log == NULL)
 		return RK_OK; /* what is wrong with the log the append says */
 	const struct st_producers *all = st_log_producers(log);
 	known = all == NULL ? NULL : st_producers_get(all, in->producer_id);
-	return known != NULL && in->producer_epoch <= known->epoch ? RK_INVALID_PRODUCER_EPOCH : RK_OK;
+	return known != NULL && known->txn_first >= 0 && in->producer_epoch <= known->epoch ? RK_INVALID_PRODUCER_EPOCH
+											     : RK_OK;
 }
 
 static struct rk_str
