@@ -242,7 +242,7 @@ commit(struct client *x, int32_t generation, int64_t offset)
 	x->commit.topics.at = &rt[i];
 	x->commit.topics.len = 1;
 	x->waits = true;
-	if (!core_group_commit(shard(), &x->ask, &q, &x->commit)) {
+	if (!core_group_commit(shard(), &x->ask, &q, NULL, &x->commit)) {
 		x->waits = false;
 		x->told = true;
 	}

@@ -23,8 +23,8 @@ abandoned(struct api_call *c)
 	api_finish(c);
 }
 
-static void
-introduce(struct api_call *c, struct core_group_asker *a)
+void
+api_group_introduce(struct api_call *c, struct core_group_asker *a)
 {
 	const char *port = strrchr(c->peer, ':');
 	int host = port == NULL ? (int)strlen(c->peer) : (int)(port - c->peer);
@@ -44,7 +44,7 @@ api_group_asker(struct api_call *c)
 		return NULL;
 	w->call = c;
 	w->ask.done = answered;
-	introduce(c, &w->ask);
+	api_group_introduce(c, &w->ask);
 	c->wait = &w->ask;
 	return &w->ask;
 }
@@ -126,7 +126,7 @@ api_group_next(struct api_group_many *m)
 
 	o->many = m;
 	o->ask.done = one_answered;
-	introduce(m->call, &o->ask);
+	api_group_introduce(m->call, &o->ask);
 	return &o->ask;
 }
 

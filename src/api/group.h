@@ -4,6 +4,8 @@
 #include "src/api/handlers.h"
 #include "src/core/group.h"
 
+/* Says who asks: the call's client, and its version. */
+void api_group_introduce(struct api_call *, struct core_group_asker *);
 /* The asker of this call, in its arena: done finishes the call. NULL: the arena is over. */
 struct core_group_asker *api_group_asker(struct api_call *);
 /* What a handler returns: later when the group keeps the asker (and a dead connection forgets it), else now. */

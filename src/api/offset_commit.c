@@ -76,5 +76,5 @@ api_offset_commit(struct api_call *c, const struct kp_offset_commit_req *q, stru
 	enum rk_err err = q->group_id.len < 0 ? RK_INVALID_GROUP_ID : api_group_shard(c, q->group_id, &s);
 	if (err != RK_OK)
 		return all_refused(res, err);
-	return api_group_fate(c, a, core_group_commit(s, a, known, res));
+	return api_group_fate(c, a, core_group_commit(s, a, known, NULL, res));
 }

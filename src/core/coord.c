@@ -313,6 +313,13 @@ core_shard_core(const struct core_shard *s)
 	return s->coord->core;
 }
 
+struct core_partition *
+core_shard_partition(const struct core_shard *s)
+{
+	rk_assert(s->magic == SHARD_MAGIC && s->partition != NULL);
+	return s->partition;
+}
+
 /* --- writing */
 static void
 fire_soon(struct rk_timer *t, int64_t now_ms)
@@ -379,6 +386,8 @@ refused(enum rk_err err)
 	case RK_MESSAGE_TOO_LARGE:
 	case RK_RECORD_LIST_TOO_LARGE:
 		return RK_RECORD_LIST_TOO_LARGE;
+	case RK_INVALID_PRODUCER_EPOCH:
+		return err;
 	default:
 		return RK_COORDINATOR_NOT_AVAILABLE;
 	}

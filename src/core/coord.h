@@ -59,6 +59,7 @@ struct core_shard *core_coord_walk(const struct core_coord *, struct core_shard 
 
 void *core_shard_state(const struct core_shard *);
 struct core *core_shard_core(const struct core_shard *);
+struct core_partition *core_shard_partition(const struct core_shard *);
 
 /* Somebody who waits for what was written to be committed; in the waiter's own memory. Like core_wait, woken once:
  * RK_OK, or RK_NOT_COORDINATOR (leadership went, it may or may not be there), RK_COORDINATOR_NOT_AVAILABLE (disk). */
@@ -74,7 +75,8 @@ struct core_write {
 /* Appends and applies records (key, value) as one batch; then w is woken as told (later, never from inside), when it
  * is not NULL. transactional: producer_id and epoch of the transaction it belongs to, else -1. An error: nothing was
  * appended, w is not woken: RK_COORDINATOR_NOT_AVAILABLE (too few replicas, a disk), RK_NOT_COORDINATOR,
- * RK_RECORD_LIST_TOO_LARGE. count 0: only waits, like core_shard_settle. */
+ * RK_RECORD_LIST_TOO_LARGE, RK_INVALID_PRODUCER_EPOCH (of a transactional one). count 0: only waits, like
+ * core_shard_settle. */
 rk_must_use enum rk_err core_shard_write(struct core_shard *, const struct kp_pair *records, int32_t count,
     int64_t producer_id, int16_t producer_epoch, struct core_write *w);
 /* Wakes w when all that is applied now is committed. False: it is already; w is not woken. */

@@ -174,16 +174,24 @@ core_group_tombstone(const struct core_group *g, struct rk_arena *a)
 }
 
 enum rk_err
-core_group_write(struct core_groups *home, const struct kp_pair *r, int32_t count, struct core_write *w)
+core_group_write_in(struct core_groups *home, const struct kp_pair *r, int32_t count,
+    const struct core_group_txn *txn, struct core_write *w)
 {
 	rk_assert(!home->own);
 	for (int32_t i = 0; i < count; i++)
 		if (r[i].key.len < 0) /* the arena was over */
 			return RK_UNKNOWN_SERVER_ERROR;
 	home->own = true;
-	enum rk_err err = core_shard_write(home->shard, r, count, -1, -1, w);
+	enum rk_err err = core_shard_write(home->shard, r, count, txn == NULL ? -1 : txn->producer_id,
+	    txn == NULL ? -1 : txn->producer_epoch, w);
 	home->own = false;
 	return err;
+}
+
+enum rk_err
+core_group_write(struct core_groups *home, const struct kp_pair *r, int32_t count, struct core_write *w)
+{
+	return core_group_write_in(home, r, count, NULL, w);
 }
 
 /* --- applying */
@@ -200,7 +208,7 @@ apply_group(struct core_groups *home, struct rk_str key, struct rk_str value, st
 	if (home->own)
 		return;
 	if (value.len < 0) {
-		if (g != NULL && g->offsets.count == 0 && g->count == 0 && g->pendings == 0)
+		if (g != NULL && g->offsets.count == 0 && g->undecided.count == 0 && g->count == 0 && g->pendings == 0)
 			core_group_drop(g);
 		else if (g != NULL && g->count == 0)
 			g->kind = CORE_GROUP_SIMPLE;
@@ -293,6 +301,8 @@ end(void *state, enum rk_err err)
 		core_group_drop(g);
 	}
 	rk_map_free(&home->by_name);
+	rk_assert(home->txns.count == 0);
+	rk_map_free(&home->txns);
 	rk_mem_put(home);
 }
 

@@ -54,8 +54,17 @@ bool core_group_heartbeat(struct core_shard *, struct core_group_asker *, const 
     struct kp_heartbeat_res *);
 bool core_group_leave(struct core_shard *, struct core_group_asker *, const struct kp_leave_group_req *,
     struct kp_leave_group_res *);
+/* The transaction that offsets are part of: until its marker comes they are not decided. guard: of core_unverified
+ * (mark.h) for the shard's partition. */
+struct core_group_txn {
+	int64_t producer_id;
+	int16_t producer_epoch;
+	bool adds;
+	uint64_t guard;
+};
+/* txn NULL: an OffsetCommit. Else a TxnOffsetCommit in the other's shape, whose topics have no ids. */
 bool core_group_commit(struct core_shard *, struct core_group_asker *, const struct kp_offset_commit_req *,
-    struct kp_offset_commit_res *);
+    const struct core_group_txn *txn, struct kp_offset_commit_res *);
 /* One group of an OffsetFetch of version 8 or later; older versions are brought into that shape by the handler. */
 bool core_group_fetch(struct core_shard *, struct core_group_asker *, const struct kp_offset_fetch_req_groups *,
     bool require_stable, struct kp_offset_fetch_res_groups *);

@@ -40,7 +40,10 @@ struct core_offset {
 	struct rk_str topic, metadata; /* behind the struct */
 	int32_t partition, leader_epoch;
 	int64_t offset, commit_ms, expire_ms; /* expire_ms -1: by offsets.retention.minutes */
-	int64_t producer;             /* -1: decided; else of an open transaction's */
+	int64_t record;               /* where in the log it is written: the later one counts */
+	struct core_open *txn;        /* the transaction it is of, not decided; else NULL */
+	struct rk_list link;          /* in it */
+	struct core_group *group;
 	struct rk_uuid topic_id;
 };
 
@@ -49,6 +52,7 @@ struct core_groups {              /* a shard's state */
 	struct core *core;
 	struct rk_map by_name;
 	struct rk_timer expiry;       /* offsets and empty groups whose time is over */
+	struct rk_map txns;           /* of core_open: transactions with offsets here; group_offsets.c's */
 	struct rk_list assigning;     /* records of assignments under way; group_sync.c's */
 	uint64_t offsets;
 	bool own;                     /* a record is applied that the groups in memory have given: they know */
@@ -71,7 +75,7 @@ struct core_group {
 	int32_t delay_left_ms;        /* what may still be waited at the beginning */
 	bool first_wait, grown;       /* it is the first wait of a new group; somebody has come since it was set */
 	struct rk_map offsets;        /* of core_offset: decided ones */
-	struct rk_map undecided;      /* of core_offset: of open transactions */
+	struct rk_map undecided;      /* of core_offset: of open transactions, of each its own */
 };
 
 /* --- group.c */
@@ -94,6 +98,9 @@ struct rk_str core_group_bytes(int16_t first, const struct kp_desc *, int16_t ve
 /* core_shard_write of what the group in memory says. */
 rk_must_use enum rk_err core_group_write(struct core_groups *, const struct kp_pair *, int32_t count,
     struct core_write *);
+/* The same within a producer's transaction; txn NULL: in none. */
+rk_must_use enum rk_err core_group_write_in(struct core_groups *, const struct kp_pair *, int32_t count,
+    const struct core_group_txn *txn, struct core_write *);
 void core_group_answer(struct core_group_asker *); /* calls done */
 void core_group_state_set(struct core_group *, enum core_group_state);
 

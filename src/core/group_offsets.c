@@ -12,9 +12,16 @@
 #include "protocol/gen/consumer_protocol.h"
 #include "src/config.h"
 #include "src/core/group_in.h"
+#include "src/core/mark.h"
 #include "base/mem.h"
 
 enum { OFFSET_COMMIT = 1, VALUE_MAX = 4, ARENA_MAX = 64 << 20, MINUTE_MS = 60000 };
+
+struct core_open { /* a producer's transaction, with what it has committed in this shard; never empty */
+	struct rk_node node;
+	int64_t producer;
+	struct rk_list offsets;
+};
 
 static uint64_t
 hash(struct rk_str topic, int32_t partition)
@@ -41,9 +48,51 @@ next(const struct rk_map *map, const struct core_offset *o)
 	return n == NULL ? NULL : rk_of(n, struct core_offset, node);
 }
 
+/* --- open transactions */
+static struct core_open *
+open_of(const struct core_groups *home, int64_t producer)
+{
+	if (home->txns.count == 0)
+		return NULL;
+	struct rk_node *n = rk_map_first(&home->txns, rk_hash(&producer, sizeof producer, 0));
+	for (; n != NULL; n = rk_map_next(n))
+		if (rk_of(n, struct core_open, node)->producer == producer)
+			return rk_of(n, struct core_open, node);
+	return NULL;
+}
+
+static void
+join(struct core_groups *home, struct core_offset *o, int64_t producer)
+{
+	struct core_open *t = open_of(home, producer);
+
+	if (t == NULL) {
+		t = rk_new(struct core_open);
+		t->producer = producer;
+		rk_list_init(&t->offsets);
+		rk_map_add(&home->txns, &t->node, rk_hash(&producer, sizeof producer, 0));
+	}
+	o->txn = t;
+	rk_list_add(&t->offsets, &o->link);
+}
+
+static void
+part(struct core_groups *home, struct core_offset *o)
+{
+	struct core_open *t = o->txn;
+
+	o->txn = NULL;
+	rk_list_del(&o->link);
+	if (t == NULL || !rk_list_empty(&t->offsets))
+		return;
+	rk_map_del(&home->txns, &t->node);
+	rk_mem_put(t);
+}
+
 static void
 remove_one(struct rk_map *map, struct core_offset *o)
 {
+	part(o->group->home, o);
 	rk_map_del(map, &o->node);
 	rk_mem_put(o);
 }
@@ -60,7 +109,7 @@ core_offset_free(struct rk_map *map)
 
 /* A fresh one; the strings are copied behind it. */
 static struct core_offset *
-make(struct rk_str topic, int32_t partition, struct rk_str metadata)
+make(struct core_group *g, struct rk_str topic, int32_t partition, struct rk_str metadata)
 {
 	int32_t more = rk_max(metadata.len, 0);
 	struct core_offset *o = rk_mem_get(sizeof *o + (size_t)topic.len + (size_t)more);
@@ -72,26 +121,51 @@ make(struct rk_str topic, int32_t partition, struct rk_str metadata)
 	o->topic = (struct rk_str){ at, topic.len };
 	o->metadata = (struct rk_str){ at + topic.len, more };
 	o->partition = partition;
-	o->producer = -1;
+	o->group = g;
+	rk_list_init(&o->link);
 	return o;
 }
 
+/* Decided: it takes the place of what was there, unless that was written later. */
 static void
-put(struct core_groups *home, struct rk_map *map, struct core_offset *o, bool counted)
+settle(struct core_group *g, struct core_offset *o)
 {
-	struct core_offset *old = core_offset_get(map, o->topic, o->partition);
+	struct core_offset *old = core_offset_get(&g->offsets, o->topic, o->partition);
 
+	rk_assert(o->txn == NULL);
+	if (old != NULL && old->record > o->record) {
+		rk_mem_put(o);
+		return;
+	}
 	if (old != NULL)
-		remove_one(map, old);
-	home->offsets += counted && old == NULL;
-	rk_map_add(map, &o->node, hash(o->topic, o->partition));
+		remove_one(&g->offsets, old);
+	g->home->offsets += old == NULL;
+	rk_map_add(&g->offsets, &o->node, hash(o->topic, o->partition));
+}
+
+/* Not decided: it takes the place of what the same transaction said before. */
+static void
+hold(struct core_group *g, struct core_offset *o, int64_t producer)
+{
+	struct rk_node *n = rk_map_first(&g->undecided, hash(o->topic, o->partition)), *after;
+
+	for (; n != NULL; n = after) {
+		struct core_offset *old = rk_of(n, struct core_offset, node);
+		after = rk_map_next(n);
+		if (old->txn->producer == producer && old->partition == o->partition && rk_str_eq(old->topic, o->topic))
+			remove_one(&g->undecided, old);
+	}
+	rk_map_add(&g->undecided, &o->node, hash(o->topic, o->partition));
+	join(g->home, o, producer);
 }
 
 static void
 forget(struct core_group *g, struct rk_str topic, int32_t partition)
 {
-	struct core_offset *o = core_offset_get(&g->offsets, topic, partition);
+	struct core_offset *o = core_offset_get(&g->offsets, topic, partition), *u;
 
+	while ((u = core_offset_get(&g->undecided, topic, partition)) != NULL)
+		remove_one(&g->undecided, u);
 	if (o == NULL)
 		return;
 	remove_one(&g->offsets, o);
@@ -142,14 +216,17 @@ core_offset_apply(struct core_groups *home, const struct core_entry *e)
 		} else if (read_value(e->value, &a, &v)) {
 			if (g == NULL)
 				g = core_group_make(home, k.group, CORE_GROUP_SIMPLE);
-			struct core_offset *o = make(k.topic, k.partition, v.metadata);
+			struct core_offset *o = make(g, k.topic, k.partition, v.metadata);
 			o->offset = v.offset;
 			o->leader_epoch = v.leader_epoch;
 			o->commit_ms = v.commit_timestamp;
 			o->expire_ms = v.expire_timestamp;
 			o->topic_id = v.topic_id;
-			o->producer = e->producer_id;
-			put(home, e->producer_id >= 0 ? &g->undecided : &g->offsets, o, e->producer_id < 0);
+			o->record = e->offset;
+			if (e->producer_id >= 0)
+				hold(g, o, e->producer_id);
+			else
+				settle(g, o);
 		}
 	}
 	rk_arena_free(&a);
@@ -158,26 +235,27 @@ core_offset_apply(struct core_groups *home, const struct core_entry *e)
 void
 core_offset_decide(struct core_groups *home, int64_t producer, bool commit)
 {
-	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g)) {
-		struct core_offset *after;
-		for (struct core_offset *o = next(&g->undecided, NULL); o != NULL; o = after) {
-			after = next(&g->undecided, o);
-			if (o->producer != producer)
-				continue;
-			rk_map_del(&g->undecided, &o->node);
-			o->producer = -1;
-			if (commit)
-				put(home, &g->offsets, o, true);
-			else
-				rk_mem_put(o);
-		}
+	struct core_open *t;
+
+	while ((t = open_of(home, producer)) != NULL) { /* it goes with its last one */
+		struct core_offset *o = rk_of(t->offsets.next, struct core_offset, link);
+		struct core_group *g = o->group;
+		rk_map_del(&g->undecided, &o->node);
+		part(home, o);
+		if (commit)
+			settle(g, o);
+		else
+			rk_mem_put(o);
+		if (!home->own && is_nothing(g))
+			core_group_drop(g);
 	}
 }
 
 /* --- OffsetCommit */
-/* Kafka's rule: may this member, or nobody in particular, commit now? */
+/* Kafka's rule: may this member, or nobody in particular, commit now? In a transaction nobody in particular always
+ * may, and nobody waits for a rebalance. */
 static enum rk_err
-may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t version)
+may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t version, bool in_txn)
 {
 	struct core_group_member *m;
 	int32_t generation = q->generation_id_or_member_epoch;
@@ -185,14 +263,26 @@ may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t v
 	if (generation < 0 && (g == NULL || g->count == 0))
 		return RK_OK;
 	if (g == NULL)
-		return version >= 9 ? RK_GROUP_ID_NOT_FOUND : RK_ILLEGAL_GENERATION;
+		return version >= 9 && !in_txn ? RK_GROUP_ID_NOT_FOUND : RK_ILLEGAL_GENERATION;
 	if (generation < 0 && q->member_id.len <= 0 && q->group_instance_id.len < 0)
-		return RK_UNKNOWN_MEMBER_ID; /* an administrator, and the group is at work */
+		return in_txn ? RK_OK : RK_UNKNOWN_MEMBER_ID; /* an administrator, and the group is at work */
 	enum rk_err err = core_group_check(g, q->member_id, q->group_instance_id, generation, &m);
 	if (err != RK_OK)
 		return err;
 	core_group_heard(m);
-	return g->state == CORE_GROUP_COMPLETING ? RK_REBALANCE_IN_PROGRESS : RK_OK;
+	return g->state == CORE_GROUP_COMPLETING && !in_txn ? RK_REBALANCE_IN_PROGRESS : RK_OK;
+}
+
+/* Has the coordinator of the transaction said, after the last marker, that this partition is in it? */
+static enum rk_err
+in_transaction(struct core_shard *s, const struct core_group_txn *txn)
+{
+	struct core_intent x;
+
+	if (txn == NULL)
+		return RK_OK;
+	x = (struct core_intent){ txn->producer_id, txn->producer_epoch, -1, txn->adds };
+	return core_verified(core_shard_partition(s), &x, txn->guard);
 }
 
 struct commit { /* what is being written; in the asker's arena */
@@ -260,12 +350,12 @@ committed(struct core_write *w, enum rk_err err)
 /* The answer is shaped by the handler: a row for each partition, with an error where the topic is not known. */
 bool
 core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct kp_offset_commit_req *q,
-    struct kp_offset_commit_res *res)
+    const struct core_group_txn *txn, struct kp_offset_commit_res *res)
 {
 	struct core_groups *home = core_shard_state(s);
 	struct core_group *g = core_group_get(home, q->group_id);
 	struct commit x = { .home = home };
-	enum rk_err err = may_commit(g, q, a->version);
+	enum rk_err err = may_commit(g, q, a->version, txn != NULL);
 	size_t most = 1;
 
 	a->res = res;
@@ -283,14 +373,16 @@ core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct
 	bool fresh = g == NULL;
 	if (fresh)
 		g = core_group_make(home, q->group_id, CORE_GROUP_SIMPLE);
-	int64_t expire = a->version <= 4 && q->retention_time_ms >= 0
+	int64_t expire = txn == NULL && a->version <= 4 && q->retention_time_ms >= 0
 	    ? rk_wall(home->core->env) + q->retention_time_ms : -1;
 	for (int32_t i = 0; i < q->topics.len; i++)
 		commit_topic(&x, g, a, &q->topics.at[i], &res->topics.at[i], expire);
 	a->put.done = committed;
 	if (x.records > 0)
-		err = core_group_write(home, x.record, x.records, &a->put);
-	if (fresh && g->offsets.count == 0)
+		err = in_transaction(s, txn);
+	if (err == RK_OK && x.records > 0)
+		err = core_group_write_in(home, x.record, x.records, txn, &a->put);
+	if (fresh && g->offsets.count == 0 && g->undecided.count == 0)
 		core_group_drop(g);
 	if (err != RK_OK)
 		set_all(res, err);
@@ -401,6 +493,9 @@ core_offset_tombstones(const struct core_group *g, struct rk_arena *a, struct kp
 {
 	for (struct core_offset *o = next(&g->offsets, NULL); o != NULL; o = next(&g->offsets, o))
 		r[(*count)++] = (struct kp_pair){ key_of(g, o->topic, o->partition, a), RK_STR_NULL };
+	for (struct core_offset *o = next(&g->undecided, NULL); o != NULL; o = next(&g->undecided, o))
+		if (core_offset_get(&g->offsets, o->topic, o->partition) == NULL)
+			r[(*count)++] = (struct kp_pair){ key_of(g, o->topic, o->partition, a), RK_STR_NULL };
 	if (g->kind == CORE_GROUP_CLASSIC)
 		r[(*count)++] = core_group_tombstone(g, a);
 }
@@ -457,7 +552,8 @@ forget_topic(struct core_group *g, struct kp_offset_delete_res_topics *t, struct
 			continue;
 		if (used)
 			p->error_code = rk_err_wire(RK_GROUP_SUBSCRIBED_TO_TOPIC);
-		else if (core_offset_get(&g->offsets, t->name, p->partition_index) != NULL)
+		else if (core_offset_get(&g->offsets, t->name, p->partition_index) != NULL
+		    || core_offset_get(&g->undecided, t->name, p->partition_index) != NULL)
 			r[n++] = (struct kp_pair){ key_of(g, t->name, p->partition_index, a), RK_STR_NULL };
 	}
 	return n;
@@ -511,7 +607,7 @@ core_group_delete(struct core_shard *s, struct core_group_asker *a, struct rk_st
 		res->error_code = rk_err_wire(g == NULL ? RK_GROUP_ID_NOT_FOUND : RK_NON_EMPTY_GROUP);
 		return false;
 	}
-	struct kp_pair *r = rk_arena_get(a->arena, g->offsets.count + 2, sizeof *r);
+	struct kp_pair *r = rk_arena_get(a->arena, g->offsets.count + g->undecided.count + 2, sizeof *r);
 	if (r == NULL) {
 		res->error_code = rk_err_wire(RK_UNKNOWN_SERVER_ERROR);
 		return false;
@@ -532,6 +628,8 @@ over(const struct core_group *g, const struct core_offset *o, int64_t wall_ms)
 {
 	int64_t keep = (int64_t)g->home->core->conf->offsets_retention_minutes * MINUTE_MS;
 
+	if (g->undecided.count > 0 && core_offset_get(&g->undecided, o->topic, o->partition) != NULL)
+		return false; /* a transaction is about to say more of it */
 	if (o->expire_ms >= 0)
 		return wall_ms >= o->expire_ms;
 	if (g->count > 0) /* at work: what nobody is subscribed to any more */
