@@ -497,6 +497,22 @@ any_readable(const struct fetch *f)
 	return false;
 }
 
+/* Does the request name a partition that exists? */
+static bool
+names_any(const struct api_call *c, const struct kp_fetch_req *q)
+{
+	struct core_partition *p;
+
+	for (int32_t i = 0; i < q->topics.len; i++)
+		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++) {
+			enum rk_err err = core_find(c->shared->core, c->head.version >= 13, q->topics.at[i].topic_id,
+			    q->topics.at[i].topic, q->topics.at[i].partitions.at[k].partition, &p);
+			if (err == RK_OK || err == RK_NOT_LEADER_OR_FOLLOWER)
+				return true;
+		}
+	return false;
+}
+
 enum api_fate
 api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res *res)
 {
@@ -516,7 +532,8 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 	f->rack = q->rack_id;
 	f->max_bytes = (int32_t)rk_min(q->max_bytes, c->shared->conf->fetch_max_bytes);
 	f->min_bytes = (int32_t)rk_min(q->min_bytes, f->max_bytes);
-	if (impossible_session(q))
+	bool odd = q->isolation_level < 0 || q->isolation_level > 1;
+	if (impossible_session(q) || (odd && replica >= 0 && q->session_epoch <= 0 && names_any(c, q)))
 		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
 	if (replica >= 0)
 		return api_fetch_replica(
@@ -530,7 +547,7 @@ api_fetch(struct api_call *c, const struct kp_fetch_req *q, struct kp_fetch_res 
 		res->error_code = rk_err_wire(err);
 		return fits ? API_NOW : API_CLOSE;
 	}
-	if ((q->isolation_level < 0 || q->isolation_level > 1) && any_readable(f))
+	if (odd && any_readable(f))
 		return refuse(f, q, res, RK_UNKNOWN_SERVER_ERROR);
 	now = now || f->wants == 0;
 	for (uint32_t i = 0; i < f->wants && !now; i++)

@@ -106,17 +106,20 @@ records_of(struct replica_fetch *r, struct core_feed *f, struct look *l, int64_t
 static bool
 answer_one(struct replica_fetch *r, struct core_feed *f, int64_t *budget, bool *at_least_one, part_out *o, bool *news)
 {
+	struct core *core = f->fetcher->core;
+	struct core_partition *at = f->at != NULL ? f->at : core_partition(f->fetcher->ids
+	    ? core_topic_of(core, f->id) : core_topic_named(core, f->name), f->index);
 	struct look l;
 
 	judge(f, &l);
 	api_fetch_blank(o, f->index);
-	o->aborted_transactions.len = -1;
+	o->aborted_transactions.len = at == NULL ? 0 : -1; /* null where something could have been read */
 	if (l.err == RK_OK && l.records && !core_throttled_leader(f->at, f->fetcher->replica))
 		l.err = records_of(r, f, &l, budget, at_least_one, o);
 	o->error_code = rk_err_wire(l.err);
 	*news = l.err != RK_OK || l.from.epoch >= 0 || o->records.out != NULL;
 	if (l.err != RK_OK) {
-		api_fetch_leader(r->call, f->at, o);
+		api_fetch_leader(r->call, at, o);
 		f->high = f->start = -1;
 		return true;
 	}
