@@ -1,7 +1,8 @@
-/* find_coordinator.c - key 10: which broker coordinates a group (KIP-699: several from version 4).
+/* find_coordinator.c - key 10: which broker coordinates a group or a transactional id (KIP-699: several from
+ * version 4).
  *
  * That is the leader of the partition of the internal topic in which the name has its place. When the topic is
- * not there yet it is made, and the client asks again. Transactions have no coordinator here yet. */
+ * not there yet it is made, and the client asks again. */
 #include "protocol/gen/find_coordinator.h"
 #include "src/api/cluster.h"
 #include "src/api/group.h"
@@ -17,7 +18,7 @@ struct found {
 static void
 find(struct api_call *c, const struct api_brokers *all, struct rk_str key, int8_t type, struct found *f)
 {
-	struct rk_str topic = rk_lit("__consumer_offsets");
+	struct rk_str topic = type == TRANSACTION ? rk_lit("__transaction_state") : rk_lit("__consumer_offsets");
 	struct meta_topic t;
 	struct api_part p;
 
@@ -26,8 +27,6 @@ find(struct api_call *c, const struct api_brokers *all, struct rk_str key, int8_
 		f->err = RK_INVALID_REQUEST;
 		return;
 	}
-	if (type == TRANSACTION)
-		return;
 	if (!meta_topic_named(&c->view, topic, &t) || t.partitions <= 0) {
 		if (c->shared->auto_create != NULL)
 			c->shared->auto_create(c->shared, topic);
@@ -67,7 +66,7 @@ api_find_coordinator(struct api_call *c, const struct kp_find_coordinator_req *q
 		find(c, &all, q->coordinator_keys.at[i], type, &f);
 		o->key = q->coordinator_keys.at[i];
 		o->error_code = rk_err_wire(f.err);
-		o->error_message = f.err == RK_OK ? rk_lit("") : rk_str_of(rk_err_text(f.err));
+		o->error_message = f.err == RK_INVALID_REQUEST ? rk_str_of(rk_err_text(f.err)) : rk_lit("");
 		o->node_id = f.id;
 		o->host = f.host;
 		o->port = f.port;

@@ -274,6 +274,12 @@ take_broker_configs(struct core *c, const struct meta_view *view)
 	}
 }
 
+static void
+take_features(struct core *c, const struct meta_view *view)
+{
+	c->transaction_version = meta_feature(view, rk_lit("transaction.version"));
+}
+
 enum rk_err
 core_load(struct core *c, const struct meta_view *view)
 {
@@ -284,6 +290,7 @@ core_load(struct core *c, const struct meta_view *view)
 	rk_assert(c->magic == CORE_MAGIC);
 	rk_assert(!c->loaded);
 	take_broker_configs(c, view);
+	take_features(c, view);
 	core_brokers_read(c, view);
 	rk_arena_init(&arena, ARENA_MAX);
 	for (bool more = meta_topics_begin(&it, view, rk_lit("")); more;
@@ -434,6 +441,7 @@ core_resync(struct core *c, const struct meta_view *view)
 	if (!c->loaded || c->stopping)
 		return;
 	core_follow_configs(c, view);
+	take_features(c, view);
 	core_brokers_read(c, view);
 	while (find_gone(c, view, &id)) /* first, for another may have its name now */
 		heard_removed(c, id);
@@ -477,6 +485,9 @@ core_heard(struct core *c, const struct meta_view *view, int16_t type, const voi
 		break;
 	case KP_CONFIG_RECORD:
 		heard_config(c, view, record);
+		break;
+	case KP_FEATURE_LEVEL_RECORD:
+		take_features(c, view);
 		break;
 	case KP_REGISTER_BROKER_RECORD:
 		heard_broker(c, view, ((const struct kp_register_broker_record *)record)->broker_id);

@@ -36,10 +36,9 @@ struct core_txn_asker {
 	struct rk_arena *arena; /* of the request */
 	int16_t version;        /* of the request */
 	/* the coordinator's */
-	struct core_write put;
-	struct core_txn *txn;
+	struct core_txn_move *move; /* what it waits for */
 	void *res;
-	int16_t *code;          /* where the answer says that the write failed */
+	void (*tell)(struct core_txn_asker *, enum rk_err); /* how that ended, into the answer */
 };
 
 const struct core_coord_kind *core_txn_kind(void);
@@ -51,13 +50,14 @@ bool core_txn_init(struct core_shard *, struct core_txn_asker *, const struct kp
 bool core_txn_add(struct core_shard *, struct core_txn_asker *,
     const struct kp_add_partitions_to_txn_req_transactions *,
     struct kp_add_partitions_to_txn_res_results_by_transaction *);
+/* partition: of __consumer_offsets, where the group has its place. */
 bool core_txn_add_offsets(struct core_shard *, struct core_txn_asker *, const struct kp_add_offsets_to_txn_req *,
-    struct kp_add_offsets_to_txn_res *);
+    int32_t partition, struct kp_add_offsets_to_txn_res *);
 bool core_txn_end(struct core_shard *, struct core_txn_asker *, const struct kp_end_txn_req *, struct kp_end_txn_res *);
 void core_txn_describe(struct core_shard *, struct rk_str id, struct rk_arena *,
     struct kp_describe_transactions_res_transaction_states *);
-/* Walks a shard's transactional ids for ListTransactions: NULL first, NULL at the end. *since_ms: when the ongoing
- * transaction began; -1: none. */
+/* Walks a shard's transactional ids for ListTransactions: NULL first, NULL at the end. *since_ms: when its last
+ * transaction began (wall time); -1: it had none since it was initialised. */
 struct core_txn *core_txn_walk(struct core_shard *, struct core_txn *);
 void core_txn_list(const struct core_txn *, struct rk_arena *, struct kp_list_transactions_res_transaction_states *,
     int64_t *since_ms);

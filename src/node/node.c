@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "src/core/group.h"
+#include "src/core/txn.h"
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
@@ -247,8 +248,10 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	}
 	n->core = core_new(env, conf, &n->timers, conf->node_id, n->dir, n->dir_opened, n->dirs);
 	n->shared.core = n->core;
-	if (conf->is_broker)
+	if (conf->is_broker) {
 		n->shared.groups = core_coord_new(n->core, core_group_kind());
+		n->shared.txns = core_coord_new(n->core, core_txn_kind());
+	}
 	node_desk_open(n);
 	node_sessions_open(n);
 	node_active_open(n);
@@ -258,6 +261,8 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	node_broker_open(n, previous_epoch);
 	node_follow_open(n);
 	node_isr_open(n);
+	if (conf->is_broker)
+		node_txn_open(n);
 	if (!open_metadata(n)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
@@ -420,8 +425,10 @@ node_free(struct node *n)
 		node_desk_free(n);
 		node_dirs_free(n);
 	}
+	node_txn_close(n);
 	if (n->core != NULL)
 		core_free(n->core);
+	node_txn_free(n);
 	for (uint32_t i = 0; i < n->dirs; i++)
 		st_dir_close(n->dir[i]);
 	rk_mem_put(n->dir);

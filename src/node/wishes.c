@@ -14,8 +14,8 @@ struct create { /* one topic that auto.create.topics.enable asks for */
 	struct node_ask ask;
 	struct kp_create_topics_req q;
 	struct kp_create_topics_req_topics topic;
-	struct kp_create_topics_req_topics_configs config[3];
-	char name[NAME_BYTES], segment[24];
+	struct kp_create_topics_req_topics_configs config[5];
+	char name[NAME_BYTES], segment[24], isr[12];
 };
 
 struct node_wishes {
@@ -120,16 +120,28 @@ created(struct node_ask *ask, enum rk_err err, const void *res, int16_t version)
 static void
 internal(const struct conf *conf, struct create *c)
 {
-	if (strcmp(c->name, "__consumer_offsets") != 0)
+	bool groups = strcmp(c->name, "__consumer_offsets") == 0;
+
+	if (!groups && strcmp(c->name, "__transaction_state") != 0)
 		return;
-	c->topic.num_partitions = conf->offsets_topic_num_partitions;
-	c->topic.replication_factor = conf->offsets_topic_replication_factor;
-	snprintf(c->segment, sizeof c->segment, "%" PRId32, conf->offsets_topic_segment_bytes);
+	c->topic.num_partitions = groups ? conf->offsets_topic_num_partitions : conf->transaction_state_log_num_partitions;
+	c->topic.replication_factor = groups ? conf->offsets_topic_replication_factor
+					     : conf->transaction_state_log_replication_factor;
+	snprintf(c->segment, sizeof c->segment, "%" PRId32,
+	    groups ? conf->offsets_topic_segment_bytes : conf->transaction_state_log_segment_bytes);
 	c->config[0] = (struct kp_create_topics_req_topics_configs){ rk_lit("cleanup.policy"), rk_lit("compact") };
-	c->config[1] = (struct kp_create_topics_req_topics_configs){ rk_lit("compression.type"), rk_lit("producer") };
+	c->config[1] = (struct kp_create_topics_req_topics_configs){ rk_lit("compression.type"),
+		groups ? rk_lit("producer") : rk_lit("uncompressed") };
 	c->config[2] = (struct kp_create_topics_req_topics_configs){ rk_lit("segment.bytes"), rk_str_of(c->segment) };
 	c->topic.configs.at = c->config;
 	c->topic.configs.len = 3;
+	if (groups)
+		return;
+	snprintf(c->isr, sizeof c->isr, "%" PRId32, conf->transaction_state_log_min_isr);
+	c->config[3] = (struct kp_create_topics_req_topics_configs){ rk_lit("min.insync.replicas"), rk_str_of(c->isr) };
+	c->config[4] = (struct kp_create_topics_req_topics_configs){ rk_lit("unclean.leader.election.enable"),
+		rk_lit("false") };
+	c->topic.configs.len = 5;
 }
 
 static void
