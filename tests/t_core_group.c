@@ -339,6 +339,23 @@ START_TEST(a_third_member_makes_the_others_join_again)
 }
 END_TEST
 
+START_TEST(who_has_to_join_again_still_reads_what_it_had)
+{
+	struct kp_describe_groups_res_groups d;
+
+	pair();
+	come(&c[2]);
+	ask(&c[3]);
+	core_group_describe(shard(), &c[3].ask, rk_lit("g"), &d);
+	ck_assert(rk_str_is(d.group_state, "PreparingRebalance"));
+	ck_assert_int_eq(d.members.len, 3);
+	ck_assert(rk_str_is(d.members.at[0].member_assignment, "part 0"));
+	ck_assert(rk_str_is(d.members.at[1].member_assignment, "part 1"));
+	ck_assert(rk_str_is(d.members.at[2].member_assignment, ""));
+	ck_assert(rk_str_is(d.members.at[0].member_metadata, ""));
+}
+END_TEST
+
 START_TEST(who_does_not_come_back_is_out)
 {
 	pair();
@@ -532,7 +549,8 @@ main(void)
 	Suite *s = suite_create("core_group");
 	TCase *t = tcase_create("core_group");
 	const TTest *all[] = { a_new_group_waits_for_more_members, assignments_are_stable_before_anybody_hears_of_them,
-		a_third_member_makes_the_others_join_again, who_does_not_come_back_is_out, silence_removes_a_member,
+		a_third_member_makes_the_others_join_again, who_has_to_join_again_still_reads_what_it_had,
+		who_does_not_come_back_is_out, silence_removes_a_member,
 		the_last_who_leaves_leaves_an_empty_group, a_group_survives_its_coordinator,
 		commits_are_for_members_of_this_generation, a_consumer_without_a_group_commits_too,
 		offsets_expire_when_their_group_is_empty_for_long, a_deleted_group_stays_deleted,

@@ -118,7 +118,7 @@ check_value(const struct cmd_args *a, const struct cmd_opt *o, const char *v)
 	char line[400];
 	int64_t n;
 
-	if (v == NULL || (o->takes != CMD_INT && o->takes != CMD_LONG))
+	if (v == NULL || (o->takes != CMD_INT && o->takes != CMD_LONG) || (o->flags & CMD_LATE) != 0)
 		return -1;
 	if (rk_str_int(rk_str_of(v), &n) && (o->takes == CMD_LONG || n == (int32_t)n))
 		return -1;

@@ -16,7 +16,8 @@ enum cmd_takes {
 	CMD_MAYBE, /* a value that may be left out; def stands for it then */
 	CMD_MANY   /* one value or more, up to the next option */
 };
-enum { CMD_REQUIRED = 1, CMD_REPEAT = 2, CMD_OLD = 4 }; /* CMD_OLD: deprecated by Kafka */
+/* CMD_OLD: deprecated by Kafka; CMD_LATE: the command looks at the number itself, as Kafka's does. */
+enum { CMD_REQUIRED = 1, CMD_REPEAT = 2, CMD_OLD = 4, CMD_LATE = 8 };
 
 struct cmd_opt {
 	const char *name;

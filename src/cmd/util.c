@@ -305,6 +305,7 @@ cmd_java_error(enum rk_err e, char *to, size_t size)
 	    {RK_KAFKA_STORAGE_ERROR, "KafkaStorage"},
 	    {RK_NETWORK_EXCEPTION, "Network"},
 	    {RK_UNKNOWN_SERVER_ERROR, "UnknownServer"},
+	    {RK_NON_EMPTY_GROUP, "GroupNotEmpty"},
 	};
 	const char *name = rk_err_name(e);
 	size_t n = (size_t)snprintf(to, size, "org.apache.kafka.common.errors.");

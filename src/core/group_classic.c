@@ -351,7 +351,8 @@ core_group_prepare(struct core_group *g)
 
 	rk_list_each(&g->members, l) {
 		struct core_group_member *m = rk_of(l, struct core_group_member, link);
-		core_group_set(&m->assignment, rk_lit(""));
+		if (g->state == CORE_GROUP_COMPLETING) /* otherwise DescribeGroups tells what each still reads */
+			core_group_set(&m->assignment, rk_lit(""));
 		m->synced = false;
 		if (m->sync != NULL) {
 			core_group_refuse_sync(m, RK_REBALANCE_IN_PROGRESS);

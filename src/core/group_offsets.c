@@ -714,11 +714,8 @@ core_group_describe(struct core_shard *s, struct core_group_asker *a, struct rk_
 		o->group_instance_id = rk_arena_str(to, m->instance);
 		o->client_id = rk_arena_str(to, m->client_id);
 		o->client_host = rk_arena_str(to, m->client_host);
-		o->member_metadata = o->member_assignment = rk_lit("");
-		if (stable) {
-			o->member_metadata = rk_arena_str(to, core_group_metadata(g, m));
-			o->member_assignment = rk_arena_str(to, m->assignment);
-		}
+		o->member_metadata = stable ? rk_arena_str(to, core_group_metadata(g, m)) : rk_lit("");
+		o->member_assignment = rk_arena_str(to, m->assignment);
 	}
 	res->members.len = n;
 }
