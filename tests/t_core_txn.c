@@ -516,6 +516,23 @@ START_TEST(a_leader_hears_which_partitions_are_in)
 }
 END_TEST
 
+START_TEST(rows_of_the_answer_are_made_when_there_are_none)
+{
+	int32_t part[] = { 3, 1 };
+	struct kp_add_partitions_to_txn_req_transactions_topics t = { rk_lit("t"), { part, 2 } };
+	struct kp_add_partitions_to_txn_req_transactions q = { rk_lit("x"), 10, 0, false, { &t, 1 } };
+
+	init();
+	ask(TV2);
+	memset(&added, 0, sizeof added);
+	ck_assert(core_txn_add(shard(), &asker, &q, &added));
+	go();
+	ck_assert(told && added.topic_results.len == 1 && added.topic_results.at[0].results_by_partition.len == 2);
+	ck_assert_int_eq(added.topic_results.at[0].results_by_partition.at[0].partition_index, 3);
+	ck_assert_int_eq(added.topic_results.at[0].results_by_partition.at[0].partition_error_code, 0);
+}
+END_TEST
+
 /* --- who is shut out */
 START_TEST(a_second_producer_aborts_and_shuts_out_the_first)
 {
@@ -796,6 +813,7 @@ main(void)
 		a_transaction_is_complete_when_every_marker_is_written, an_EndTxn_sent_twice_is_answered_twice,
 		before_version_2_the_epoch_stays, an_abort_may_come_with_nothing_in_it,
 		a_groups_offsets_are_part_of_it_by_their_partition, a_leader_hears_which_partitions_are_in,
+		rows_of_the_answer_are_made_when_there_are_none,
 		a_second_producer_aborts_and_shuts_out_the_first, under_version_1_a_fenced_epoch_is_not_raised_again,
 		a_producer_may_go_on_with_its_id, a_used_up_producer_id_is_followed_by_another,
 		the_last_epoch_ends_a_transaction_and_its_producer_id, a_next_producer_id_outlives_the_coordinator,

@@ -30,30 +30,17 @@ all_are(txn_out *o, enum rk_err err)
 static bool
 shape(struct api_call *c, const txn_in *q, txn_out *o)
 {
-	int32_t n = rk_max(q->topics.len, 0);
-
-	o->transactional_id = q->transactional_id;
-	o->topic_results.at = rk_arena_get(&c->arena, (size_t)n + 1, sizeof *o->topic_results.at);
-	if (o->topic_results.at == NULL)
+	if (!core_txn_rows(q, &c->arena, o))
 		return false;
-	o->topic_results.len = n;
-	for (int32_t i = 0; i < n; i++) {
+	for (int32_t i = 0; i < o->topic_results.len; i++) {
 		topic_out *t = &o->topic_results.at[i];
-		int32_t parts = rk_max(q->topics.at[i].partitions.len, 0);
 		struct meta_topic m;
-		t->name = q->topics.at[i].name;
-		t->results_by_partition.at = rk_arena_get(&c->arena, (size_t)parts + 1, sizeof *t->results_by_partition.at);
-		if (t->results_by_partition.at == NULL)
-			return false;
-		t->results_by_partition.len = parts;
 		if (!meta_topic_named(&c->view, t->name, &m))
 			m.partitions = 0;
-		for (int32_t k = 0; k < parts; k++) {
-			int32_t index = q->topics.at[i].partitions.at[k];
-			bool there = index >= 0 && index < m.partitions;
-			t->results_by_partition.at[k].partition_index = index;
-			t->results_by_partition.at[k].partition_error_code
-			    = rk_err_wire(there ? RK_OK : RK_UNKNOWN_TOPIC_OR_PARTITION);
+		for (int32_t k = 0; k < t->results_by_partition.len; k++) {
+			int32_t index = t->results_by_partition.at[k].partition_index;
+			if (index < 0 || index >= m.partitions)
+				t->results_by_partition.at[k].partition_error_code = rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION);
 		}
 	}
 	return true;

@@ -221,6 +221,29 @@ told_add(struct core_txn_asker *a, enum rk_err err)
 			res->topic_results.at[i].results_by_partition.at[k].partition_error_code = code;
 }
 
+bool
+core_txn_rows(const struct kp_add_partitions_to_txn_req_transactions *q, struct rk_arena *a,
+    struct kp_add_partitions_to_txn_res_results_by_transaction *o)
+{
+	int32_t n = rk_max(q->topics.len, 0);
+
+	o->transactional_id = q->transactional_id;
+	o->topic_results.at = rk_arena_get(a, (size_t)n + 1, sizeof *o->topic_results.at);
+	for (int32_t i = 0; i < n && !a->over; i++) {
+		int32_t parts = rk_max(q->topics.at[i].partitions.len, 0);
+		o->topic_results.at[i].name = q->topics.at[i].name;
+		o->topic_results.at[i].results_by_partition.at
+		    = rk_arena_get(a, (size_t)parts + 1, sizeof *o->topic_results.at[i].results_by_partition.at);
+		if (a->over)
+			break;
+		o->topic_results.at[i].results_by_partition.len = parts;
+		for (int32_t k = 0; k < parts; k++)
+			o->topic_results.at[i].results_by_partition.at[k].partition_index = q->topics.at[i].partitions.at[k];
+	}
+	o->topic_results.len = a->over ? 0 : n;
+	return !a->over;
+}
+
 static enum rk_err
 verify(const struct core_txn *t, const struct kp_add_partitions_to_txn_req_transactions *q,
     struct kp_add_partitions_to_txn_res_results_by_transaction *res)
@@ -271,6 +294,8 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 	a->move = NULL;
 	a->res = res;
 	a->tell = told_add;
+	if (res->topic_results.len == 0 && !core_txn_rows(q, a->arena, res))
+		err = RK_UNKNOWN_SERVER_ERROR;
 	if (err == RK_OK && q->verify_only) {
 		err = verify(t, q, res);
 		if (err == RK_OK)

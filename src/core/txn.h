@@ -45,8 +45,11 @@ const struct core_coord_kind *core_txn_kind(void);
 
 bool core_txn_init(struct core_shard *, struct core_txn_asker *, const struct kp_init_producer_id_req *,
     struct kp_init_producer_id_res *);
+/* A row of the answer for each partition of the request, without an error yet. False: the arena is over. */
+bool core_txn_rows(const struct kp_add_partitions_to_txn_req_transactions *, struct rk_arena *,
+    struct kp_add_partitions_to_txn_res_results_by_transaction *);
 /* One transaction of an AddPartitionsToTxn of version 4 or later; older versions are brought into that shape by the
- * handler. verify_only: nothing is written, each partition is told whether it belongs to the ongoing transaction. */
+ * handler. The rows are made when the caller has not done so. verify_only: nothing is written, each partition is told whether it belongs to the ongoing transaction. */
 bool core_txn_add(struct core_shard *, struct core_txn_asker *,
     const struct kp_add_partitions_to_txn_req_transactions *,
     struct kp_add_partitions_to_txn_res_results_by_transaction *);
