@@ -15,7 +15,7 @@
 #include "src/core/broker.h"
 #include "src/core/mark.h"
 
-enum { AGAIN_MS = 10, AGAIN_MAX_MS = 200, LOOK_MS = 500, CARGO_MAX = 2000, ARENA_MAX = 64 << 20 };
+enum { AGAIN_MS = 10, AGAIN_MAX_MS = 200, LOOK_MS = 500, CARGO_MAX = 2000, GONE_TRIES = 6, ARENA_MAX = 64 << 20 };
 enum { LEADER_ARENA = 1 << 20 };
 
 typedef struct kp_write_txn_markers_req_markers marker_in;
@@ -424,9 +424,11 @@ route(struct node_txn *x, struct item *i)
 	const struct core_marker_part *p = &i->of->m->part[i->part];
 	int32_t id;
 
-	if (node_txn_leader(x->node, p->topic, p->partition, &id) != RK_OK)
-		tell(i, RK_OK); /* deleted: there is nothing left to be decided */
-	else if (id < 0)
+	bool there = node_txn_leader(x->node, p->topic, p->partition, &id) == RK_OK;
+	/* Deleted: there is nothing left to be decided. Or so new that this node has not heard of it yet. */
+	if (!there && i->tries >= GONE_TRIES)
+		tell(i, RK_OK);
+	else if (!there || id < 0)
 		later(x, i);
 	else
 		rk_list_add(&dest_of(x, id)->queue, &i->link);
