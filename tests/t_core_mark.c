@@ -324,6 +324,16 @@ START_TEST(with_version_2_an_unknown_producer_begins_at_0)
 }
 END_TEST
 
+START_TEST(nobody_is_asked_about_a_zombie)
+{
+	struct core_intent x = intent(7, 3, 0, true);
+
+	ck_assert_int_eq(mark(7, 4, ABORT), RK_OK);
+	ck_assert_int_eq(core_unverified(part("t", 0), &x, &guard), RK_INVALID_PRODUCER_EPOCH);
+	ck_assert_ptr_null(part("t", 0)->guards);
+}
+END_TEST
+
 START_TEST(without_verification_nothing_is_asked_but_what_adds)
 {
 	t_conf->transaction_partition_verification_enable = false;
@@ -396,7 +406,8 @@ main(void)
 		a_followers_producers_end_their_transaction_with_the_leaders,
 		the_first_batch_of_a_transaction_wants_a_guard_the_next_ones_none,
 		a_marker_between_question_and_append_takes_the_guard_away, what_overtook_an_earlier_batch_is_out_of_order,
-		with_version_2_an_unknown_producer_begins_at_0, without_verification_nothing_is_asked_but_what_adds,
+		with_version_2_an_unknown_producer_begins_at_0, nobody_is_asked_about_a_zombie,
+		without_verification_nothing_is_asked_but_what_adds,
 		a_batch_that_is_there_already_is_answered_without_a_question, guards_go_with_leadership_and_with_time,
 		however_many_producers_ask_the_memory_has_a_bound, an_open_transaction_is_known_after_a_crash };
 

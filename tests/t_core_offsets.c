@@ -137,12 +137,13 @@ nobody(struct core_marks *m)
 }
 
 static void
-mark(int64_t producer, bool commit)
+mark(int64_t producer, bool commit, int16_t epoch)
 {
 	static struct core_marks m;
 	int32_t index = 0;
 	struct kp_write_txn_markers_req_markers_topics t = { rk_lit("__consumer_offsets"), { &index, 1 } };
-	struct kp_write_txn_markers_req_markers one = { .producer_id = producer, .transaction_result = commit,
+	struct kp_write_txn_markers_req_markers one = { .producer_id = producer, .producer_epoch = epoch,
+		.transaction_result = commit,
 		.topics = { &t, 1 } };
 	struct kp_write_txn_markers_req q = { .markers = { &one, 1 } };
 	struct kp_write_txn_markers_res res = { 0 };
@@ -178,7 +179,7 @@ START_TEST(they_are_pending_until_the_marker)
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(fetched(true), UNSTABLE);
 	ck_assert_int_eq(fetched(false), 5);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), 10);
 	ck_assert_uint_eq(home()->offsets, 1);
 }
@@ -188,7 +189,7 @@ START_TEST(an_abort_leaves_what_was_there)
 {
 	ck_assert_int_eq(plain(5), RK_OK);
 	ck_assert_int_eq(within(7, 10), RK_OK);
-	mark(7, false);
+	mark(7, false, 0);
 	ck_assert_int_eq(fetched(true), 5);
 }
 END_TEST
@@ -197,7 +198,7 @@ START_TEST(the_last_word_of_a_transaction_counts)
 {
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(within(7, 11), RK_OK);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), 11);
 }
 END_TEST
@@ -206,9 +207,9 @@ START_TEST(each_transaction_has_its_own_word)
 {
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(within(8, 20), RK_OK);
-	mark(8, false);
+	mark(8, false, 0);
 	ck_assert_int_eq(fetched(true), UNSTABLE);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), 10);
 }
 END_TEST
@@ -217,7 +218,7 @@ START_TEST(what_was_written_later_counts_however_late_the_marker)
 {
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(plain(30), RK_OK);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), 30); /* compaction would keep that one */
 }
 END_TEST
@@ -227,11 +228,11 @@ START_TEST(pending_ones_are_pending_after_a_crash)
 	ck_assert_int_eq(plain(5), RK_OK);
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(within(8, 20), RK_OK);
-	mark(8, true);
+	mark(8, true, 0);
 	again();
 	ck_assert_int_eq(fetched(true), UNSTABLE);
 	ck_assert_int_eq(fetched(false), 20);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), 20);
 	again();
 	ck_assert_int_eq(fetched(true), 20);
@@ -246,7 +247,7 @@ START_TEST(what_is_not_in_the_transaction_is_refused)
 	ck_assert_int_eq(say(10, &t, "", -1), RK_INVALID_TXN_STATE);
 	ck_assert_ptr_null(core_group_get(home(), rk_lit("g")));
 	t = txn_of(7, 0);
-	mark(7, false); /* between question and write */
+	mark(7, false, 0); /* between question and write */
 	ck_assert_int_eq(say(10, &t, "", -1), RK_INVALID_TXN_STATE);
 }
 END_TEST
@@ -256,7 +257,11 @@ START_TEST(a_zombies_epoch_is_fenced)
 	struct core_group_txn t = txn_of(7, 3);
 
 	ck_assert_int_eq(say(10, &t, "", -1), RK_OK);
-	t = txn_of(7, 2);
+	mark(7, true, 3);
+	struct core_intent x = { 7, 2, -1, false };
+	ck_assert_int_eq(core_unverified(part("__consumer_offsets", 0), &x, &t.guard), RK_INVALID_PRODUCER_EPOCH);
+	t_conf->transaction_partition_verification_enable = false; /* then it is the log that knows */
+	t = (struct core_group_txn){ .producer_id = 7, .producer_epoch = 2 };
 	ck_assert_int_eq(say(11, &t, "", -1), RK_INVALID_PRODUCER_EPOCH);
 }
 END_TEST
@@ -276,7 +281,7 @@ START_TEST(a_group_goes_with_what_is_pending)
 {
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_int_eq(remove_group(), RK_OK);
-	mark(7, true);
+	mark(7, true, 0);
 	ck_assert_int_eq(fetched(true), -1);
 	again();
 	ck_assert_int_eq(fetched(true), -1);
@@ -290,7 +295,7 @@ START_TEST(what_a_transaction_is_about_to_say_more_of_does_not_expire)
 	pass((int64_t)t_conf->offsets_retention_minutes * 60000 + 600001);
 	pass(600001);
 	ck_assert_int_eq(fetched(false), 5);
-	mark(7, false);
+	mark(7, false, 0);
 	pass(600001);
 	ck_assert_int_eq(fetched(false), -1);
 }
@@ -300,7 +305,7 @@ START_TEST(a_group_of_which_an_abort_left_nothing_is_gone)
 {
 	ck_assert_int_eq(within(7, 10), RK_OK);
 	ck_assert_ptr_nonnull(core_group_get(home(), rk_lit("g")));
-	mark(7, false);
+	mark(7, false, 0);
 	ck_assert_ptr_null(core_group_get(home(), rk_lit("g")));
 }
 END_TEST

@@ -182,6 +182,20 @@ shape(struct api_call *c, const req *q, res *out, struct waiter *w, bool *some)
 	return !a->over;
 }
 
+/* The group's shard. A producer without an id or an epoch is no coordinator's. */
+static enum rk_err
+find(struct api_call *c, const req *q, struct core_shard **s)
+{
+	if (q->group_id.len <= 0)
+		return RK_INVALID_GROUP_ID;
+	if (c->shared->groups == NULL || core_coord_place(c->shared->groups, q->group_id) < 0)
+		return RK_COORDINATOR_NOT_AVAILABLE; /* its topic is not there yet */
+	enum rk_err err = api_group_shard(c, q->group_id, s);
+	if (err == RK_OK && q->producer_id < 0)
+		return RK_INVALID_PRODUCER_ID_MAPPING;
+	return err == RK_OK && q->producer_epoch < 0 ? RK_INVALID_PRODUCER_EPOCH : err;
+}
+
 enum api_fate
 api_txn_offset_commit(struct api_call *c, const req *q, res *out)
 {
@@ -204,8 +218,7 @@ api_txn_offset_commit(struct api_call *c, const req *q, res *out)
 		return API_CLOSE;
 	if (!some)
 		return API_NOW;
-	enum rk_err err = q->group_id.len <= 0 ? RK_INVALID_GROUP_ID
-	    : q->producer_id < 0 || q->producer_epoch < 0 ? RK_UNKNOWN_SERVER_ERROR : api_group_shard(c, q->group_id, &s);
+	enum rk_err err = find(c, q, &s);
 	c->wait = w;
 	if (err == RK_OK && (verify(w, q, s, &err) || (err == RK_OK && commit(w)))) {
 		c->abandon = abandoned;

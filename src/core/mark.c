@@ -351,8 +351,12 @@ core_unverified(struct core_partition *p, const struct core_intent *x, uint64_t 
 		return RK_OK;
 	if (!p->leads || c->cut_off)
 		return RK_NOT_LEADER_OR_FOLLOWER;
-	if (!is_open(p, x))
-		*guard = take(p, x)->number;
+	if (is_open(p, x))
+		return RK_OK;
+	const struct st_producer *s = known(p, x->producer_id);
+	if (s != NULL && s->epoch > x->producer_epoch)
+		return RK_INVALID_PRODUCER_EPOCH; /* no coordinator needs to be asked about a zombie */
+	*guard = take(p, x)->number;
 	return RK_OK;
 }
 

@@ -43,7 +43,7 @@ struct core_intent core_intent(const uint8_t *batch, bool adds);
 /* Must it be verified before it is appended? 0: no, for that transaction is open in this log already, or
  * transaction.partition.verification.enable is false. Else the number of the guard that is set now (or that an earlier
  * question has set and nobody took away): core_append wants it, and refuses the batch with RK_INVALID_TXN_STATE when a
- * marker has come meanwhile. */
+ * marker has come meanwhile. RK_NOT_LEADER_OR_FOLLOWER, RK_INVALID_PRODUCER_EPOCH: it need not be asked. */
 rk_must_use enum rk_err core_unverified(struct core_partition *, const struct core_intent *, uint64_t *guard);
 /* May a batch with that guard (0: none) be appended now? RK_INVALID_TXN_STATE: it was not verified, or is no more.
  * RK_OUT_OF_ORDER_SEQUENCE_NUMBER: an earlier one of the same transaction was refused, and comes first. */
