@@ -1,5 +1,6 @@
 /* group.c - calls that wait for a group. */
 #include "src/api/group.h"
+#include "src/config.h"
 
 struct waiter {
 	struct core_group_asker ask;
@@ -76,6 +77,13 @@ api_group_ask(struct api_call *c, struct rk_str group, struct core_shard **s, st
 	if (group.len <= 0)
 		return RK_INVALID_GROUP_ID;
 	return *a == NULL ? RK_UNKNOWN_SERVER_ERROR : api_group_shard(c, group, s);
+}
+
+bool
+api_consumer_groups(const struct api_call *c)
+{
+	return meta_feature(&c->view, rk_lit("group.version")) >= 1
+	    && conf_list_has(c->shared->conf->group_coordinator_rebalance_protocols, "consumer");
 }
 
 /* --- several */

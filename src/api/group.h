@@ -15,6 +15,9 @@ enum rk_err api_group_shard(struct api_call *, struct rk_str group, struct core_
 /* Both, for the many that ask one group and, as Kafka, know none with an empty name (INVALID_GROUP_ID). */
 enum rk_err api_group_ask(struct api_call *, struct rk_str group, struct core_shard **, struct core_group_asker **);
 
+/* Does the cluster have groups of consumers (group.version), and does this broker serve them? */
+bool api_consumer_groups(const struct api_call *);
+
 /* Several groups asked in one request: the call is over when all have answered. */
 struct api_group_many {
 	struct api_call *call;

@@ -7,7 +7,7 @@
 #include "src/core/inside.h"
 #include "src/core/replica.h"
 
-enum { TOPIC_CONFIGS = 2, BROKER_CONFIGS = 4, ARENA_MAX = 64 << 20 };
+enum { TOPIC_CONFIGS = 2, BROKER_CONFIGS = 4, GROUP_CONFIGS = 32, ARENA_MAX = 64 << 20 };
 
 static void stop_now(struct rk_timer *, int64_t now_ms);
 
@@ -303,6 +303,7 @@ core_load(struct core *c, const struct meta_view *view)
 	core_moves_load(c);
 	core_missing_look(c);
 	recover(c);
+	core_group_confs_read(c, view);
 	c->loaded = true;
 	if (!rk_list_empty(&c->moves))
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
@@ -324,6 +325,7 @@ core_reconfigure(struct core *c, const struct meta_view *view)
 			if (t->partition[i] != NULL)
 				core_advance(t->partition[i]); /* write.caching may be on now */
 	}
+	core_group_confs_read(c, view);
 	core_upkeep_changed(c);
 }
 
@@ -364,6 +366,8 @@ heard_config(struct core *c, const struct meta_view *view, const struct kp_confi
 		core_reconfigure(c, view);
 		return;
 	}
+	if (r->resource_type == GROUP_CONFIGS)
+		core_group_conf_read(c, view, r->resource_name);
 	struct core_topic *t =
 	    r->resource_type == TOPIC_CONFIGS ? core_topic_named(c, r->resource_name) : NULL;
 	if (t == NULL)
@@ -639,6 +643,7 @@ core_free(struct core *c)
 	rk_timer_stop(c->timers, &c->move_timer);
 	core_cleaner_free(c);
 	core_coords_free(c);
+	core_group_confs_free(c);
 	core_isr_stop(c);
 	core_follow_stop(c);
 	core_fetchers_free(c);

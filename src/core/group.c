@@ -1,5 +1,5 @@
 /* group.c - a shard's groups: found by name, made, forgotten; their records. */
-#include "src/core/group_in.h"
+#include "src/core/group_consumer.h"
 #include "base/mem.h"
 
 enum { GROUP_METADATA = 2, VALUE_VERSION = 3, RECORD_MAX = 64 << 20 };
@@ -59,6 +59,7 @@ core_group_drop(struct core_group *g)
 	struct core_groups *home = g->home;
 
 	core_group_end(g, RK_OK);
+	core_consumers_free(g);
 	while (!rk_list_empty(&g->members))
 		core_group_remove(rk_of(g->members.next, struct core_group_member, link));
 	rk_assert(g->count == 0 && g->pendings == 0 && g->joining == 0);
@@ -90,11 +91,19 @@ core_group_static(const struct core_group *g, struct rk_str instance)
 	return NULL;
 }
 
+int32_t
+core_group_size(const struct core_group *g)
+{
+	return g->count + g->pendings + (g->consumers == NULL ? 0 : g->consumers->count);
+}
+
 const char *
 core_group_state_name(const struct core_group *g)
 {
 	static const char *const name[] = { "Empty", "PreparingRebalance", "CompletingRebalance", "Stable" };
 
+	if (g->kind == CORE_GROUP_CONSUMER)
+		return core_consumers_state(g);
 	return name[g->state];
 }
 
@@ -126,9 +135,9 @@ core_group_bytes(int16_t first, const struct kp_desc *d, int16_t version, const 
 }
 
 static struct rk_str
-key_of(const struct core_group *g, struct rk_arena *a)
+key_of(struct rk_str name, struct rk_arena *a)
 {
-	struct kp_group_metadata_key k = { g->name };
+	struct kp_group_metadata_key k = { name };
 
 	return core_group_bytes(GROUP_METADATA, &kp_group_metadata_key_d, 0, &k, a);
 }
@@ -163,14 +172,20 @@ core_group_record(const struct core_group *g, struct rk_arena *a)
 			m->rebalance_ms, m->session_ms, core_group_metadata(g, m), m->assignment };
 	}
 	v.members.len = n;
-	return (struct kp_pair){ key_of(g, a),
-		core_group_bytes(VALUE_VERSION, &kp_group_metadata_value_d, VALUE_VERSION, &v, a) };
+	return core_group_record_of(g->name, &v, a);
+}
+
+struct kp_pair
+core_group_record_of(struct rk_str name, const struct kp_group_metadata_value *v, struct rk_arena *a)
+{
+	return (struct kp_pair){ key_of(name, a),
+		core_group_bytes(VALUE_VERSION, &kp_group_metadata_value_d, VALUE_VERSION, v, a) };
 }
 
 struct kp_pair
 core_group_tombstone(const struct core_group *g, struct rk_arena *a)
 {
-	return (struct kp_pair){ key_of(g, a), RK_STR_NULL };
+	return (struct kp_pair){ key_of(g->name, a), RK_STR_NULL };
 }
 
 enum rk_err
@@ -208,10 +223,13 @@ apply_group(struct core_groups *home, struct rk_str key, struct rk_str value, st
 	if (home->own)
 		return;
 	if (value.len < 0) {
-		if (g != NULL && g->offsets.count == 0 && g->undecided.count == 0 && g->count == 0 && g->pendings == 0)
-			core_group_drop(g);
-		else if (g != NULL && g->count == 0)
+		while (g != NULL && !rk_list_empty(&g->members)) /* only when it loads: it became one of consumers */
+			core_group_remove(rk_of(g->members.next, struct core_group_member, link));
+		if (g != NULL && g->kind == CORE_GROUP_CLASSIC)
 			g->kind = CORE_GROUP_SIMPLE;
+		/* One with a consumer side is about to become one of those, or is one. */
+		if (g != NULL && g->consumers == NULL && g->offsets.count == 0 && g->undecided.count == 0 && g->pendings == 0)
+			core_group_drop(g);
 		return;
 	}
 	version = value.len < 2 ? -1 : (int16_t)rk_get16(value.at);
@@ -220,6 +238,7 @@ apply_group(struct core_groups *home, struct rk_str key, struct rk_str value, st
 		return;
 	if (g == NULL)
 		g = core_group_make(home, k.group, CORE_GROUP_CLASSIC);
+	core_consumers_free(g);
 	core_group_take_members(g, &v);
 }
 
@@ -232,6 +251,8 @@ apply(void *state, const struct core_entry *e)
 
 	if (type == 0 || type == 1) {
 		core_offset_apply(home, e);
+	} else if (core_consumer_apply(home, type, e)) {
+		return;
 	} else if (type == GROUP_METADATA) {
 		rk_arena_init(&a, RECORD_MAX);
 		apply_group(home, e->key, e->value, &a);
@@ -283,7 +304,7 @@ loaded(void *state)
 	struct core_groups *home = state;
 
 	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g))
-		core_group_start_sessions(g);
+		core_group_start_sessions(g), core_consumers_start(g);
 	rk_timer_set(home->core->timers, &home->expiry,
 	    rk_now(home->core->env) + rk_max(home->core->conf->offsets_retention_check_interval_ms, 1));
 }

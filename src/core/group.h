@@ -29,6 +29,9 @@ struct kp_offset_delete_res;
 struct kp_delete_groups_res_results;
 struct kp_describe_groups_res_groups;
 struct kp_list_groups_res_groups;
+struct kp_consumer_group_heartbeat_req;
+struct kp_consumer_group_heartbeat_res;
+struct kp_consumer_group_describe_res_groups;
 struct core_group;
 
 /* Who asks; embedded in the caller's own struct, valid until done or core_group_forget. */
@@ -75,6 +78,11 @@ bool core_group_delete(struct core_shard *, struct core_group_asker *, struct rk
     struct kp_delete_groups_res_results *);
 void core_group_describe(struct core_shard *, struct core_group_asker *, struct rk_str group,
     struct kp_describe_groups_res_groups *);
+/* Of groups of consumers (KIP-848). */
+bool core_consumer_heartbeat(struct core_shard *, struct core_group_asker *,
+    const struct kp_consumer_group_heartbeat_req *, struct kp_consumer_group_heartbeat_res *);
+bool core_consumer_describe(struct core_shard *, struct core_group_asker *, struct rk_str group,
+    struct kp_consumer_group_describe_res_groups *);
 /* Walks a shard's groups for ListGroups: NULL first, NULL at the end. */
 struct core_group *core_group_walk(struct core_shard *, struct core_group *);
 void core_group_list(const struct core_group *, struct rk_arena *, struct kp_list_groups_res_groups *,

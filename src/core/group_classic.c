@@ -10,7 +10,7 @@
 #include "protocol/gen/join_group.h"
 #include "protocol/gen/sync_group.h"
 #include "src/config.h"
-#include "src/core/group_in.h"
+#include "src/core/group_consumer.h"
 #include "base/mem.h"
 
 enum { FIRST_JOIN_MS = 300000 }; /* a new member may take so long to come back with its first join answered */
@@ -351,7 +351,7 @@ core_group_prepare(struct core_group *g)
 
 	rk_list_each(&g->members, l) {
 		struct core_group_member *m = rk_of(l, struct core_group_member, link);
-		if (g->state == CORE_GROUP_COMPLETING) /* otherwise DescribeGroups tells what each still reads */
+		if (g->state == CORE_GROUP_COMPLETING) /* else each still has it, and it is told and taken along */
 			core_group_set(&m->assignment, rk_lit(""));
 		m->synced = false;
 		if (m->sync != NULL) {
@@ -692,6 +692,21 @@ join_known(struct core_group *g, struct core_group_asker *a, const struct kp_joi
 	return true;
 }
 
+/* A group of consumers that is empty is a classic one for whoever comes. */
+static enum rk_err
+forget_consumers(struct core_group *g)
+{
+	struct core_groups *home = g->home;
+	struct kp_pair r[3];
+	struct rk_arena a;
+
+	rk_arena_init(&a, 1u << 20);
+	int n = core_consumers_tombstones(g, r, &a);
+	enum rk_err err = a.over ? RK_UNKNOWN_SERVER_ERROR : core_shard_write(home->shard, r, n, -1, -1, NULL);
+	rk_arena_free(&a);
+	return err;
+}
+
 bool
 core_group_join(struct core_shard *s, struct core_group_asker *a, const struct kp_join_group_req *q,
     struct kp_join_group_res *res)
@@ -707,6 +722,14 @@ core_group_join(struct core_shard *s, struct core_group_asker *a, const struct k
 	if (q->session_timeout_ms < conf->group_min_session_timeout_ms
 	    || q->session_timeout_ms > conf->group_max_session_timeout_ms)
 		return refused(res, RK_INVALID_SESSION_TIMEOUT, q->member_id);
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER) {
+		if (g->consumers->count > 0)
+			return core_consumer_join(g, a, q, res);
+		enum rk_err err = forget_consumers(g);
+		if (err != RK_OK)
+			return refused(res, err, q->member_id);
+		g = core_group_get(home, q->group_id);
+	}
 	if (g == NULL && q->member_id.len > 0)
 		return refused(res, RK_UNKNOWN_MEMBER_ID, q->member_id);
 	if (g == NULL) {

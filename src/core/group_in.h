@@ -5,7 +5,7 @@
 #include "src/core/group.h"
 #include "src/core/inside.h"
 
-enum core_group_kind { CORE_GROUP_SIMPLE, CORE_GROUP_CLASSIC }; /* simple: offsets alone, nobody joins */
+enum core_group_kind { CORE_GROUP_SIMPLE, CORE_GROUP_CLASSIC, CORE_GROUP_CONSUMER }; /* simple: offsets alone */
 /* Of a classic group. Kafka's names are in core_group_state_name. */
 enum core_group_state { CORE_GROUP_EMPTY, CORE_GROUP_PREPARING, CORE_GROUP_COMPLETING, CORE_GROUP_STABLE };
 
@@ -76,6 +76,7 @@ struct core_group {
 	bool first_wait, grown;       /* it is the first wait of a new group; somebody has come since it was set */
 	struct rk_map offsets;        /* of core_offset: decided ones */
 	struct rk_map undecided;      /* of core_offset: of open transactions, of each its own */
+	struct core_consumers *consumers; /* of a group of consumers (group_consumer.h); else NULL */
 };
 
 /* --- group.c */
@@ -90,8 +91,10 @@ void core_group_set(struct rk_str *, struct rk_str to); /* a string of its own *
 const char *core_group_state_name(const struct core_group *);
 /* What a member said with the protocol that the group has chosen; empty when it said nothing. */
 struct rk_str core_group_metadata(const struct core_group *, const struct core_group_member *);
+int32_t core_group_size(const struct core_group *); /* members, of either protocol, and ids given out */
 /* The record of the group as it is; assignments are the members'. Key and value in the arena. */
 struct kp_pair core_group_record(const struct core_group *, struct rk_arena *);
+struct kp_pair core_group_record_of(struct rk_str name, const struct kp_group_metadata_value *, struct rk_arena *);
 struct kp_pair core_group_tombstone(const struct core_group *, struct rk_arena *);
 /* The record's bytes: type or version in front. */
 struct rk_str core_group_bytes(int16_t first, const struct kp_desc *, int16_t version, const void *, struct rk_arena *);

@@ -11,7 +11,7 @@
 #include "protocol/gen/offset_fetch.h"
 #include "protocol/gen/consumer_protocol.h"
 #include "src/config.h"
-#include "src/core/group_in.h"
+#include "src/core/group_consumer.h"
 #include "src/core/mark.h"
 #include "base/mem.h"
 
@@ -260,6 +260,8 @@ may_commit(struct core_group *g, const struct kp_offset_commit_req *q, int16_t v
 	struct core_group_member *m;
 	int32_t generation = q->generation_id_or_member_epoch;
 
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER)
+		return core_consumer_may_commit(g, q->member_id, generation, version, in_txn);
 	if (generation < 0 && (g == NULL || g->count == 0))
 		return RK_OK;
 	if (g == NULL)
@@ -283,6 +285,19 @@ in_transaction(struct core_shard *s, const struct core_group_txn *txn)
 		return RK_OK;
 	x = (struct core_intent){ txn->producer_id, txn->producer_epoch, -1, txn->adds };
 	return core_verified(core_shard_partition(s), &x, txn->guard);
+}
+
+/* A member of a group of consumers may be an epoch behind for what was its own then: all of it, or nothing. */
+static enum rk_err
+may_commit_parts(const struct core_group *g, const struct kp_offset_commit_req *q,
+    const struct kp_offset_commit_req_topics *t)
+{
+	enum rk_err err = RK_OK;
+
+	for (int32_t i = 0; err == RK_OK && i < t->partitions.len; i++)
+		err = core_consumer_may_commit_part(g, q->member_id, q->generation_id_or_member_epoch, t->topic_id,
+		    t->partitions.at[i].partition_index);
+	return err;
 }
 
 struct commit { /* what is being written; in the asker's arena */
@@ -363,6 +378,8 @@ core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct
 	rk_assert(res->topics.len == q->topics.len);
 	for (int32_t i = 0; i < q->topics.len; i++)
 		most += (size_t)rk_max(q->topics.at[i].partitions.len, 0);
+	for (int32_t i = 0; err == RK_OK && g != NULL && g->kind == CORE_GROUP_CONSUMER && i < q->topics.len; i++)
+		err = may_commit_parts(g, q, &q->topics.at[i]);
 	x.record = rk_arena_get(a->arena, most, sizeof *x.record);
 	if (err == RK_OK && x.record == NULL)
 		err = RK_UNKNOWN_SERVER_ERROR;
@@ -467,6 +484,12 @@ core_group_fetch(struct core_shard *s, struct core_group_asker *a, const struct 
 	a->res = res;
 	a->member = NULL;
 	res->group_id = q->group_id;
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER && a->version >= 9) {
+		enum rk_err err = core_consumer_may_fetch(g, q->member_id, q->member_epoch);
+		res->error_code = rk_err_wire(err);
+		if (err != RK_OK)
+			return false;
+	}
 	if (q->topics.len < 0) {
 		fill_everything(g, require_stable, a->arena, res);
 	} else {
@@ -498,6 +521,8 @@ core_offset_tombstones(const struct core_group *g, struct rk_arena *a, struct kp
 			r[(*count)++] = (struct kp_pair){ key_of(g, o->topic, o->partition, a), RK_STR_NULL };
 	if (g->kind == CORE_GROUP_CLASSIC)
 		r[(*count)++] = core_group_tombstone(g, a);
+	if (g->kind == CORE_GROUP_CONSUMER)
+		*count += core_consumers_tombstones(g, &r[*count], a);
 }
 
 /* Is a member subscribed to the topic? Of groups whose members are consumers; others use everything. */
@@ -507,6 +532,8 @@ subscribed(const struct core_group *g, struct rk_str topic)
 	struct rk_arena a;
 	bool found = false;
 
+	if (g->kind == CORE_GROUP_CONSUMER)
+		return core_consumer_subscribed(g, topic);
 	if (g->count == 0)
 		return false;
 	if (!rk_str_is(g->protocol_type, "consumer"))
@@ -603,11 +630,11 @@ core_group_delete(struct core_shard *s, struct core_group_asker *a, struct rk_st
 	a->member = NULL;
 	a->code = &res->error_code;
 	res->group_id = name;
-	if (g == NULL || g->count > 0 || g->pendings > 0) {
+	if (g == NULL || core_group_size(g) > 0) {
 		res->error_code = rk_err_wire(g == NULL ? RK_GROUP_ID_NOT_FOUND : RK_NON_EMPTY_GROUP);
 		return false;
 	}
-	struct kp_pair *r = rk_arena_get(a->arena, g->offsets.count + g->undecided.count + 2, sizeof *r);
+	struct kp_pair *r = rk_arena_get(a->arena, g->offsets.count + g->undecided.count + 4, sizeof *r);
 	if (r == NULL) {
 		res->error_code = rk_err_wire(RK_UNKNOWN_SERVER_ERROR);
 		return false;
@@ -632,6 +659,8 @@ over(const struct core_group *g, const struct core_offset *o, int64_t wall_ms)
 		return false; /* a transaction is about to say more of it */
 	if (o->expire_ms >= 0)
 		return wall_ms >= o->expire_ms;
+	if (g->kind == CORE_GROUP_CONSUMER)
+		return wall_ms - o->commit_ms >= keep && !subscribed(g, o->topic);
 	if (g->count > 0) /* at work: what nobody is subscribed to any more */
 		return rk_str_is(g->protocol_type, "consumer") && g->state == CORE_GROUP_STABLE
 		    && wall_ms - o->commit_ms >= keep && !subscribed(g, o->topic);
@@ -651,17 +680,19 @@ expire_group(struct core_group *g, int64_t wall_ms)
 		core_group_drop(g);
 		return;
 	}
-	bool whole = gone == g->offsets.count && g->count == 0 && g->pendings == 0 && g->undecided.count == 0
-	    && g->state == CORE_GROUP_EMPTY && (gone > 0 || g->kind == CORE_GROUP_CLASSIC);
+	bool whole = gone == g->offsets.count && core_group_size(g) == 0 && g->undecided.count == 0
+	    && g->state == CORE_GROUP_EMPTY && (gone > 0 || g->kind != CORE_GROUP_SIMPLE);
 	if (gone == 0 && !whole)
 		return;
 	rk_arena_init(&a, ARENA_MAX);
-	struct kp_pair *r = rk_arena_get(&a, gone + 2, sizeof *r);
+	struct kp_pair *r = rk_arena_get(&a, gone + 4, sizeof *r);
 	for (struct core_offset *o = next(&g->offsets, NULL); r != NULL && o != NULL; o = next(&g->offsets, o))
 		if (over(g, o, wall_ms))
 			r[n++] = (struct kp_pair){ key_of(g, o->topic, o->partition, &a), RK_STR_NULL };
 	if (r != NULL && whole && g->kind == CORE_GROUP_CLASSIC)
 		r[n++] = core_group_tombstone(g, &a);
+	if (r != NULL && whole && g->kind == CORE_GROUP_CONSUMER)
+		n += core_consumers_tombstones(g, &r[n], &a);
 	bool written = r != NULL && core_group_write(g->home, r, n, NULL) == RK_OK;
 	rk_arena_free(&a);
 	if (written && whole)
@@ -691,11 +722,12 @@ core_group_describe(struct core_shard *s, struct core_group_asker *a, struct rk_
 
 	res->group_id = name;
 	res->protocol_type = res->protocol_data = rk_lit("");
-	if (g == NULL) {
+	if (g == NULL || g->kind == CORE_GROUP_CONSUMER) {
 		res->group_state = rk_lit("Dead");
 		if (a->version >= 6) { /* KIP-1043 */
 			res->error_code = rk_err_wire(RK_GROUP_ID_NOT_FOUND);
-			res->error_message = rk_arena_print(to, "Group %.*s not found.", name.len, name.at);
+			res->error_message = rk_arena_print(to, "Group %.*s %s.", name.len, name.at,
+			    g == NULL ? "not found" : "is not a classic group");
 		}
 		return;
 	}
@@ -725,9 +757,10 @@ core_group_list(const struct core_group *g, struct rk_arena *a, struct kp_list_g
     const char **type)
 {
 	*state = core_group_state_name(g);
-	*type = "classic";
+	*type = g->kind == CORE_GROUP_CONSUMER ? "consumer" : "classic";
 	o->group_id = rk_arena_str(a, g->name);
-	o->protocol_type = g->protocol_type.len < 0 ? rk_lit("") : rk_arena_str(a, g->protocol_type);
+	o->protocol_type = g->kind == CORE_GROUP_CONSUMER ? rk_lit("consumer")
+	    : g->protocol_type.len < 0 ? rk_lit("") : rk_arena_str(a, g->protocol_type);
 	o->group_state = rk_str_of(*state);
-	o->group_type = rk_lit("classic");
+	o->group_type = rk_str_of(*type);
 }

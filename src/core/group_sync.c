@@ -3,7 +3,7 @@
 #include "protocol/gen/join_group.h"
 #include "protocol/gen/leave_group.h"
 #include "protocol/gen/sync_group.h"
-#include "src/core/group_in.h"
+#include "src/core/group_consumer.h"
 #include "base/mem.h"
 
 /* --- SyncGroup */
@@ -122,6 +122,8 @@ core_group_sync(struct core_shard *s, struct core_group_asker *a, const struct k
 	a->res = res;
 	a->member = NULL;
 	res->assignment = rk_lit("");
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER)
+		return core_consumer_sync(g, a, q, res);
 	if (err == RK_OK && ((q->protocol_type.len >= 0 && !rk_str_eq(q->protocol_type, g->protocol_type))
 	    || (q->protocol_name.len >= 0 && !rk_str_eq(q->protocol_name, g->protocol))))
 		err = RK_INCONSISTENT_GROUP_PROTOCOL;
@@ -156,6 +158,8 @@ core_group_heartbeat(struct core_shard *s, struct core_group_asker *a, const str
 	    : core_group_check(g, q->member_id, q->group_instance_id, q->generation_id, &m);
 
 	(void)a;
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER)
+		return core_consumer_classic_heartbeat(g, q, res);
 	if (err == RK_OK) {
 		core_group_heard(m);
 		err = between(g);
@@ -201,6 +205,10 @@ core_group_leave(struct core_shard *s, struct core_group_asker *a, const struct 
 		res->error_code = rk_err_wire(RK_INVALID_GROUP_ID);
 		return false;
 	}
+	a->res = res;
+	a->member = NULL;
+	if (g != NULL && g->kind == CORE_GROUP_CONSUMER)
+		return core_consumer_classic_leave(g, a, q, res);
 	if (a->version < 3) {
 		res->error_code = rk_err_wire(g == NULL ? RK_UNKNOWN_MEMBER_ID : leave_one(g, q->member_id, RK_STR_NULL));
 		return false;

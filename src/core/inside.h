@@ -51,6 +51,8 @@ struct core {
 	struct rk_timer clean_timer; /* retention; runs only while there are records */
 	struct rk_timer dir_timer;   /* deletes files whose delay is over */
 	struct rk_list coords; /* of core_coord */
+	struct rk_map group_confs; /* of groups that have configs of their own (group_conf.c) */
+	uint64_t topics_changed;   /* rises when topics and their partitions come and go */
 	struct core_cleaner cleaner;
 	struct core_sessions sessions;
 	struct core_counts counts;
@@ -208,6 +210,11 @@ void core_cleaner_forget(struct core_partition *);      /* the partition is abou
 bool core_cleaner_stop(struct core *);                  /* true: a job runs; core_stop_counted comes after it */
 void core_cleaner_free(struct core *);
 void core_stop_counted(struct core *);                  /* one of what core_stop waits for is done */
+
+/* --- group_conf.c */
+void core_group_conf_read(struct core *, const struct meta_view *, struct rk_str group); /* one group's have changed */
+void core_group_confs_read(struct core *, const struct meta_view *);
+void core_group_confs_free(struct core *);
 
 /* --- coord.c */
 void core_coords_free(struct core *);

@@ -115,6 +115,7 @@ core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 	struct core_topic *t = rk_new(struct core_topic);
 
 	t->core = c;
+	c->topics_changed++;
 	t->id = id;
 	t->internal = meta_topic_internal(name);
 	t->name = (struct rk_str){rk_mem_str(name.at, (size_t)name.len), name.len};
@@ -146,6 +147,7 @@ core_topic_free(struct core_topic *t)
 		c->leaders -= p->leads;
 		rk_mem_put(p);
 	}
+	c->topics_changed++;
 	rk_map_del(&c->by_name, &t->by_name);
 	rk_map_del(&c->by_id, &t->by_id);
 	if (t->conf != NULL)
@@ -191,6 +193,7 @@ core_topic_room(struct core_topic *t, int32_t index)
 	for (uint32_t i = t->partitions; i < count; i++)
 		t->partition[i] = NULL;
 	t->partitions = count;
+	t->core->topics_changed++;
 }
 
 struct core_partition *
