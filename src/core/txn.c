@@ -294,7 +294,7 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 	a->move = NULL;
 	a->res = res;
 	a->tell = told_add;
-	if (res->topic_results.len == 0 && !core_txn_rows(q, a->arena, res))
+	if (res->topic_results.at == NULL && !core_txn_rows(q, a->arena, res))
 		err = RK_UNKNOWN_SERVER_ERROR;
 	if (err == RK_OK && q->verify_only) {
 		err = verify(t, q, res);

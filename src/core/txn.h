@@ -49,7 +49,8 @@ bool core_txn_init(struct core_shard *, struct core_txn_asker *, const struct kp
 bool core_txn_rows(const struct kp_add_partitions_to_txn_req_transactions *, struct rk_arena *,
     struct kp_add_partitions_to_txn_res_results_by_transaction *);
 /* One transaction of an AddPartitionsToTxn of version 4 or later; older versions are brought into that shape by the
- * handler. The rows are made when the caller has not done so. verify_only: nothing is written, each partition is told whether it belongs to the ongoing transaction. */
+ * handler. The rows are made when the caller has not done so. verify_only: nothing is written, each partition is told
+ * whether it belongs to the ongoing transaction. */
 bool core_txn_add(struct core_shard *, struct core_txn_asker *,
     const struct kp_add_partitions_to_txn_req_transactions *,
     struct kp_add_partitions_to_txn_res_results_by_transaction *);
