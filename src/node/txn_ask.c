@@ -159,24 +159,6 @@ added(struct core_txn_asker *a)
 	end(l);
 }
 
-/* The rows of an answer to one question. */
-static void
-shape(struct rk_arena *a, const txn_in *q, txn_out *o)
-{
-	o->transactional_id = q->transactional_id;
-	o->topic_results.at = rk_arena_get(a, (size_t)q->topics.len, sizeof *o->topic_results.at);
-	for (int32_t i = 0; i < q->topics.len && o->topic_results.at != NULL; i++) {
-		int32_t n = q->topics.at[i].partitions.len;
-		o->topic_results.at[i].name = q->topics.at[i].name;
-		o->topic_results.at[i].results_by_partition.at =
-		    rk_arena_get(a, (size_t)n, sizeof *o->topic_results.at[i].results_by_partition.at);
-		for (int32_t k = 0; k < n && !a->over; k++)
-			o->topic_results.at[i].results_by_partition.at[k].partition_index = q->topics.at[i].partitions.at[k];
-		o->topic_results.at[i].results_by_partition.len = a->over ? 0 : n;
-		o->topic_results.len++;
-	}
-}
-
 static void
 ask_here(struct node *n, struct core_verify *v)
 {
@@ -191,7 +173,6 @@ ask_here(struct node *n, struct core_verify *v)
 	struct letter *l = begin(n, NULL, 1);
 	l->asker = (struct core_txn_asker){ .done = added, .arena = &l->arena, .version = ABORTABLE };
 	put(l, v);
-	shape(&l->arena, &l->req.transactions.at[0], &l->res);
 	l->waits = !l->arena.over && core_txn_add(s, &l->asker, &l->req.transactions.at[0], &l->res);
 	if (!l->waits)
 		added(&l->asker);
@@ -319,9 +300,7 @@ ask(struct node *n, struct core_verify *v)
 		answer(v, RK_COORDINATOR_NOT_AVAILABLE);
 		return;
 	}
-	struct dest *d = dest_of(n->txn_asks, id);
-	rk_list_add(&d->queue, &v->link);
-	pump(n, d);
+	rk_list_add(&dest_of(n->txn_asks, id)->queue, &v->link);
 }
 
 static void
@@ -341,6 +320,8 @@ turn(struct rk_timer *timer, int64_t now_ms)
 	}
 	while (!rk_list_empty(&now))
 		ask(x->node, rk_of(now.next, struct core_verify, link));
+	rk_list_each(&x->dests, m)
+		pump(x->node, rk_of(m, struct dest, link));
 }
 
 /* Is anybody waited for who is not there any more? */
