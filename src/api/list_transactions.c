@@ -1,7 +1,8 @@
 /* list_transactions.c - key 66: the transactional ids this broker coordinates; from version 1 those whose transaction
- * is older than so many milliseconds (KIP-994). */
+ * is older than so many milliseconds (KIP-994), from 2 those whose name matches an expression (KIP-1152). */
 #include "protocol/gen/list_transactions.h"
 #include "src/api/txn.h"
+#include "src/core/regex.h"
 
 static const char *const state_names[] = { "Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit",
 	"CompleteAbort", "Dead", "PrepareEpochFence" };
@@ -57,12 +58,31 @@ add(struct api_call *c, res_t *res, int32_t *cap, const row *r)
 	return true;
 }
 
+/* False: the arena is over. *loading: there are coordinators that do not know yet. */
+static bool
+fill(struct api_call *c, const req *q, struct core_regex *name, res_t *res, bool *loading)
+{
+	struct core_shard *s = NULL;
+	int32_t cap = 0;
+
+	while ((s = core_coord_walk(c->shared->txns, s, loading)) != NULL)
+		for (struct core_txn *t = core_txn_walk(s, NULL); t != NULL; t = core_txn_walk(s, t)) {
+			row r = { 0 };
+			int64_t since;
+			core_txn_list(t, &c->arena, &r, &since);
+			if (wanted(c, q, &r, since) && (name == NULL || core_regex_is(name, r.transactional_id))
+			    && !add(c, res, &cap, &r))
+				return false;
+		}
+	return true;
+}
+
 enum api_fate
 api_list_transactions(struct api_call *c, const req *q, res_t *res)
 {
-	struct core_shard *s = NULL;
+	struct core_regex *name = NULL;
+	struct rk_str why;
 	bool loading = false;
-	int32_t cap = 0;
 
 	if (c->shared->txns == NULL) {
 		res->error_code = rk_err_wire(RK_COORDINATOR_NOT_AVAILABLE);
@@ -70,14 +90,21 @@ api_list_transactions(struct api_call *c, const req *q, res_t *res)
 	}
 	if (!tell_unknown(c, q, res))
 		return API_CLOSE;
-	while ((s = core_coord_walk(c->shared->txns, s, &loading)) != NULL)
-		for (struct core_txn *t = core_txn_walk(s, NULL); t != NULL; t = core_txn_walk(s, t)) {
-			row r = { 0 };
-			int64_t since;
-			core_txn_list(t, &c->arena, &r, &since);
-			if (wanted(c, q, &r, since) && !add(c, res, &cap, &r))
-				return API_CLOSE;
+	if (q->transactional_id_pattern.len > 0) {
+		if (core_regex_check(q->transactional_id_pattern, &c->arena, &why) != RK_OK) {
+			res->error_code = rk_err_wire(RK_INVALID_REGULAR_EXPRESSION);
+			res->unknown_state_filters.len = 0;
+			return API_NOW;
 		}
+		name = core_regex_new(q->transactional_id_pattern);
+		if (name == NULL)
+			return API_CLOSE;
+	}
+	bool whole = fill(c, q, name, res, &loading);
+	if (name != NULL)
+		core_regex_free(name);
+	if (!whole)
+		return API_CLOSE;
 	if (loading) {
 		res->transaction_states.len = res->unknown_state_filters.len = 0;
 		res->error_code = rk_err_wire(RK_COORDINATOR_LOAD_IN_PROGRESS);

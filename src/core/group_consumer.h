@@ -15,6 +15,7 @@
 #define CORE_GROUP_CONSUMER_H
 #include "src/core/assign.h"
 #include "src/core/group_in.h"
+#include "src/core/regex.h"
 
 typedef struct kp_consumer_group_member_metadata_value core_consumer_says;
 
@@ -100,8 +101,6 @@ int core_consumer_tombstones(const struct core_group *, struct rk_str id, struct
 int core_consumers_tombstones(const struct core_group *, struct kp_pair *, struct rk_arena *);
 
 /* --- group_regex.c: regular expressions as RE2 has them */
-/* RK_INVALID_REGULAR_EXPRESSION: *why is what is wrong with it, a literal or in the arena. */
-rk_must_use enum rk_err core_regex_check(struct rk_str text, struct rk_arena *, struct rk_str *why);
 /* The topics it matches whole, sorted by name; borrowed from the core. -1: the arena is over. */
 int32_t core_regex_topics(struct core *, struct rk_str text, struct rk_arena *, struct rk_str **topic);
 

@@ -5,6 +5,7 @@
  * expression that hits the bound again and again is given up: it matches no more topics. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include "base/mem.h"
 #include "base/say.h"
 #include "src/core/group_consumer.h"
 
@@ -171,41 +172,78 @@ by_text(const void *a, const void *b)
 	return rk_str_cmp(*(const struct rk_str *)a, *(const struct rk_str *)b);
 }
 
-/* Does the whole name match? limited counts the names for which the bound was hit. */
-static bool
-matches(const pcre2_code *c, pcre2_match_data *d, pcre2_match_context *x, struct rk_str name, int *limited)
-{
-	int got = pcre2_match(c, (PCRE2_SPTR)name.at, (PCRE2_SIZE)name.len, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, d, x);
+/* --- matching */
+struct core_regex {
+	struct rk_str text;
+	pcre2_code *code;
+	pcre2_match_data *data;
+	pcre2_match_context *bounds;
+	int limited; /* names for which the bound was hit */
+};
 
-	*limited += got == PCRE2_ERROR_MATCHLIMIT || got == PCRE2_ERROR_HEAPLIMIT || got == PCRE2_ERROR_DEPTHLIMIT;
+struct core_regex *
+core_regex_new(struct rk_str text)
+{
+	struct core_regex *r = rk_new(struct core_regex);
+	int code;
+
+	r->text = text;
+	r->code = compile(text, &code);
+	r->data = r->code == NULL ? NULL : pcre2_match_data_create_from_pattern(r->code, NULL);
+	r->bounds = pcre2_match_context_create(NULL);
+	if (r->data == NULL || r->bounds == NULL) {
+		core_regex_free(r);
+		return NULL;
+	}
+	pcre2_set_match_limit(r->bounds, STEPS_MAX);
+	pcre2_set_heap_limit(r->bounds, HEAP_KIB);
+	return r;
+}
+
+bool
+core_regex_given_up(const struct core_regex *r)
+{
+	return r->limited >= GIVE_UP;
+}
+
+bool
+core_regex_is(struct core_regex *r, struct rk_str name)
+{
+	if (core_regex_given_up(r))
+		return false;
+	int got = pcre2_match(r->code, (PCRE2_SPTR)name.at, (PCRE2_SIZE)name.len, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED,
+	    r->data, r->bounds);
+	r->limited += got == PCRE2_ERROR_MATCHLIMIT || got == PCRE2_ERROR_HEAPLIMIT || got == PCRE2_ERROR_DEPTHLIMIT;
 	return got >= 0;
+}
+
+void
+core_regex_free(struct core_regex *r)
+{
+	if (r->limited > 0)
+		rk_say(RK_WARN, "The regular expression %.*s takes too many steps for %d names, which count as not matched%s. "
+		    "Write it without repetitions of repetitions.", (int)rk_min(r->text.len, 200), r->text.at, r->limited,
+		    core_regex_given_up(r) ? ", like all after them" : "");
+	pcre2_match_context_free(r->bounds);
+	pcre2_match_data_free(r->data);
+	pcre2_code_free(r->code);
+	rk_mem_put(r);
 }
 
 int32_t
 core_regex_topics(struct core *core, struct rk_str text, struct rk_arena *a, struct rk_str **topic)
 {
+	struct core_regex *r = core_regex_new(text);
 	int32_t n = 0;
-	int code, limited = 0;
-	pcre2_code *c = compile(text, &code);
-	pcre2_match_data *d = c == NULL ? NULL : pcre2_match_data_create_from_pattern(c, NULL);
-	pcre2_match_context *x = pcre2_match_context_create(NULL);
 
 	*topic = rk_arena_get(a, (size_t)core->by_id.count + 1, sizeof **topic);
-	if (*topic != NULL && d != NULL && x != NULL) {
-		pcre2_set_match_limit(x, STEPS_MAX);
-		pcre2_set_heap_limit(x, HEAP_KIB);
-		for (struct core_topic *t = core_topics_walk(core, NULL); t != NULL && limited < GIVE_UP;
-		     t = core_topics_walk(core, t))
-			if (matches(c, d, x, t->name, &limited))
-				(*topic)[n++] = t->name;
+	for (struct core_topic *t = core_topics_walk(core, NULL); t != NULL && *topic != NULL && r != NULL;
+	     t = core_topics_walk(core, t))
+		if (core_regex_is(r, t->name))
+			(*topic)[n++] = t->name;
+	if (n > 1)
 		qsort(*topic, (size_t)n, sizeof **topic, by_text);
-	}
-	if (limited > 0)
-		rk_say(RK_WARN, "The regular expression %.*s takes too many steps for %d topic names, which count as not "
-		    "matched%s. Write it without repetitions of repetitions.", rk_min(text.len, 200) > 0 ? (int)rk_min(text.len, 200)
-		    : 0, text.at, limited, limited >= GIVE_UP ? ", like all after them" : "");
-	pcre2_match_context_free(x);
-	pcre2_match_data_free(d);
-	pcre2_code_free(c);
+	if (r != NULL)
+		core_regex_free(r);
 	return *topic == NULL ? -1 : n;
 }
