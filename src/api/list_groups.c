@@ -1,6 +1,5 @@
 /* list_groups.c - key 16: the groups this broker coordinates; from version 4 of certain states (KIP-518), from 5 of
- * certain
- * types (KIP-848). */
+ * certain types (KIP-848). */
 #include "protocol/gen/list_groups.h"
 #include "src/api/group.h"
 
