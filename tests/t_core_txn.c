@@ -625,6 +625,20 @@ START_TEST(the_last_epoch_ends_a_transaction_and_its_producer_id)
 }
 END_TEST
 
+START_TEST(an_epoch_that_nobody_was_given_ends_nothing)
+{
+	init();
+	txn()->now.epoch = INT16_MAX; /* a coordinator of version 1 leaves it, when it shuts a producer out */
+	ck_assert_int_eq(add(10, INT16_MAX, TV2, 1), 0);
+	ck_assert_int_eq(end(10, INT16_MAX, true, TV2), -1);
+	ck_assert_int_eq(init(), -1);
+	ck_assert_int_eq(end(10, INT16_MAX, true, TV0), 0);
+	write_markers();
+	ck_assert_int_eq(init(), 0);
+	ck_assert_int_eq(inited.producer_id, 11);
+}
+END_TEST
+
 START_TEST(a_next_producer_id_outlives_the_coordinator)
 {
 	nearly_used_up();
@@ -816,7 +830,8 @@ main(void)
 		rows_of_the_answer_are_made_when_there_are_none,
 		a_second_producer_aborts_and_shuts_out_the_first, under_version_1_a_fenced_epoch_is_not_raised_again,
 		a_producer_may_go_on_with_its_id, a_used_up_producer_id_is_followed_by_another,
-		the_last_epoch_ends_a_transaction_and_its_producer_id, a_next_producer_id_outlives_the_coordinator,
+		the_last_epoch_ends_a_transaction_and_its_producer_id, an_epoch_that_nobody_was_given_ends_nothing,
+		a_next_producer_id_outlives_the_coordinator,
 		a_prepared_transaction_is_completed_by_the_next_coordinator,
 		an_ongoing_transaction_goes_on_at_the_next_coordinator, a_lost_coordinator_takes_its_markers_back,
 		who_waits_hears_that_the_coordinator_is_lost, who_is_gone_is_not_answered_but_its_wish_is_done,

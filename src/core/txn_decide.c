@@ -53,12 +53,14 @@ prepare(const struct core_txn *t, bool commit, int16_t version, bool nothing_in_
 	bool raise = version >= CORE_TXN_V2;
 	int64_t next = -1;
 
+	if (raise && t->now.epoch == INT16_MAX) /* no client was ever given that one: it was guessed */
+		return RK_UNKNOWN_SERVER_ERROR;
 	if (raise && used_up(t)) {
 		enum rk_err err = next_id(t, &next);
 		if (err != RK_OK)
 			return err;
 	}
-	rk_assert(t->now.epoch >= 0 && (!raise || t->now.epoch < INT16_MAX));
+	rk_assert(t->now.epoch >= 0);
 	*to = from(t);
 	to->state = commit ? CORE_TXN_PREPARE_COMMIT : CORE_TXN_PREPARE_ABORT;
 	to->next_id = next;
