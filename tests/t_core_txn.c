@@ -374,7 +374,7 @@ START_TEST(nothing_is_answered_before_it_is_stable)
 	state_is(CORE_TXN_EMPTY, 10, 0);
 	core_txn_forget(&asker);
 	waits = false;
-	ck_assert_int_eq(add(10, 0, TV2, 2), rk_err_wire(RK_CONCURRENT_TRANSACTIONS)); /* meanwhile */
+	ck_assert_int_eq(init(), rk_err_wire(RK_CONCURRENT_TRANSACTIONS)); /* meanwhile */
 	go();
 	state_is(CORE_TXN_ONGOING, 10, 0);
 }
@@ -393,7 +393,6 @@ START_TEST(a_transaction_is_committed_with_markers_of_a_raised_epoch)
 	state_is(CORE_TXN_PREPARE_COMMIT, 10, 1);
 	ck_assert_int_eq(end(10, 0, true, TV2), rk_err_wire(RK_CONCURRENT_TRANSACTIONS));
 	ck_assert_int_eq(init(), rk_err_wire(RK_CONCURRENT_TRANSACTIONS));
-	ck_assert_int_eq(add(10, 1, TV2, 1), rk_err_wire(RK_CONCURRENT_TRANSACTIONS));
 	write_markers();
 	state_is(CORE_TXN_COMPLETE_COMMIT, 10, 1);
 	ck_assert_ptr_null(txn()->now.parts);
@@ -429,6 +428,91 @@ START_TEST(a_transaction_is_complete_when_every_marker_is_written)
 	marked = NULL;
 	go();
 	state_is(CORE_TXN_COMPLETE_COMMIT, 10, 1);
+}
+END_TEST
+
+START_TEST(who_adds_while_markers_are_written_waits_for_them)
+{
+	init();
+	add(10, 0, TV2, 2);
+	end(10, 0, true, TV2);
+	ck_assert_int_eq(add(10, 1, TV2, 1), WAITS);
+	write_markers();
+	ck_assert(told);
+	ck_assert_int_eq(row[0].partition_error_code, 0);
+	state_is(CORE_TXN_ONGOING, 10, 1);
+	ck_assert_int_eq(txn()->now.parts->count, 1);
+	restart();
+	state_is(CORE_TXN_ONGOING, 10, 1);
+}
+END_TEST
+
+START_TEST(but_not_for_long)
+{
+	init();
+	add(10, 0, TV2, 2);
+	end(10, 0, true, TV2);
+	ck_assert_int_eq(add(10, 1, TV2, 1), WAITS);
+	pass(150), go();
+	ck_assert(!told);
+	pass(50), go();
+	ck_assert(told);
+	ck_assert_int_eq(row[0].partition_error_code, rk_err_wire(RK_CONCURRENT_TRANSACTIONS));
+	ck_assert_int_eq(add(10, 1, TV2, 1), WAITS);
+	core_txn_forget(&asker); /* or the connection ends */
+	write_markers();
+	ck_assert(!told);
+	state_is(CORE_TXN_COMPLETE_COMMIT, 10, 1);
+}
+END_TEST
+
+static int seconds; /* answers */
+
+static void
+second_answered(struct core_txn_asker *a)
+{
+	(void)a;
+	seconds++;
+}
+
+START_TEST(adds_that_come_together_are_one_record)
+{
+	struct core_txn_asker other[3];
+	struct kp_add_partitions_to_txn_res_results_by_transaction res[3];
+	int32_t part[] = { 1, 5, 6 };
+
+	init();
+	seconds = 0;
+	ck_assert(asks_add(10, 0, TV2, 2, false));
+	int64_t end_before = core_end(core_shard_partition(shard()));
+	for (int i = 0; i < 3; i++) {
+		struct kp_add_partitions_to_txn_req_transactions_topics t = { rk_lit("t"), { &part[i], 1 } };
+		struct kp_add_partitions_to_txn_req_transactions q = { rk_lit("x"), 10, i == 2 ? 7 : 0, false, { &t, 1 } };
+		other[i] = (struct core_txn_asker){ .done = second_answered, .arena = &arena, .version = TV2 };
+		memset(&res[i], 0, sizeof res[i]);
+		ck_assert(core_txn_add(shard(), &other[i], &q, &res[i]));
+	}
+	go();
+	ck_assert_int_eq(seconds, 3);
+	ck_assert_int_eq(res[0].topic_results.at[0].results_by_partition.at[0].partition_error_code, 0);
+	ck_assert_int_eq(res[1].topic_results.at[0].results_by_partition.at[0].partition_error_code, 0);
+	ck_assert_int_eq(res[2].topic_results.at[0].results_by_partition.at[0].partition_error_code,
+	    rk_err_wire(RK_PRODUCER_FENCED));
+	ck_assert_int_eq(txn()->now.parts->count, 3); /* 0, 1, 5 */
+	ck_assert_int_eq(core_end(core_shard_partition(shard())), end_before + 1);
+}
+END_TEST
+
+START_TEST(who_waits_to_add_hears_that_the_coordinator_is_lost)
+{
+	init();
+	add(10, 0, TV2, 2);
+	end(10, 0, true, TV2);
+	ck_assert_int_eq(add(10, 1, TV2, 1), WAITS);
+	topic_gone(1);
+	pass(1);
+	ck_assert(told);
+	ck_assert_int_eq(row[0].partition_error_code, rk_err_wire(RK_NOT_COORDINATOR));
 }
 END_TEST
 
@@ -824,7 +908,9 @@ main(void)
 		without_producer_ids_the_client_comes_again, nothing_is_answered_before_it_is_stable,
 		a_transaction_is_committed_with_markers_of_a_raised_epoch,
 		markers_leave_when_the_decision_is_stable_and_not_before,
-		a_transaction_is_complete_when_every_marker_is_written, an_EndTxn_sent_twice_is_answered_twice,
+		a_transaction_is_complete_when_every_marker_is_written, who_adds_while_markers_are_written_waits_for_them,
+		but_not_for_long, adds_that_come_together_are_one_record, who_waits_to_add_hears_that_the_coordinator_is_lost,
+		an_EndTxn_sent_twice_is_answered_twice,
 		before_version_2_the_epoch_stays, an_abort_may_come_with_nothing_in_it,
 		a_groups_offsets_are_part_of_it_by_their_partition, a_leader_hears_which_partitions_are_in,
 		rows_of_the_answer_are_made_when_there_are_none,

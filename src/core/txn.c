@@ -181,7 +181,6 @@ core_txn_init(struct core_shard *s, struct core_txn_asker *a, const struct kp_in
 	bool fresh = t == NULL;
 
 	rk_assert(q->transactional_id.len > 0 && w != NULL);
-	a->move = NULL;
 	a->res = res;
 	a->tell = told_init;
 	if (fresh) {
@@ -264,23 +263,6 @@ verify(const struct core_txn *t, const struct kp_add_partitions_to_txn_req_trans
 	return RK_OK;
 }
 
-/* True: it waits. False: *err is the answer. */
-static bool
-add(struct core_txn *t, struct core_txn_asker *a, int64_t producer_id, int16_t epoch,
-    const struct core_marker_part *part, int32_t count, int16_t version, enum rk_err *err)
-{
-	struct core_txn_values to;
-	bool there;
-
-	*err = core_txn_decide_add(t, producer_id, epoch, part, count, version, &there, &to);
-	if (*err != RK_OK || there)
-		return false;
-	*err = core_txn_start(t, &to, a, RK_OK);
-	if (*err != RK_OK)
-		rk_mem_put(to.parts);
-	return *err == RK_OK;
-}
-
 bool
 core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add_partitions_to_txn_req_transactions *q,
     struct kp_add_partitions_to_txn_res_results_by_transaction *res)
@@ -291,7 +273,6 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 	int32_t n = 0;
 	size_t most = 1;
 
-	a->move = NULL;
 	a->res = res;
 	a->tell = told_add;
 	if (res->topic_results.at == NULL && !core_txn_rows(q, a->arena, res))
@@ -310,9 +291,13 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 		for (int32_t k = 0; k < q->topics.at[i].partitions.len; k++)
 			part[n++] = (struct core_marker_part){ .topic = q->topics.at[i].name,
 				.partition = q->topics.at[i].partitions.at[k] };
+	a->part = part;
+	a->count = n;
+	a->producer_id = q->producer_id;
+	a->producer_epoch = q->producer_epoch;
 	/* Versions from 4 on come from brokers, for clients that keep to transaction.version 2. */
-	int16_t version = a->version >= 4 ? CORE_TXN_V2 : 0;
-	if (err == RK_OK && add(t, a, q->producer_id, q->producer_epoch, part, n, version, &err))
+	a->client = a->version >= 4 ? CORE_TXN_V2 : 0;
+	if (err == RK_OK && core_txn_add_soon(t, a, &err))
 		return true;
 	told_add(a, err);
 	return false;
@@ -331,14 +316,21 @@ core_txn_add_offsets(struct core_shard *s, struct core_txn_asker *a, const struc
     int32_t partition, struct kp_add_offsets_to_txn_res *res)
 {
 	struct core_txn *t = core_txn_get(core_shard_state(s), q->transactional_id);
-	struct core_marker_part part = { .topic = rk_lit("__consumer_offsets"), .partition = partition };
-	enum rk_err err = RK_INVALID_PRODUCER_ID_MAPPING;
+	struct core_marker_part *part = rk_arena_get(a->arena, 1, sizeof *part);
+	enum rk_err err = part == NULL ? RK_UNKNOWN_SERVER_ERROR : RK_INVALID_PRODUCER_ID_MAPPING;
 
-	a->move = NULL;
 	a->res = res;
 	a->tell = told_offsets;
-	if (t != NULL && add(t, a, q->producer_id, q->producer_epoch, &part, 1, 0, &err))
-		return true;
+	if (part != NULL && t != NULL) {
+		*part = (struct core_marker_part){ .topic = rk_lit("__consumer_offsets"), .partition = partition };
+		a->part = part;
+		a->count = 1;
+		a->producer_id = q->producer_id;
+		a->producer_epoch = q->producer_epoch;
+		a->client = 0;
+		if (core_txn_add_soon(t, a, &err))
+			return true;
+	}
 	told_offsets(a, err);
 	return false;
 }
@@ -363,7 +355,6 @@ core_txn_end(struct core_shard *s, struct core_txn_asker *a, const struct kp_end
 	struct core_txn_values to;
 	bool again = false;
 
-	a->move = NULL;
 	a->res = res;
 	a->tell = told_end;
 	if (t != NULL)

@@ -36,9 +36,15 @@ struct core_txn_asker {
 	struct rk_arena *arena; /* of the request */
 	int16_t version;        /* of the request */
 	/* the coordinator's */
-	struct core_txn_move *move; /* what it waits for */
+	struct rk_list link; /* with others who wait for the same */
 	void *res;
 	void (*tell)(struct core_txn_asker *, enum rk_err); /* how that ended, into the answer */
+	enum rk_err err;
+	/* what it wants to add, while it waits until that may be */
+	const struct core_marker_part *part;
+	int64_t producer_id;
+	int32_t count;
+	int16_t producer_epoch, client;
 };
 
 const struct core_coord_kind *core_txn_kind(void);

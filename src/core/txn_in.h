@@ -103,6 +103,9 @@ void core_txn_decide_complete(const struct core_txn *, struct core_txn_values *t
  * written, to->parts are the caller's still. */
 enum rk_err core_txn_start(struct core_txn *, const struct core_txn_values *to, struct core_txn_asker *,
     enum rk_err then);
+/* What the asker wants to add (its part, producer_id, ...) is added, once what is under way is over. True: it waits;
+ * else *err is the answer. */
+bool core_txn_add_soon(struct core_txn *, struct core_txn_asker *, enum rk_err *err);
 void core_txn_resume(struct core_txn *);                  /* it was found prepared: its markers are written again */
 void core_txn_stop(struct core_txn *, enum rk_err);       /* the move is given up; who waits hears it unless RK_OK */
 void core_txn_watch(struct core_txns *);                  /* timers of what may time out or expire */

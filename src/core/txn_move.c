@@ -1,24 +1,30 @@
 /* txn_move.c - what is under way: a record that is not committed yet, markers that are not all written.
  *
  *	start: the record is appended -> committed: the values are what it says, the asker is told ->
- *	    of a prepared transaction: markers are asked for -> all written: Complete is appended -> committed: over
+ *	    of a prepared transaction: markers are asked for -> all written: Complete is appended: over
  *
- * Nothing of it waits for the asker, who may be gone. A Complete that cannot be appended (too few replicas) is tried
- * again; a Prepare that cannot is not: the client hears of it. When the shard goes, so does all of this: the next
- * coordinator finds the records. */
+ * Complete is believed before it is committed: whatever is decided by it stands behind it in the log. Nothing of this
+ * waits for the asker, who may be gone. A Complete that cannot be appended (too few replicas) is tried again; a
+ * Prepare that cannot is not: the client hears of it. When the shard goes, so does all of this: the next coordinator
+ * finds the records.
+ *
+ * Who wants to add a partition meanwhile would be told CONCURRENT_TRANSACTIONS, and come again some twenty
+ * milliseconds later. It waits here instead, for a short time, and all who wait are added by one record. */
 #include "src/core/txn_in.h"
 #include "base/mem.h"
 #include "protocol/batch.h"
 #include "src/config.h"
 
-enum { RECORD_MAX = 64 << 20, AGAIN_MS = 100, EXPIRE_AT_ONCE = 1000 };
+enum { RECORD_MAX = 64 << 20, AGAIN_MS = 100, EXPIRE_AT_ONCE = 1000, PATIENCE_MS = 200 };
 
 struct core_txn_move {
 	struct core_txn *txn;
 	struct core_txn_values to;
 	struct core_write put;
-	struct core_txn_asker *asker; /* NULL: nobody waits (any more) */
-	enum rk_err then;             /* what it hears when all is well */
+	struct rk_list askers;        /* who waits until it is written */
+	enum rk_err then;             /* what they hear when all is well */
+	struct rk_list parked;        /* who waits until it is over, to add partitions */
+	struct rk_timer patience;     /* and no longer than this */
 	struct core_marker marker;
 	struct rk_timer step;         /* all markers are written: Complete is to be */
 	bool marking;                 /* the world has the marker */
@@ -44,28 +50,41 @@ write_record(struct core_txn *t, const struct core_txn_values *v, struct core_wr
 }
 
 static void
-drop_move(struct core_txn_move *m)
+free_move(struct core_txn_move *m)
 {
 	struct core_txn *t = m->txn;
 
-	rk_assert(t->move == m && !m->marking);
+	rk_assert(t->move == m && !m->marking && rk_list_empty(&m->askers) && rk_list_empty(&m->parked));
 	core_write_forget(&m->put);
 	rk_timer_stop(t->home->core->timers, &m->step);
+	rk_timer_stop(t->home->core->timers, &m->patience);
 	if (m->to.parts != t->now.parts)
 		rk_mem_put(m->to.parts);
 	t->move = NULL;
 	rk_mem_put(m);
 }
 
-/* The last thing that is done: the asker's next request may come at once. */
 static void
-tell(struct core_txn_asker *a, enum rk_err err)
+take(struct rk_list *from, struct rk_list *to, enum rk_err err)
 {
-	if (a == NULL)
-		return;
-	a->move = NULL;
-	a->tell(a, err);
-	a->done(a);
+	while (!rk_list_empty(from)) {
+		struct core_txn_asker *a = rk_of(from->next, struct core_txn_asker, link);
+		rk_list_del(&a->link);
+		a->err = err;
+		rk_list_add(to, &a->link);
+	}
+}
+
+/* The last thing that is done: the next request of whoever is told may come at once. */
+static void
+tell(struct rk_list *askers)
+{
+	while (!rk_list_empty(askers)) {
+		struct core_txn_asker *a = rk_of(askers->next, struct core_txn_asker, link);
+		rk_list_del(&a->link);
+		a->tell(a, a->err);
+		a->done(a);
+	}
 }
 
 /* --- markers */
@@ -128,31 +147,29 @@ core_marked(struct core_marker *k, int32_t part, enum rk_err err)
 }
 
 /* --- the record is committed, or will never be */
+/* Nothing is under way any more; who has waited for that goes on. */
+static void over(struct core_txn_move *, struct rk_list *told);
+
 static void
 written(struct core_write *w, enum rk_err err)
 {
 	struct core_txn_move *m = rk_of(w, struct core_txn_move, put);
 	struct core_txn *t = m->txn;
-	struct core_txn_asker *a = m->asker;
+	struct rk_list told;
 
 	rk_assert(t->move == m && !m->marking);
-	m->asker = NULL;
-	if (err != RK_OK) {
-		drop_move(m);
-		tell(a, err);
-		return;
-	}
-	core_txn_become(t, &m->to);
-	err = m->then;
-	m->to.parts = NULL;
-	if (t->now.state == CORE_TXN_PREPARE_COMMIT || t->now.state == CORE_TXN_PREPARE_ABORT) {
-		mark(m);
-	} else {
+	rk_list_init(&told);
+	take(&m->askers, &told, err == RK_OK ? m->then : err);
+	if (err == RK_OK) {
+		core_txn_become(t, &m->to);
 		m->to.parts = t->now.parts;
-		drop_move(m);
 	}
+	if (err == RK_OK && (t->now.state == CORE_TXN_PREPARE_COMMIT || t->now.state == CORE_TXN_PREPARE_ABORT))
+		mark(m);
+	else
+		over(m, &told);
 	core_txn_watch(t->home);
-	tell(a, err);
+	tell(&told);
 }
 
 /* All markers are written. */
@@ -160,10 +177,31 @@ static void
 step(struct rk_timer *timer, int64_t now_ms)
 {
 	struct core_txn_move *m = rk_of(timer, struct core_txn_move, step);
+	struct core_txn *t = m->txn;
+	struct rk_list told;
 
-	rk_assert(!m->marking && m->txn->move == m);
-	if (write_record(m->txn, &m->to, &m->put) != RK_OK)
-		rk_timer_set(m->txn->home->core->timers, timer, now_ms + AGAIN_MS);
+	rk_assert(!m->marking && t->move == m);
+	if (write_record(t, &m->to, NULL) != RK_OK) {
+		rk_timer_set(t->home->core->timers, timer, now_ms + AGAIN_MS);
+		return;
+	}
+	rk_list_init(&told);
+	core_txn_become(t, &m->to);
+	over(m, &told);
+	core_txn_watch(t->home);
+	tell(&told);
+}
+
+static void
+impatient(struct rk_timer *timer, int64_t now_ms)
+{
+	struct core_txn_move *m = rk_of(timer, struct core_txn_move, patience);
+	struct rk_list told;
+
+	(void)now_ms;
+	rk_list_init(&told);
+	take(&m->parked, &told, RK_CONCURRENT_TRANSACTIONS);
+	tell(&told);
 }
 
 static struct core_txn_move *
@@ -172,7 +210,10 @@ make(struct core_txn *t)
 	struct core_txn_move *m = rk_new(struct core_txn_move);
 
 	rk_assert(t->move == NULL);
-	*m = (struct core_txn_move){ .txn = t, .put.done = written, .step = { .at_ms = INT64_MAX, .fire = step } };
+	*m = (struct core_txn_move){ .txn = t, .put.done = written, .step = { .at_ms = INT64_MAX, .fire = step },
+		.patience = { .at_ms = INT64_MAX, .fire = impatient } };
+	rk_list_init(&m->askers);
+	rk_list_init(&m->parked);
 	m->to.parts = t->now.parts;
 	rk_list_init(&m->put.wait.link);
 	m->put.soon = (struct rk_timer){ .at_ms = INT64_MAX };
@@ -181,22 +222,114 @@ make(struct core_txn *t)
 	return m;
 }
 
-enum rk_err
-core_txn_start(struct core_txn *t, const struct core_txn_values *to, struct core_txn_asker *a, enum rk_err then)
+/* Askers are taken from a list, when all is well. */
+static enum rk_err
+start(struct core_txn *t, const struct core_txn_values *to, struct rk_list *askers, enum rk_err then)
 {
 	struct core_txn_move *m = make(t);
 	enum rk_err err = write_record(t, to, &m->put);
 
 	if (err != RK_OK) {
-		drop_move(m);
+		free_move(m);
 		return err;
 	}
 	m->to = *to;
-	m->asker = a;
 	m->then = then;
-	if (a != NULL)
-		a->move = m;
+	take(askers, &m->askers, RK_OK);
 	return RK_OK;
+}
+
+enum rk_err
+core_txn_start(struct core_txn *t, const struct core_txn_values *to, struct core_txn_asker *a, enum rk_err then)
+{
+	struct rk_list one;
+
+	rk_list_init(&one);
+	if (a != NULL)
+		rk_list_add(&one, &a->link);
+	enum rk_err err = start(t, to, &one, then);
+	if (a != NULL && err != RK_OK)
+		rk_list_del(&a->link);
+	return err;
+}
+
+/* --- who waits to add partitions */
+/* One record for all of them. Who is answered at once goes to told. */
+static void
+add_all(struct core_txn *t, struct rk_list *askers, struct rk_list *told)
+{
+	struct core_txn_values to, more;
+	struct rk_list go;
+	enum rk_err err = RK_OK;
+	bool there;
+
+	rk_list_init(&go);
+	while (!rk_list_empty(askers)) {
+		struct core_txn_asker *a = rk_of(askers->next, struct core_txn_asker, link);
+		rk_list_del(&a->link);
+		a->err = core_txn_decide_add(t, a->producer_id, a->producer_epoch, a->part, a->count, a->client, &there, &more);
+		if (a->err != RK_OK || there) {
+			rk_list_add(told, &a->link);
+			continue;
+		}
+		if (!rk_list_empty(&go)) {
+			struct core_txn_parts *both = core_txn_join(more.parts, to.parts->at, to.parts->count);
+			rk_mem_put(to.parts);
+			rk_mem_put(more.parts);
+			more.parts = both;
+		}
+		to = more;
+		rk_list_add(&go, &a->link);
+		if (to.parts == NULL) { /* no memory */
+			take(&go, told, RK_UNKNOWN_SERVER_ERROR);
+			return;
+		}
+	}
+	if (rk_list_empty(&go))
+		return;
+	err = start(t, &to, &go, RK_OK);
+	if (err == RK_OK)
+		return;
+	rk_mem_put(to.parts);
+	take(&go, told, err);
+}
+
+static void
+over(struct core_txn_move *m, struct rk_list *told)
+{
+	struct core_txn *t = m->txn;
+	struct rk_list parked;
+
+	rk_list_init(&parked);
+	take(&m->parked, &parked, RK_OK);
+	free_move(m);
+	add_all(t, &parked, told);
+}
+
+bool
+core_txn_add_soon(struct core_txn *t, struct core_txn_asker *a, enum rk_err *err)
+{
+	struct rk_list one, told;
+
+	rk_list_init(&a->link);
+	*err = RK_CONCURRENT_TRANSACTIONS;
+	if (t->dying)
+		return false;
+	if (t->move != NULL) {
+		if (rk_list_empty(&t->move->parked))
+			rk_timer_set(t->home->core->timers, &t->move->patience, rk_now(t->home->core->env) + PATIENCE_MS);
+		rk_list_add(&t->move->parked, &a->link);
+		return true;
+	}
+	rk_list_init(&one);
+	rk_list_init(&told);
+	rk_list_add(&one, &a->link);
+	add_all(t, &one, &told);
+	if (rk_list_empty(&told))
+		return true;
+	rk_list_del(&a->link);
+	*err = a->err;
+	return false;
 }
 
 void
@@ -209,24 +342,26 @@ void
 core_txn_stop(struct core_txn *t, enum rk_err err)
 {
 	struct core_txn_move *m = t->move;
+	struct rk_list told;
 
 	if (m == NULL)
 		return;
-	struct core_txn_asker *a = m->asker;
+	rk_list_init(&told);
+	take(&m->askers, &told, err);
+	take(&m->parked, &told, err);
 	unmark(m);
-	drop_move(m);
+	free_move(m);
 	if (err != RK_OK)
-		tell(a, err);
+		tell(&told);
+	while (!rk_list_empty(&told))
+		rk_list_del(told.next);
 }
 
 void
 core_txn_forget(struct core_txn_asker *a)
 {
-	if (a->move == NULL)
-		return;
-	rk_assert(a->move->asker == a);
-	a->move->asker = NULL;
-	a->move = NULL;
+	rk_assert(a->link.next != NULL);
+	rk_list_del(&a->link);
 }
 
 /* --- transactions that take too long */
