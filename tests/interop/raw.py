@@ -285,9 +285,9 @@ class Conn:
         n, c = self.answer()
         return (n,) + produce_result(c)
 
-    def produce(self, topic, records, partition=0, acks=-1, timeout_ms=30000):
+    def produce(self, topic, records, partition=0, acks=-1, timeout_ms=30000, transaction=None):
         """(error code, base offset, message)"""
-        return produce_result(self.call(PRODUCE, 8, produce_body(topic, records, partition, acks, timeout_ms)))
+        return produce_result(self.call(PRODUCE, 8, produce_body(topic, records, partition, acks, timeout_ms, transaction)))
 
     def send_fetch(self, topic, offset, partition=0, wait_ms=0, max_bytes=1 << 20, min_bytes=0):
         body = struct.pack(">iiiibii", -1, wait_ms, min_bytes, max_bytes, 0, 0, -1) + struct.pack(">i", 1) + string(topic)
@@ -338,8 +338,9 @@ class Conn:
         return pid, epoch
 
 
-def produce_body(topic, records, partition=0, acks=-1, timeout_ms=30000):
-    body = struct.pack(">hhii", -1, acks, timeout_ms, 1) + string(topic)
+def produce_body(topic, records, partition=0, acks=-1, timeout_ms=30000, transaction=None):
+    body = b"\xff\xff" if transaction is None else string(transaction)
+    body += struct.pack(">hii", acks, timeout_ms, 1) + string(topic)
     return body + struct.pack(">iii", 1, partition, len(records)) + records
 
 
