@@ -126,7 +126,8 @@ produce(int16_t version, int32_t parts, int32_t seq)
 	q.topic_data.len = 1;
 	topic = (struct kp_produce_req_topic_data){ .name = rk_lit("t"), .partition_data = { part_in, parts } };
 	for (int32_t i = 0; i < parts; i++)
-		part_in[i] = (struct kp_produce_req_topic_data_partition_data){ .index = i, .records = batch(7, 0, seq, KP_ATTR_TXN) };
+		part_in[i] = (struct kp_produce_req_topic_data_partition_data){ .index = i,
+			.records = batch(7, 0, seq, KP_ATTR_TXN) };
 	finished = passed = 0;
 	return api_produce(&call, &q, &res);
 }

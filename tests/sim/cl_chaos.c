@@ -93,6 +93,7 @@ cl_plan(struct cl *cl)
 		p->fault[k] = k != CL_LOSE || p->min_isr > 1 ? weight(cl, kinds[k].in_a_hundred) : 0;
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
+	p->tills = cl->seed % 3 == 2 && !cl_quorum ? CL_TILLS : 0;
 	if (p->dynamic && p->controllers > 1 && sim_chance(&cl->sim, 300000))
 		p->voters = (uint32_t)one_of(cl, 100000, 300000, 600000);
 	p->caching = sim_chance(&cl->sim, 100000);

@@ -122,6 +122,8 @@ raze(struct cl *cl)
 		cl_consumer_free(&cl->consumer[i]);
 	for (uint32_t i = 0; i < cl->plan.groups; i++)
 		cl_client_free(&cl->group[i].client);
+	for (uint32_t i = 0; i < cl->plan.tills; i++)
+		cl_client_free(&cl->till[i].client);
 	cl_client_free(&cl->admin);
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_node_free(&cl->node[i]);
@@ -200,6 +202,9 @@ print_asked(struct cl *cl)
 	for (uint32_t i = 0; i < cl->plan.groups; i++)
 		cl_tell(cl, "group %s: %u commits acknowledged of %" PRId64 ", told %u times", cl->group[i].name,
 		    cl->group[i].commits, cl->group[i].next, cl->group[i].tells);
+	for (uint32_t i = 0; i < cl->plan.tills; i++)
+		cl_tell(cl, "till %u%s: %u of %" PRId64 " transactions ended, started %" PRId64 " times", i,
+		    cl->till[i].v2 ? " (version 2)" : "", cl->till[i].ended, cl->till[i].n, cl->till[i].life + 1);
 	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
 	    cl->net.pieces, cl->sim.events);
 }
@@ -211,7 +216,8 @@ at_rest(struct cl *cl, int64_t peace_us, char why[256])
 	if (cl->at_rest || cl->sim.now_us < cl->look_us)
 		return cl->at_rest;
 	cl->look_us = cl->sim.now_us + 73 * MS;
-	return cl->at_rest = cl_settled(cl, why) && cl_groups_told(cl, peace_us, why);
+	return cl->at_rest = cl_settled(cl, why) && cl_groups_told(cl, peace_us, why)
+	    && cl_tills_told(cl, peace_us, why);
 }
 
 static void
@@ -235,6 +241,8 @@ play(struct cl *cl)
 		cl_consumer_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.groups; i++)
 		cl_group_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.tills; i++)
+		cl_till_start(cl, i);
 	cl->producing = true;
 	(void)!until(cl, SECOND, false);
 	cl_admin_start(cl);
@@ -246,8 +254,8 @@ play(struct cl *cl)
 	cl->producing = false;
 	int64_t peace_us = cl->sim.now_us;
 	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why)) && cl->failure[0] == 0) {
-		if (cl_settled(cl, why))
-			(void)cl_groups_told(cl, peace_us, why);
+		if (cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
+			(void)cl_tills_told(cl, peace_us, why);
 		cl_fail(cl, "it does not converge: %s", why);
 	}
 	if (cl->failure[0] == 0)

@@ -164,6 +164,10 @@ configure(struct cl_node *n)
 	k = pair(a, at, k, "metadata.log.dir=%s", n->meta);
 	k = pair(a, at, k, "offsets.topic.replication.factor=%d", p->factor);
 	k = pair(a, at, k, "offsets.topic.num.partitions=2");
+	k = pair(a, at, k, "transaction.state.log.replication.factor=%d", p->factor);
+	k = pair(a, at, k, "transaction.state.log.num.partitions=2");
+	k = pair(a, at, k, "transaction.state.log.min.isr=%d", p->min_isr);
+	k = pair(a, at, k, "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000");
 	k = pair(a, at, k, "min.insync.replicas=%d", p->min_isr);
 	k = pair(a, at, k, "metadata.log.max.record.bytes.between.snapshots=%d", p->snapshot_bytes);
 	k = pair(a, at, k, "broker.session.timeout.ms=%d", p->session_ms);

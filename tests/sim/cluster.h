@@ -5,6 +5,7 @@
  * cl_produce.c producers: idempotent with several batches in flight, and plain ones
  * cl_consume.c consumers: of leaders and of followers
  * cl_group.c   groups: offsets are committed and asked for
+ * cl_txn.c     transactional applications, old and new (KIP-890), with zombies
  * cl_admin.c   the admin: topics come, grow and go, replicas move, leaders change
  * cl_look.c    what lies on the simulated disks
  * cl_check.c   what must hold: asked at every acknowledgement, every so often, and at the end
@@ -23,6 +24,7 @@
 
 enum { MS = 1000, SECOND = 1000000 };
 enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
+enum { CL_TILLS = 3, CL_TILL_TXNS = 4096, CL_TILL_PARTS = 2 };
 enum { CL_CLIENT_PLACE = 10 };
 
 enum cl_fault { /* cl_chaos.c says what each is */
@@ -38,7 +40,7 @@ struct cl_plan {
 	bool combined, dynamic;
 	bool caching;                  /* write.caching=true: a record is safe in the page cache; nothing takes that away */
 	bool jbod;                     /* each broker has two directories for its partitions */
-	uint32_t topics, parts, producers, consumers, groups;
+	uint32_t topics, parts, producers, consumers, groups, tills;
 	int16_t min_isr, factor;
 	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
 	int64_t chaos_us, gap_us;      /* how long; the time between two faults, at most */
@@ -189,6 +191,24 @@ struct cl_group { /* a consumer group without members: somebody who commits */
 	int64_t told_us;      /* the last answer */
 };
 
+struct cl_till { /* a transactional application: cl_txn.c */
+	struct cl_client client;
+	uint32_t number, ended;
+	bool v2;              /* its client knows transaction.version 2 */
+	char name[8], group[8];
+	int32_t coord, group_coord, leader[CL_TILL_PARTS]; /* nodes (index); -1: not known */
+	int step, tries;
+	int64_t life;         /* how often the application was started */
+	int64_t id;
+	int16_t epoch;
+	int32_t part, seq[CL_TILL_PARTS];
+	int64_t n;            /* the transaction at work, from 1 on */
+	bool commit, asked, closing, decided;
+	uint8_t fate[CL_TILL_TXNS];
+	bool seen[CL_TILL_PARTS][CL_TILL_TXNS], whole[CL_TILL_PARTS]; /* whole: it was read to the end */
+	int64_t read[CL_TILL_PARTS], stable[CL_TILL_PARTS], high[CL_TILL_PARTS], offset, told_us;
+};
+
 struct cl_heard { /* a request between nodes, until its answer comes */
 	uint64_t pair;
 	int32_t correlation, candidate, epoch;
@@ -217,6 +237,7 @@ struct cl {
 	struct cl_producer producer[CL_PRODUCERS];
 	struct cl_consumer consumer[CL_CONSUMERS];
 	struct cl_group group[CL_GROUPS];
+	struct cl_till till[CL_TILLS];
 	struct cl_client admin;
 	struct cl_op *op;
 	uint32_t ops, op_cap, acked;
@@ -287,6 +308,11 @@ void cl_consumer_free(struct cl_consumer *);
 /* cl_group.c */
 void cl_group_start(struct cl *, uint32_t number);
 bool cl_groups_told(const struct cl *, int64_t since_us, char why[256]); /* each has had an answer since then */
+
+/* cl_txn.c */
+void cl_till_start(struct cl *, uint32_t number);
+/* Each has decided all its transactions since then and read what there is of them: then it adds up, or it fails. */
+bool cl_tills_told(struct cl *, int64_t since_us, char why[256]);
 
 /* cl_admin.c */
 void cl_admin_topics(struct cl *);    /* the main topics, and again until they are there */
