@@ -21,15 +21,21 @@ resolve(struct api_call *c, topic_in *t, struct meta_topic *m)
 	return RK_OK;
 }
 
+/* The answer's rows, and the request's beside them. A topic without partitions is answered when it is not there. */
 static bool
 shape(struct api_call *c, const struct kp_offset_commit_req *q, struct kp_offset_commit_res *res, topic_in *known)
 {
+	res->topics.len = 0;
 	for (int32_t i = 0; i < q->topics.len; i++) {
-		topic_out *o = &res->topics.at[i];
+		topic_out *o = &res->topics.at[res->topics.len];
+		topic_in *in = &known[res->topics.len];
 		int32_t n = rk_max(q->topics.at[i].partitions.len, 0);
 		struct meta_topic m;
-		known[i] = q->topics.at[i];
-		enum rk_err err = resolve(c, &known[i], &m);
+		*in = q->topics.at[i];
+		enum rk_err err = resolve(c, in, &m);
+		if (n == 0 && err == RK_OK)
+			continue;
+		res->topics.len++;
 		o->name = q->topics.at[i].name;
 		o->topic_id = q->topics.at[i].topic_id;
 		o->partitions.at = rk_arena_get(&c->arena, (size_t)n + 1, sizeof *o->partitions.at);
@@ -37,7 +43,7 @@ shape(struct api_call *c, const struct kp_offset_commit_req *q, struct kp_offset
 			return false;
 		o->partitions.len = n;
 		for (int32_t k = 0; k < n; k++) {
-			int32_t index = known[i].partitions.at[k].partition_index;
+			int32_t index = in->partitions.at[k].partition_index;
 			o->partitions.at[k].partition_index = index;
 			o->partitions.at[k].error_code = rk_err_wire(err != RK_OK ? err
 			    : index < 0 || index >= m.partitions ? RK_UNKNOWN_TOPIC_OR_PARTITION : RK_OK);
@@ -67,7 +73,6 @@ api_offset_commit(struct api_call *c, const struct kp_offset_commit_req *q, stru
 	res->topics.at = rk_arena_get(&c->arena, (size_t)rk_max(q->topics.len, 0) + 1, sizeof *res->topics.at);
 	if (a == NULL || known == NULL || topics == NULL || res->topics.at == NULL)
 		return API_CLOSE;
-	res->topics.len = rk_max(q->topics.len, 0);
 	if (!shape(c, q, res, topics))
 		return API_CLOSE;
 	*known = *q;

@@ -297,7 +297,8 @@ fill_join(const struct core_group_member *m, struct core_group_asker *a, bool wi
 	res->error_code = 0;
 	res->generation_id = g->generation;
 	res->protocol_type = rk_arena_str(a->arena, g->protocol_type);
-	res->protocol_name = rk_arena_str(a->arena, g->protocol);
+	if (g->protocol.len > 0) /* else what its version says for none */
+		res->protocol_name = rk_arena_str(a->arena, g->protocol);
 	res->leader = g->leader == NULL ? rk_lit("") : rk_arena_str(a->arena, g->leader->id);
 	res->member_id = rk_arena_str(a->arena, m->id);
 	if (with_members)
@@ -667,10 +668,10 @@ join_known(struct core_group *g, struct core_group_asker *a, const struct kp_joi
 	struct core_group_member *m;
 	enum rk_err err = core_group_who(g, q->member_id, q->group_instance_id, &m);
 
+	if (!fits(g, q, err == RK_OK ? m : NULL))
+		return refused(res, RK_INCONSISTENT_GROUP_PROTOCOL, q->member_id);
 	if (err != RK_OK)
 		return refused(res, err, q->member_id);
-	if (!fits(g, q, m))
-		return refused(res, RK_INCONSISTENT_GROUP_PROTOCOL, q->member_id);
 	bool same = same_protocols(m, q);
 	switch (g->state) {
 	case CORE_GROUP_COMPLETING: /* it has lost the answer */
