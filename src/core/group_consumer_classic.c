@@ -125,7 +125,7 @@ has_protocol(const struct core_consumer *m, struct rk_str name)
 	return false;
 }
 
-/* Is there a protocol that all other classic members have too? */
+/* Is there a protocol that all classic members have? As Kafka, with what this one said before. */
 static bool
 fits(const struct core_consumers *k, const struct kp_join_group_req *q)
 {
@@ -135,8 +135,7 @@ fits(const struct core_consumers *k, const struct kp_join_group_req *q)
 		bool all = true;
 		rk_list_each(&k->members, l) {
 			const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-			if (m->known && core_consumer_classic(m) && !rk_str_eq(m->id, q->member_id)
-			    && !has_protocol(m, q->protocols.at[i].name))
+			if (m->known && core_consumer_classic(m) && !has_protocol(m, q->protocols.at[i].name))
 				all = false;
 		}
 		if (all)

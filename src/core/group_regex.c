@@ -51,19 +51,23 @@ class_end(struct rk_str s, int32_t i)
 	return i < s.len ? i + 1 : -1;
 }
 
-/* "(?" at i: flags, a name, or nothing but grouping. */
-static bool
-group_is_known(struct rk_str s, int32_t i)
+/* "(?" at i: flags, a name, or nothing but grouping. NULL: it is known. */
+static const char *
+odd_group(struct rk_str s, int32_t i)
 {
 	int32_t at = i + 2;
 
-	if (at < s.len && s.at[at] == 'P')
-		return at + 1 < s.len && s.at[at + 1] == '<';
-	if (at + 1 < s.len && s.at[at] == '<')
-		return s.at[at + 1] != '=' && s.at[at + 1] != '!';
+	at += at + 1 < s.len && s.at[at] == 'P' && s.at[at + 1] == '<';
+	if (at < s.len && s.at[at] == '<') {
+		int32_t from = ++at;
+		while (at < s.len && (is_letter_or_digit(s.at[at]) || s.at[at] == '_'))
+			at++;
+		return at < s.len && at > from && s.at[at] == '>' ? NULL : "invalid named capture";
+	}
 	while (at < s.len && strchr("imsU-", s.at[at]) != NULL)
 		at++;
-	return at < s.len && (s.at[at] == ':' || (s.at[at] == ')' && at > i + 2));
+	return at < s.len && (s.at[at] == ':' || (s.at[at] == ')' && at > i + 2)) ? NULL
+	    : "invalid or unsupported Perl syntax";
 }
 
 /* Behind a repetition at i ("*", "+", "?", "{2,3}", each perhaps with "?"); i when there is none. */
@@ -82,9 +86,25 @@ repetition_end(struct rk_str s, int32_t i)
 	return to > i && to < s.len && s.at[to] == '?' ? to + 1 : to;
 }
 
+/* "{2,3}" from i: RE2 repeats a thousand times at most. */
+static bool
+is_too_often(struct rk_str s, int32_t i, int32_t to)
+{
+	int32_t n = 0;
+
+	for (i++; i < to; i++) {
+		n = s.at[i] >= '0' && s.at[i] <= '9' ? n * 10 + s.at[i] - '0' : 0;
+		if (n > 1000)
+			return true;
+	}
+	return false;
+}
+
 static const char *
 odd(struct rk_str s)
 {
+	const char *why;
+
 	for (int32_t i = 0, n; i < s.len; i = n) {
 		n = i + 1;
 		if (s.at[i] == '\\') {
@@ -97,12 +117,14 @@ odd(struct rk_str s)
 				return "missing closing ]";
 		} else if (s.at[i] == '(' && i + 1 < s.len && s.at[i + 1] == '*') {
 			return "missing argument to repetition operator";
-		} else if (s.at[i] == '(' && i + 1 < s.len && s.at[i + 1] == '?' && !group_is_known(s, i)) {
-			return "invalid or unsupported Perl syntax";
+		} else if (s.at[i] == '(' && i + 1 < s.len && s.at[i + 1] == '?' && (why = odd_group(s, i)) != NULL) {
+			return why;
 		}
 		int32_t to = s.at[i] == '(' || s.at[i] == '|' ? n : repetition_end(s, n);
 		if (to > n && repetition_end(s, to) > to)
 			return "invalid nested repetition operator";
+		if (to > n && s.at[n] == '{' && is_too_often(s, n, to))
+			return "invalid repeat count";
 		n = to > n ? to : n;
 		if (s.at[i] == '(' && n < s.len && s.at[n] == '?')
 			n++;
