@@ -457,14 +457,14 @@ END_TEST
 
 START_TEST(regular_expressions_are_res)
 {
-	static const char *const good[] = { "a|b", "(ab)*c", "[^a-z]+", "\\d{2,3}x?", "(?i)abc", "(?:x)+?", "(?P<n>x)", "[[:alpha:]]",
-		"a\\.b", "", "\\pL", "[]a]" },
-	    *const bad[] = { "[", "(", ")", "*a", "a**", "a++", "(?=a)", "(?!a)", "(?<=a)", "(?>a)", "\\1", "(a)\\1", "a{2}{3}", "\\",
-		    "(*FAIL)", "(?R)", "[z-a]", "a{2000000}" };
+	static const char *const good[] = { "a|b", "(ab)*c", "[^a-z]+", "\\d{2,3}x?", "(?i)abc", "(?:x)+?", "(?P<n>x)",
+		"[[:alpha:]]", "a\\.b", "", "\\pL", "[]a]" },
+	    *const bad[] = { "[", "(", ")", "*a", "a**", "a++", "(?=a)", "(?!a)", "(?<=a)", "(?>a)", "\\1", "(a)\\1",
+		    "a{2}{3}", "\\", "(*FAIL)", "(?R)", "[z-a]", "a{1001}" };
 	struct rk_str why;
 
 	for (size_t i = 0; i < rk_countof(good); i++)
-		ck_assert_msg(core_regex_check(rk_str_of(good[i]), &b.arena, &why) == RK_OK, "%s: %.*s", good[i], why.len, why.at);
+		ck_assert_msg(core_regex_check(rk_str_of(good[i]), &b.arena, &why) == RK_OK, "%s", good[i]);
 	for (size_t i = 0; i < rk_countof(bad); i++)
 		ck_assert_msg(core_regex_check(rk_str_of(bad[i]), &b.arena, &why) != RK_OK, "%s", bad[i]);
 	struct rk_str *topic;
@@ -766,7 +766,8 @@ START_TEST(a_group_changes_its_kind_with_its_members)
 {
 	classic_come(&c[1]);
 	ck_assert_int_eq(group()->kind, CORE_GROUP_CLASSIC);
-	ck_assert_int_eq(classic_sync(&c[1], (struct rk_str){ "\0\1\0\0\0\1\0\1t\0\0\0\2\0\0\0\0\0\0\0\1\xff\xff\xff\xff", 25 }), 0);
+	struct rk_str two = { "\0\1\0\0\0\1\0\1t\0\0\0\2\0\0\0\0\0\0\0\1\xff\xff\xff\xff", 25 };
+	ck_assert_int_eq(classic_sync(&c[1], two), 0);
 	ck_assert_int_eq(count(&c[1]), 2);
 	obey(&c[1]);
 	join(&c[0]); /* the first of the new protocol */
