@@ -56,16 +56,15 @@ earliest(struct core_partition *p, struct st_log *log, part_out *o)
 }
 
 static enum rk_err
-by_time(struct core_partition *p, struct st_log *log, int64_t timestamp, int64_t limit, part_out *o)
+by_time(struct st_log *log, int64_t timestamp, int64_t limit, part_out *o)
 {
 	struct st_stamp s = {.offset = -1, .ms = -1, .epoch = -1};
 	enum rk_err err = RK_OK;
 
-	(void)p;
 	if (log != NULL)
 		err = timestamp == MAX_TIMESTAMP ? st_log_find_max_time(log, &s)
 						 : st_log_find_time(log, timestamp, limit, &s);
-	if (err != RK_OK || s.offset < 0 || (timestamp != MAX_TIMESTAMP && s.offset >= limit))
+	if (err != RK_OK || s.offset < 0 || s.offset >= limit)
 		return err;
 	o->offset = s.offset;
 	o->timestamp = s.ms;
@@ -102,7 +101,7 @@ find(const struct kp_list_offsets_req *q, struct core_partition *p, const part_i
 	case EARLIEST_PENDING:
 		return RK_OK; /* nothing is tiered here */
 	default:
-		err = by_time(p, log, in->timestamp, limit, o);
+		err = by_time(log, in->timestamp, limit, o);
 		return err == RK_OK && o->offset < 0 && unknown ? RK_OFFSET_NOT_AVAILABLE : err;
 	}
 }
