@@ -11,13 +11,19 @@ on_signal(int n)
 {
 	if (stopped)
 		_exit(128 + n);
-	stopped = 1;
+	stopped = n;
 }
 
 bool
 cmd_rd_stopped(void)
 {
 	return stopped != 0;
+}
+
+int
+cmd_rd_signal(void)
+{
+	return stopped;
 }
 
 const struct cmd_rd *
@@ -76,7 +82,6 @@ static const struct {
     {"ssl.truststore.type", NULL},
     {"ssl.keystore.type", NULL},
     {"ssl.truststore.password", NULL},
-    {"group.protocol", NULL},
     {"bootstrap.controllers", NULL},
 };
 
@@ -132,6 +137,8 @@ put_one(const struct cmd_args *a, const struct cmd_rd *rd, rd_kafka_conf_t *conf
 		jaas(value, "password", text, sizeof text);
 		return ok && put(a, rd, conf, "sasl.password", text);
 	}
+	if (strcmp(key, "group.protocol") == 0 && strcasecmp(value, "classic") == 0)
+		return true; /* an old librdkafka knows no other, and not this name */
 	if (strcmp(key, "ssl.endpoint.identification.algorithm") == 0 && *value == 0)
 		value = "none";
 	if (strcmp(key, "partition.assignment.strategy") == 0)
@@ -171,7 +178,7 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 	struct cmd_rd_state *s = opaque;
 
 	(void)rk;
-	if (m->err != 0 && s->lost++ < 20)
+	if (m->err != 0 && s->lost++ < 20 && !s->quiet)
 		cmd_fail(s->a,
 		    "a record for topic %s (key: %zd bytes, value: %zd bytes) was not delivered: "
 		    "%s",
