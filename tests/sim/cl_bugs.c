@@ -2,6 +2,7 @@
 #include "tests/sim/cl_bugs.h"
 #include "protocol/gen/alter_partition.h"
 #include "src/core/inside.h"
+#include "src/core/mark.h"
 #include "src/core/replica.h"
 #include "tests/sim/cluster.h"
 
@@ -18,6 +19,9 @@ static const struct {
 	[CL_BUG_ISR] = { "an ISR expanded too early", 40 },
 	[CL_BUG_HIGH] = { "a high watermark that moves back", 10 },
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
+	[CL_BUG_COMPLETE] = { "a transaction complete before its markers are written", 10 },
+	[CL_BUG_MARKER] = { "a marker acknowledged before it is committed", 10 },
+	[CL_BUG_VERIFY] = { "a partition that is not verified", 10 },
 };
 
 void
@@ -82,4 +86,60 @@ __wrap_meta_alter_partition(struct meta_plan *p, int16_t version, const struct k
 			    p->arena, &r))
 				q->topics.at[i].partitions.at[k].partition_epoch = r.partition_epoch;
 	__real_meta_alter_partition(p, version, q, res);
+}
+
+/* --- transactions */
+void __real_core_txn_world(struct core *, const struct core_txn_world *);
+void __wrap_core_txn_world(struct core *, const struct core_txn_world *);
+bool __real_core_acked(const struct core_partition *, const struct core_append *);
+bool __wrap_core_acked(const struct core_partition *, const struct core_append *);
+enum rk_err __real_core_unverified(struct core_partition *, const struct core_intent *, uint64_t *guard);
+enum rk_err __wrap_core_unverified(struct core_partition *, const struct core_intent *, uint64_t *guard);
+enum rk_err __real_core_verified(struct core_partition *, const struct core_intent *, uint64_t guard);
+enum rk_err __wrap_core_verified(struct core_partition *, const struct core_intent *, uint64_t guard);
+
+static void (*real_mark)(void *, struct core_marker *);
+
+/* All partitions but the first have their marker, it says, and nobody writes them one. */
+static void
+mark_one(void *arg, struct core_marker *m)
+{
+	for (int32_t i = 1; i < m->count; i++) {
+		m->left -= !m->part[i].done;
+		m->part[i].done = true;
+	}
+	real_mark(arg, m);
+}
+
+void
+__wrap_core_txn_world(struct core *c, const struct core_txn_world *w)
+{
+	struct core_txn_world mine = *w;
+
+	real_mark = w->mark;
+	if (planted == CL_BUG_COMPLETE)
+		mine.mark = mark_one;
+	__real_core_txn_world(c, &mine);
+}
+
+bool
+__wrap_core_acked(const struct core_partition *p, const struct core_append *a)
+{
+	if (planted == CL_BUG_MARKER && a->own && (kp_batch_attr(a->at) & KP_ATTR_CONTROL) != 0)
+		return true;
+	return __real_core_acked(p, a);
+}
+
+/* Whoever says that the partition was added is believed. */
+enum rk_err
+__wrap_core_unverified(struct core_partition *p, const struct core_intent *x, uint64_t *guard)
+{
+	*guard = 0;
+	return planted == CL_BUG_VERIFY && !x->adds ? RK_OK : __real_core_unverified(p, x, guard);
+}
+
+enum rk_err
+__wrap_core_verified(struct core_partition *p, const struct core_intent *x, uint64_t guard)
+{
+	return planted == CL_BUG_VERIFY && !x->adds ? RK_OK : __real_core_verified(p, x, guard);
 }

@@ -115,6 +115,24 @@ cl_after(struct cl *cl, int64_t us, sim_fn *fn, void *arg)
 	sim_at(&cl->sim, cl->sim.now_us + us, NULL, fn, arg);
 }
 
+/* Every connection is closed, what was sent is still carried; nobody is answered any more. */
+void
+cl_hang_up(struct cl_client *w)
+{
+	for (uint32_t i = 0; i < CL_NODES; i++) {
+		sim_client_close(&w->conn[i].c);
+		c_closed(&w->conn[i].c);
+	}
+}
+
+void
+cl_sleep(struct cl_client *w, int64_t us)
+{
+	w->asleep_us = w->cl->sim.now_us + us;
+	for (uint32_t i = 0; i < CL_NODES; i++)
+		w->conn[i].c.asleep_us = w->asleep_us;
+}
+
 bool
 cl_asleep(struct cl_client *w, sim_fn *fn, void *arg)
 {

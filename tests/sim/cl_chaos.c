@@ -94,6 +94,14 @@ cl_plan(struct cl *cl)
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	p->tills = cl->seed % 3 == 2 && !cl_quorum ? CL_TILLS : 0;
+	p->members = cl->seed % 3 == 2 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_MEMBERS - 1) : 0;
+	p->txn_level = 2;
+	if (cl->seed % 3 == 0 && !cl_quorum) {
+		p->tids = 1 + (uint32_t)sim_below(&cl->sim, CL_TIDS);
+		p->topics = 2;
+		p->consumers = rk_max(p->consumers, 2);
+		p->txn_level = sim_chance(&cl->sim, 250000) ? (int16_t)sim_below(&cl->sim, 2) : 2;
+	}
 	if (p->dynamic && p->controllers > 1 && sim_chance(&cl->sim, 300000))
 		p->voters = (uint32_t)one_of(cl, 100000, 300000, 600000);
 	p->caching = sim_chance(&cl->sim, 100000);
@@ -114,6 +122,8 @@ cl_plan_tell(struct cl *cl)
 	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
 	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->caching ? ", page cache" : "",
 	    p->producers, p->consumers, p->jbod ? ", two directories each" : "");
+	if (p->tids > 0)
+		cl_tell(cl, "%u transactional ids, transaction.version %d", p->tids, p->txn_level);
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
 		snprintf(text + strlen(text), sizeof text - strlen(text), "%s %u ", kinds[k].name, p->fault[k]);
 	cl_tell(cl, "%sadmin %u", text, p->admin);
@@ -193,9 +203,14 @@ fall_asleep(struct cl *cl)
 		return;
 	if (cl->plan.producers > 0 && sim_chance(&cl->sim, 300000)) { /* a client: it wakes up with all it had under way */
 		struct cl_producer *p = &cl->producer[sim_below(&cl->sim, cl->plan.producers)];
-		p->client.asleep_us = cl->sim.now_us + us;
-		for (uint32_t i = 0; i < CL_NODES; i++)
-			p->client.conn[i].c.asleep_us = p->client.asleep_us;
+		if (cl->plan.tids > 0 && sim_chance(&cl->sim, 500000)) {
+			struct cl_client *w = cl_txn_client(cl, (uint32_t)sim_below(&cl->sim, cl->plan.tids));
+			if (w != NULL)
+				cl_sleep(w, us);
+			cl_tell(cl, "a transactional producer sleeps for %" PRId64 " ms", us / 1000);
+			return;
+		}
+		cl_sleep(&p->client, us);
 		cl_tell(cl, "producer %u sleeps for %" PRId64 " ms", p->number, us / 1000);
 		return;
 	}

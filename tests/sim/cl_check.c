@@ -26,17 +26,25 @@ overlap(const struct cl_seen *a, const struct cl_seen *b)
 	return a->base < b->base + b->count && b->base < a->base + a->count;
 }
 
+bool
+cl_once(const struct cl *cl, const struct cl_op *op)
+{
+	return op->tx > 0 || cl->producer[op->producer].idempotent;
+}
+
 /* A batch is at one place only, unless its producer may write it twice. */
 static void
 placed(struct cl *cl, struct cl_part *p, const struct cl_seen *s, const char *who)
 {
 	struct cl_op *op = cl_op_of(cl, s->hash);
 
+	if (s->control)
+		return;
 	if (op == NULL || op->part != p) {
 		cl_fail(cl, "%s: %s-%d has a batch at %" PRId64 " that nobody sent there", who, p->topic->name, p->index, s->base);
 		return;
 	}
-	if (op->base >= 0 && op->base != s->base && cl->producer[op->producer].idempotent)
+	if (op->base >= 0 && op->base != s->base && cl_once(cl, op))
 		cl_fail(cl, "%s: batch %u is in %s-%d twice, at %" PRId64 " and %" PRId64, who, (uint32_t)(op - cl->op),
 		    p->topic->name, p->index, op->base, s->base);
 	op->base = s->base;
@@ -171,7 +179,7 @@ durable(struct cl *cl, struct cl_op *op, int64_t base)
 void
 cl_acked(struct cl *cl, struct cl_op *op, int64_t base, bool leaves)
 {
-	struct cl_seen s = { base, op->count, -1, op->hash };
+	struct cl_seen s = { base, op->count, -1, op->hash, false };
 
 	if (leaves)
 		durable(cl, op, base);
@@ -322,6 +330,7 @@ watch_metadata(struct cl *cl, struct cl_node *n)
 }
 
 static bool part_whole(struct cl *, struct cl_node *, struct cl_part *, struct kp_partition_record *, char why[256]);
+static bool inner_whole(struct cl *, struct cl_node *, char why[256]);
 
 /* Registered as the one that has lost its disk, and in every ISR again. */
 static bool
@@ -336,7 +345,7 @@ back_again(struct cl *cl, struct cl_node *n, struct cl_node *lost)
 		for (int32_t i = 0; i < cl->topic[t].parts; i++)
 			if (!part_whole(cl, n, &cl->topic[t].part[i], &r, why))
 				return false;
-	return true;
+	return inner_whole(cl, n, why);
 }
 
 void
@@ -358,6 +367,8 @@ cl_watch(struct cl *cl)
 	for (uint32_t t = 0; n != NULL && t < cl->plan.topics; t++)
 		for (int32_t i = 0; i < cl->topic[t].parts && cl->failure[0] == 0; i++)
 			watch_part(cl, n, &cl->topic[t].part[i]);
+	if (cl->plan.tids > 0 && cl->failure[0] == 0)
+		cl_txn_watch(cl);
 }
 
 /* --- after healing */
@@ -379,6 +390,19 @@ part_whole(struct cl *cl, struct cl_node *n, struct cl_part *p, struct kp_partit
 		return false;
 	}
 	*out = r;
+	return true;
+}
+
+/* The internal topics, where they are. */
+static bool
+inner_whole(struct cl *cl, struct cl_node *n, char why[256])
+{
+	struct kp_partition_record r;
+
+	for (uint32_t k = 0; k < CL_INNER; k++)
+		for (int32_t i = 0; i < cl->inner[k].parts; i++)
+			if (record_of(cl, n, &cl->inner[k].part[i], &r) && !part_whole(cl, n, &cl->inner[k].part[i], &r, why))
+				return false;
 	return true;
 }
 
@@ -427,7 +451,7 @@ cl_whole(struct cl *cl, char why[256])
 		for (int32_t i = 0; i < cl->topic[t].parts; i++)
 			if (!part_whole(cl, n, &cl->topic[t].part[i], &r, why))
 				return false;
-	return true;
+	return inner_whole(cl, n, why);
 }
 
 bool
@@ -464,7 +488,7 @@ cl_settled(struct cl *cl, char why[256])
 		for (int32_t i = 0; i < cl->topic[t].parts; i++)
 			if (!part_settled(cl, n, &cl->topic[t].part[i], why))
 				return false;
-	return true;
+	return cl->plan.tids == 0 || cl_txns_decided(cl, why);
 }
 
 /* --- at the end */
@@ -476,6 +500,7 @@ struct reading {
 	int64_t at;
 	uint64_t digest;
 	uint32_t seen;
+	bool first;
 	int32_t epoch;
 	int32_t next[CL_PRODUCERS]; /* sequences of idempotent producers */
 };
@@ -495,15 +520,17 @@ read_one(void *arg, const struct cl_batch *b)
 		cl_fail(cl, "%s: %s-%d falls from epoch %d to %d at %" PRId64, who, p->topic->name, p->index, x->epoch, b->epoch,
 		    b->base);
 	x->epoch = b->epoch;
-	struct cl_seen s = { b->base, b->count, b->epoch, b->hash };
+	struct cl_seen s = { b->base, b->count, b->epoch, b->hash, b->control };
 	cl_see(cl, p, &s, who);
 	struct cl_op *op = cl_op_of(cl, b->hash);
-	if (op != NULL && cl->producer[op->producer].idempotent) {
+	if (op != NULL && op->tx == 0 && cl->producer[op->producer].idempotent) {
 		if (op->seq != x->next[op->producer])
 			cl_fail(cl, "%s: %s-%d at %" PRId64 " has sequence %d of producer %u, expected is %d", who, p->topic->name,
 			    p->index, b->base, op->seq, op->producer, x->next[op->producer]);
 		x->next[op->producer] = op->seq + op->count;
 	}
+	if (x->first)
+		cl_txn_log_batch(cl, p, b);
 	x->at = b->base + b->count;
 	x->digest = rk_hash(&b->hash, sizeof b->hash, x->digest + (uint64_t)b->base * 31 + (uint32_t)b->epoch);
 	x->seen++;
@@ -520,7 +547,7 @@ verify_part(struct cl *cl, struct cl_part *p)
 	if (!record_of(cl, best(cl), p, &r))
 		return;
 	for (int32_t i = 0; i < r.replicas.len && cl->failure[0] == 0; i++) {
-		struct reading x = { .cl = cl, .part = p, .node = &cl->node[r.replicas.at[i] - 1], .epoch = -1 };
+		struct reading x = { .cl = cl, .part = p, .node = &cl->node[r.replicas.at[i] - 1], .epoch = -1, .first = i == 0 };
 		if (!cl_look(x.node, p, 0, false, read_one, &x))
 			cl_fail(cl, "the log of %s-%d on node %d does not hang together", p->topic->name, p->index, x.node->id);
 		if (i == 0)
@@ -529,6 +556,7 @@ verify_part(struct cl *cl, struct cl_part *p)
 			cl_fail(cl, "the logs of %s-%d on the nodes %d and %d differ", p->topic->name, p->index, first.node->id,
 			    x.node->id);
 	}
+	cl_txn_log_end(cl, p);
 	if (cl->failure[0] == 0 && first.seen != p->count) /* read_one has matched every batch of the log with one of these */
 		cl_fail(cl, "%s-%d: of %u batches that were acknowledged or read, %u are left", p->topic->name, p->index, p->count,
 		    first.seen);
@@ -544,6 +572,8 @@ cl_verify(struct cl *cl)
 	for (uint32_t k = 0; k < cl->plan.topics; k++)
 		for (int32_t i = 0; i < cl->topic[k].parts && cl->failure[0] == 0; i++)
 			verify_part(cl, &cl->topic[k].part[i]);
+	if (cl->failure[0] == 0)
+		cl_txn_verify(cl);
 	for (uint32_t i = 0; i < cl->nodes && cl->failure[0] == 0; i++) {
 		meta_view_begin(cl->node[i].node->image, &v);
 		for (uint32_t k = 0; k < cl->extras; k++) {
@@ -557,6 +587,7 @@ cl_verify(struct cl *cl)
 		meta_view_end(&v);
 	}
 	for (uint32_t i = 0; i < cl->ops && cl->failure[0] == 0; i++)
-		if (cl->op[i].acked && cl->op[i].base < 0 && cl->producer[cl->op[i].producer].acks == -1)
+		if (cl->op[i].acked && cl->op[i].base < 0
+		    && (cl->op[i].tx > 0 || cl->producer[cl->op[i].producer].acks == -1))
 			cl_fail(cl, "batch %u was acknowledged and is nowhere", i);
 }

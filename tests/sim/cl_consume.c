@@ -31,18 +31,22 @@ again(struct turn *t, int64_t us)
 
 /* Committed, says a replica in this leader epoch: never less than it said before in the same epoch. */
 static void
-committed(struct cl_consumer *c, struct cl_part *p, const struct cl_ask *a, int64_t high)
+committed(struct cl_consumer *c, struct cl_part *p, const struct cl_ask *a, int64_t high, int64_t stable)
 {
 	struct cl_view *v = view_of(c, p);
 	struct cl *cl = c->client.cl;
 
 	if (v->follower || a->epoch < 0)
 		return;
+	if (a->epoch == v->high_epoch && stable < v->stable)
+		cl_fail(cl, "consumer %u: the last stable offset of %s-%d in epoch %d goes back from %" PRId64 " to %" PRId64
+		    " at node %d", c->number, p->topic->name, p->index, a->epoch, v->stable, stable, a->node + 1);
 	if (a->epoch == v->high_epoch && high < v->high)
 		cl_fail(cl, "consumer %u: the high watermark of %s-%d in epoch %d goes back from %" PRId64 " to %" PRId64
 		    " at node %d", c->number, p->topic->name, p->index, a->epoch, v->high, high, a->node + 1);
 	if (a->epoch >= v->high_epoch) {
 		v->high = high;
+		v->stable = stable;
 		v->high_epoch = a->epoch;
 	}
 }
@@ -55,8 +59,13 @@ take(struct cl_consumer *c, struct cl_part *p, const struct kp_fetch_res_respons
 	struct cl *cl = c->client.cl;
 	char who[32];
 	const uint8_t *b = r->records.at, *end = b + rk_max(r->records.len, 0);
+	struct cl_shown shown;
 
 	snprintf(who, sizeof who, "consumer %u at node %d", c->number, node + 1);
+	if (r->last_stable_offset > r->high_watermark)
+		cl_fail(cl, "%s: the last stable offset of %s-%d, %" PRId64 ", is past the high watermark %" PRId64, who,
+		    p->topic->name, p->index, r->last_stable_offset, r->high_watermark);
+	cl_shown_begin(&shown, r);
 	for (; b < end; b += kp_batch_bytes(b)) {
 		if (kp_batch_check(b, (size_t)(end - b)) != RK_OK) {
 			if (b == r->records.at)
@@ -69,8 +78,12 @@ take(struct cl_consumer *c, struct cl_part *p, const struct kp_fetch_res_respons
 		if (kp_batch_last(b) >= r->high_watermark)
 			cl_fail(cl, "%s: %s-%d at %" PRId64 " is shown although %" PRId64 " is the high watermark", who,
 			    p->topic->name, p->index, kp_batch_last(b), r->high_watermark);
-		struct cl_seen s = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), sim_batch_hash(b) };
+		struct cl_seen s = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), cl_batch_hash(b),
+			(kp_batch_attr(b) & KP_ATTR_CONTROL) != 0 };
 		cl_see(cl, p, &s, who);
+		struct cl_op *op = cl_op_of(cl, s.hash);
+		if (c->committed && cl_shown(cl, p, &shown, b, who) && op != NULL)
+			op->given |= (uint8_t)(1u << c->number);
 		v->at = kp_batch_last(b) + 1;
 		cl->reads++;
 	}
@@ -96,7 +109,7 @@ fetched(struct cl_ask *a, const void *res)
 	}
 	const struct kp_fetch_res_responses_partitions *p = &r->responses.at[0].partitions.at[0];
 	if (p->error_code == 0) {
-		committed(t->c, t->p, a, p->high_watermark);
+		committed(t->c, t->p, a, p->high_watermark, p->last_stable_offset);
 		got = take(t->c, t->p, p, a->node);
 		again(t, got ? 1 : 5 * MS);
 		return;
@@ -137,6 +150,7 @@ list(struct turn *t, int32_t leader, int32_t epoch)
 
 	kp_defaults(&kp_list_offsets_req_d, &q);
 	q.replica_id = -1;
+	q.isolation_level = t->c->committed;
 	q.topics.at = &topic;
 	q.topics.len = 1;
 	v->listing = true;
@@ -157,6 +171,7 @@ ask(struct turn *t, int32_t from, int32_t epoch)
 
 	kp_defaults(&kp_fetch_req_d, &q);
 	q.replica_id = -1;
+	q.isolation_level = t->c->committed;
 	q.max_bytes = 50000;
 	q.max_wait_ms = (int32_t)sim_below(&cl->sim, 500);
 	q.min_bytes = 1;
@@ -201,6 +216,7 @@ cl_consumer_start(struct cl *cl, uint32_t number)
 
 	cl_client_init(cl, &c->client, CL_CLIENT_PLACE + 4 + number % 3);
 	c->number = number;
+	c->committed = cl->plan.tids > 0 && (number == 1 || (number > 1 && sim_chance(&cl->sim, 500000)));
 	c->follows = number > 0 && sim_chance(&cl->sim, 500000);
 	c->turn = rk_mem_get(CL_TOPICS * CL_PARTS * sizeof(struct turn));
 	for (uint32_t t = 0; t < cl->plan.topics; t++)

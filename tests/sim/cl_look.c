@@ -64,6 +64,14 @@ skip(const struct segment *s, uint64_t pos, int64_t from, bool safe, int64_t nex
 	return (uint64_t)kp_batch_bytes(head);
 }
 
+uint64_t
+cl_batch_hash(const uint8_t *b)
+{
+	uint64_t all[3] = { sim_batch_hash(b), (uint64_t)kp_batch_producer(b), (uint16_t)kp_batch_producer_epoch(b) };
+
+	return (kp_batch_attr(b) & KP_ATTR_CONTROL) == 0 ? all[0] : rk_hash(all, sizeof all, 1);
+}
+
 /* -1: the caller has enough; 0: hangs together no more; 1: read to its end. */
 static int
 segment(const struct segment *s, int64_t from, bool safe, int64_t *next, cl_look_fn *fn, void *arg)
@@ -74,7 +82,7 @@ segment(const struct segment *s, int64_t from, bool safe, int64_t *next, cl_look
 		pos += n;
 	for (uint8_t *b; (b = batch_at(s, pos, safe)) != NULL; rk_mem_put(b)) {
 		struct cl_batch c = { kp_batch_base(b), kp_batch_count(b), kp_batch_epoch(b), kp_batch_sequence(b),
-			kp_batch_producer(b), sim_batch_hash(b) };
+			kp_batch_producer(b), cl_batch_hash(b), kp_batch_producer_epoch(b), kp_batch_attr(b) & KP_ATTR_CONTROL, b };
 		pos += (uint64_t)kp_batch_bytes(b);
 		if (c.base < *next) {
 			rk_mem_put(b);

@@ -101,12 +101,20 @@ build(struct cl *cl, uint64_t seed)
 	rk_arena_init(&cl->arena, SIZE_MAX);
 	snprintf(cl->root, sizeof cl->root, "%s", sim_scratch());
 	cl_plan(cl);
+	sim_format_txn_level = cl->plan.txn_level;
 	cl->nodes = cl->plan.combined ? cl->plan.controllers : cl->plan.controllers + cl->plan.brokers;
 	for (uint32_t t = 0; t < CL_TOPICS; t++) {
 		snprintf(cl->topic[t].name, sizeof cl->topic[t].name, "t%u", t);
 		for (int32_t p = 0; p < CL_PARTS; p++) {
 			cl->topic[t].part[p] = (struct cl_part){ .cl = cl, .topic = &cl->topic[t], .index = p, .number = cl->parts++ };
 		}
+	}
+	for (uint32_t k = 0; k < CL_INNER; k++) {
+		snprintf(cl->inner[k].name, sizeof cl->inner[k].name, "%s", k == 0 ? "__transaction_state" : "__consumer_offsets");
+		cl->inner[k].parts = 2; /* cl_node.c */
+		for (int32_t p = 0; p < CL_PARTS; p++)
+			cl->inner[k].part[p] = (struct cl_part){ .cl = cl, .topic = &cl->inner[k], .index = p,
+				.number = cl->parts++ };
 	}
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_node_make(cl, i);
@@ -124,6 +132,10 @@ raze(struct cl *cl)
 		cl_client_free(&cl->group[i].client);
 	for (uint32_t i = 0; i < cl->plan.tills; i++)
 		cl_client_free(&cl->till[i].client);
+	for (uint32_t i = 0; i < cl->plan.members; i++)
+		cl_member_free(&cl->member[i]);
+	for (uint32_t i = 0; i < cl->plan.tids; i++)
+		cl_txn_free(&cl->tid[i]);
 	cl_client_free(&cl->admin);
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_node_free(&cl->node[i]);
@@ -138,6 +150,9 @@ raze(struct cl *cl)
 			rk_mem_put(cl->topic[t].part[p].led.at);
 		}
 	rk_mem_put(cl->op);
+	rk_mem_put(cl->tx);
+	rk_mem_put(cl->decided);
+	rk_mem_put(cl->marker);
 	sim_known_free(&cl->known);
 	rk_mem_put(cl->meta);
 	rk_mem_put(cl->led.at);
@@ -205,6 +220,12 @@ print_asked(struct cl *cl)
 	for (uint32_t i = 0; i < cl->plan.tills; i++)
 		cl_tell(cl, "till %u%s: %u of %" PRId64 " transactions ended, started %" PRId64 " times", i,
 		    cl->till[i].v2 ? " (version 2)" : "", cl->till[i].ended, cl->till[i].n, cl->till[i].life + 1);
+	for (uint32_t i = 0; i < cl->plan.tids; i++)
+		cl_tell(cl, "%s: %u lives, %u transactions, %u committed, %u aborted, %u times fenced", cl->tid[i].name,
+		    cl->tid[i].lives, cl->tid[i].begun, cl->tid[i].committed, cl->tid[i].aborted, cl->tid[i].fenced);
+	for (uint32_t i = 0; i < cl->plan.members; i++)
+		cl_tell(cl, "member %u: %u syncs, %u commits, generation %d", i, cl->member[i].syncs, cl->member[i].commits,
+		    cl->member[i].generation);
 	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
 	    cl->net.pieces, cl->sim.events);
 }
@@ -217,7 +238,7 @@ at_rest(struct cl *cl, int64_t peace_us, char why[256])
 		return cl->at_rest;
 	cl->look_us = cl->sim.now_us + 73 * MS;
 	return cl->at_rest = cl_settled(cl, why) && cl_groups_told(cl, peace_us, why)
-	    && cl_tills_told(cl, peace_us, why);
+	    && cl_tills_told(cl, peace_us, why) && cl_members_done(cl, peace_us, why) && cl_txns_done(cl, peace_us, why);
 }
 
 static void
@@ -243,6 +264,10 @@ play(struct cl *cl)
 		cl_group_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.tills; i++)
 		cl_till_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.members; i++)
+		cl_member_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.tids; i++)
+		cl_txn_start(cl, i);
 	cl->producing = true;
 	(void)!until(cl, SECOND, false);
 	cl_admin_start(cl);
@@ -254,8 +279,8 @@ play(struct cl *cl)
 	cl->producing = false;
 	int64_t peace_us = cl->sim.now_us;
 	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why)) && cl->failure[0] == 0) {
-		if (cl_settled(cl, why) && cl_groups_told(cl, peace_us, why))
-			(void)cl_tills_told(cl, peace_us, why);
+		(void)(cl_settled(cl, why) && cl_groups_told(cl, peace_us, why) && cl_tills_told(cl, peace_us, why)
+		    && cl_members_done(cl, peace_us, why) && cl_txns_done(cl, peace_us, why));
 		cl_fail(cl, "it does not converge: %s", why);
 	}
 	if (cl->failure[0] == 0)

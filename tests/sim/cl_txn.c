@@ -1,730 +1,583 @@
-/* cl_txn.c - transactions of cluster_sim: applications that move money, each in its own transactions. See cluster.h.
+/* cl_txn.c - transactional producers of cluster_sim: Kafka's client in short. See cluster.h.
  *
- * A till has a transactional id. Transaction n writes n into both partitions of a topic and commits n as the offset of
- * the till's group; then it is committed or aborted. What fails begins anew with InitProducerId, as an application that
- * was started again; sometimes it does so with requests still under way (a zombie's). So of each n it is known: that
- * it was committed, that it was not, or neither. All the while, and at the end:
- *
- *	nobody who reads what is committed sees what was not, or sees it twice
- *	what was committed is seen whole, and what nobody knows of is there whole or not at all
- *	the group's offset is the last n that is there */
-#include "protocol/gen/add_offsets_to_txn.h"
+ * A transactional id has a row of incarnations. The last one works: it takes an id, writes batches to several
+ * partitions and ends the transaction, one way or the other, again and again; what can be tried again is, what cannot
+ * aborts the transaction, and who is fenced is dead. Now and then a successor is started, while the one of before
+ * crashes, sleeps, or goes on: a zombie. Some copy: they read from the first topic what is committed, write to the
+ * second, and commit their group's offset in the transaction. Clients that keep to transaction.version 2 add
+ * partitions by producing; others say so first. */
 #include "protocol/gen/add_partitions_to_txn.h"
-#include "protocol/gen/create_topics.h"
 #include "protocol/gen/end_txn.h"
-#include "protocol/gen/fetch.h"
 #include "protocol/gen/find_coordinator.h"
 #include "protocol/gen/init_producer_id.h"
 #include "protocol/gen/keys.h"
-#include "protocol/gen/metadata.h"
-#include "protocol/gen/offset_fetch.h"
-#include "protocol/gen/produce.h"
-#include "protocol/gen/txn_offset_commit.h"
-#include "tests/sim/cluster.h"
+#include "tests/sim/cl_txn.h"
 
-enum { TIMEOUT = 10 * SECOND, TXN_TIMEOUT_MS = 20000 };
-enum { PARTS = CL_TILL_PARTS };
-enum fate { NOT_YET, COMMITTED, ABORTED, UNSURE };
-enum step { FIND, FIND_GROUP, INIT, LEADERS, ADD, ADD_OFFSETS, WRITE, OFFSETS, END, READ, TOLD, REST, STEPS };
-
-static const char topic[] = "money";
+enum { STRAY = 40 * SECOND, TXS = 400, TIMEOUT = 8 * SECOND, LIVES_BY_CHANCE = 12 };
 
 static void go(void *arg, bool lost);
 
-static void
-again(struct cl_till *t, int64_t us)
+void
+cl_writer_again(struct cl_writer *w, int64_t us)
 {
-	cl_after(t->client.cl, 1 + sim_below(&t->client.cl->sim, us), go, t);
-}
+	struct cl *cl = w->client.cl;
+	int64_t at = cl->sim.now_us + us;
 
-/* Where the till is in its life; what is asked before carries an older number. */
-static void
-at(struct cl_till *t, enum step s)
-{
-	t->step = s;
-	t->tries = 0;
-}
-
-/* The application ends and is started again. What becomes of its transaction: no commit was asked for, so it is
- * aborted; else nobody knows. */
-static void
-anew(struct cl_till *t)
-{
-	if (t->n > 0 && t->fate[t->n] == NOT_YET)
-		t->fate[t->n] = t->asked ? UNSURE : ABORTED;
-	t->asked = false;
-	t->part = 0;
-	t->life++;
-	at(t, FIND);
-}
-
-static void
-next_step(struct cl_till *t)
-{
-	switch ((enum step)t->step) {
-	case FIND:
-		at(t, FIND_GROUP);
-		break;
-	case FIND_GROUP:
-		at(t, INIT);
-		break;
-	case INIT:
-		t->seq[0] = t->seq[1] = 0;
-		at(t, LEADERS);
-		break;
-	case LEADERS:
-		t->decided = t->closing; /* all that was before InitProducerId */
-		t->whole[0] = t->whole[1] = false;
-		at(t, REST);
-		break;
-	case TOLD:
-		at(t, REST);
-		break;
-	case ADD:
-		at(t, ADD_OFFSETS);
-		break;
-	case ADD_OFFSETS:
-		at(t, WRITE);
-		break;
-	case WRITE:
-		if (++t->part == PARTS)
-			at(t, OFFSETS);
-		break;
-	case OFFSETS:
-		at(t, END);
-		break;
-	case END:
-		t->fate[t->n] = t->commit ? COMMITTED : ABORTED;
-		t->ended++;
-		t->part = 0;
-		at(t, READ);
-		break;
-	case READ:
-		t->part = (t->part + 1) % PARTS;
-		at(t, t->part == 0 ? TOLD : READ);
-		break;
-	default:
-		rk_assert(!"a step that nobody takes");
-	}
-}
-
-/* Is it worth asking again for the same? Else the application starts anew. */
-static bool
-passing(int16_t code)
-{
-	switch (rk_err_of_wire(code)) {
-	case RK_COORDINATOR_LOAD_IN_PROGRESS:
-	case RK_COORDINATOR_NOT_AVAILABLE:
-	case RK_NOT_COORDINATOR:
-	case RK_NOT_LEADER_OR_FOLLOWER:
-	case RK_UNKNOWN_TOPIC_OR_PARTITION:
-	case RK_NOT_ENOUGH_REPLICAS:
-	case RK_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-	case RK_REQUEST_TIMED_OUT:
-	case RK_CONCURRENT_TRANSACTIONS:
-	case RK_KAFKA_STORAGE_ERROR:
-	case RK_NETWORK_EXCEPTION:
-	case RK_LEADER_NOT_AVAILABLE:
-	case RK_UNSTABLE_OFFSET_COMMIT:
-	case RK_OFFSET_NOT_AVAILABLE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* The answer's code; no answer: as if the connection had broken. */
-static void
-settle(struct cl_ask *a, const void *res, int16_t code)
-{
-	struct cl_till *t = a->arg;
-	struct cl *cl = t->client.cl;
-
-	if (cl->ending || cl->failure[0] != 0 || a->number != t->life)
+	if (w->dead || (w->at_us > cl->sim.now_us && w->at_us <= at))
 		return;
-	sim_note(&cl->sim, (uint64_t)t->step, res == NULL ? 99 : (uint64_t)(uint16_t)code);
-	if (res != NULL && code == 0) {
-		next_step(t);
-		again(t, t->step == REST ? 50 * MS : 2 * MS);
-		return;
-	}
-	cl_tell(cl, "till %u: transaction %" PRId64 " step %d at node %d: %s", t->number, t->n, t->step, a->node + 1,
-	    res == NULL ? "no answer" : rk_err_name(rk_err_of_wire(code)));
-	if ((res != NULL && !passing(code)) || ++t->tries > 100) {
-		anew(t);
-	} else if (t->step != FIND && t->step != INIT) { /* another may coordinate or lead now */
-		t->coord = t->group_coord = -1;
-		t->leader[0] = t->leader[1] = -1;
-	}
-	if (t->step == INIT)
-		at(t, FIND);
-	again(t, 300 * MS);
+	w->at_us = at;
+	cl_after(cl, us, go, w);
+}
+
+void
+cl_writer_soon(struct cl_writer *w)
+{
+	cl_writer_again(w, 1 + sim_below(&w->client.cl->sim, 5 * MS));
+}
+
+void
+cl_writer_later(struct cl_writer *w)
+{
+	cl_writer_again(w, 20 * MS + sim_below(&w->client.cl->sim, 200 * MS));
+}
+
+static struct cl_writer *
+newest(const struct cl_tid *t)
+{
+	return t->lives == 0 ? NULL : t->life[t->lives - 1];
+}
+
+struct cl_tx *
+cl_writer_tx(struct cl_writer *w)
+{
+	return &w->client.cl->tx[w->tx - 1];
 }
 
 static void
-ask(struct cl_till *t, int32_t node, int16_t key, int16_t version, const void *req, cl_done *done)
+dies(struct cl_writer *w, const char *why)
 {
-	cl_ask(&t->client, node, key, version, req, TIMEOUT, done, t)->number = t->life;
+	cl_tell(w->client.cl, "%s, life %u: %s", w->of->name, w->life, why);
+	w->dead = true;
+	cl_hang_up(&w->client);
 }
 
-/* --- who and where */
+/* Who is fenced has a successor, or has let its transaction grow too old. */
+static void
+fenced(struct cl_writer *w, const struct cl_ask *a, int16_t code)
+{
+	struct cl *cl = w->client.cl;
+	char why[120];
+
+	snprintf(why, sizeof why, "%s at node %d: %s", kp_api(a->key)->name, a->node + 1, rk_err_name(rk_err_of_wire(code)));
+	w->of->fenced++;
+	/* An ongoing transaction is aborted by whoever initialises, the late request of a former one too: as Kafka's. */
+	bool meddled = cl->sim.now_us - w->of->stray_us < STRAY;
+	bool old = w->tx > 0 && cl->sim.now_us - cl_writer_tx(w)->began_us
+	    > (int64_t)w->of->timeout_ms * MS - 6 * SECOND; /* walls differ */
+	if (w == newest(w->of) && !meddled && !old)
+		cl_fail(cl, "%s, life %u (producer %" PRId64 " epoch %d) is shut out by nobody: %s", w->of->name, w->life, w->id,
+		    w->epoch, why);
+	dies(w, why);
+}
+
+/* --- who coordinates */
 static void
 found(struct cl_ask *a, const void *res)
 {
-	struct cl_till *t = a->arg;
+	struct cl_writer *w = a->arg;
 	const struct kp_find_coordinator_res *r = res;
+	struct cl *cl = w->client.cl;
 
-	if (r != NULL && r->error_code == 0 && a->number == t->life)
-		*(a->op == 1 ? &t->coord : &t->group_coord) = r->node_id - 1;
-	if (a->op == 0 || t->step == FIND)
-		settle(a, res, r == NULL ? 0 : r->error_code);
-	else
-		again(t, MS);
+	w->busy = false;
+	if (r != NULL && r->error_code == 0 && r->node_id >= 1 && r->node_id <= (int32_t)cl->nodes
+	    && cl->node[r->node_id - 1].broker) {
+		*(a->number == 1 ? &w->node : &w->group_node) = r->node_id - 1;
+		cl_writer_soon(w);
+	} else {
+		cl_writer_later(w);
+	}
 }
 
 static void
-find(struct cl_till *t, bool txn, cl_done *done)
+find(struct cl_writer *w, bool group)
 {
 	struct kp_find_coordinator_req q;
 
 	kp_defaults(&kp_find_coordinator_req_d, &q);
-	q.key = rk_str_of(txn ? t->name : t->group);
-	q.key_type = txn;
-	struct cl_ask *a = cl_ask(&t->client, cl_some_broker(t->client.cl), KP_FIND_COORDINATOR, 3, &q, TIMEOUT, done, t);
-	a->number = t->life;
-	a->op = txn;
+	q.key = rk_str_of(group ? w->of->group : w->of->name);
+	q.key_type = !group;
+	w->busy = true;
+	cl_ask(&w->client, cl_some_broker(w->client.cl), KP_FIND_COORDINATOR, 3, &q, TIMEOUT, found, w)->number = !group;
 }
 
-/* The same in the middle of a transaction, because who was asked last did not answer well. */
-static void
-found_again(struct cl_ask *a, const void *res)
+struct cl_ask *
+cl_writer_ask(struct cl_writer *w, int32_t node, int16_t key, int16_t version, const void *req, cl_done *done)
 {
-	struct cl_till *t = a->arg;
-	const struct kp_find_coordinator_res *r = res;
-
-	if (t->client.cl->ending || a->number != t->life)
-		return;
-	if (r != NULL && r->error_code == 0)
-		*(a->op == 1 ? &t->coord : &t->group_coord) = r->node_id - 1;
-	again(t, 100 * MS);
+	w->busy = true;
+	return cl_ask(&w->client, node, key, version, req, TIMEOUT, done, w);
 }
 
-static void
-led(struct cl_ask *a, const void *res)
+/* What a coordinator said, when it was not what was hoped for. */
+enum sort { GOOD, TRY, ABORT, FENCED };
+
+static enum sort
+sort_of(const struct cl_ask *a, int16_t code)
 {
-	struct cl_till *t = a->arg;
-	const struct kp_metadata_res *r = res;
-	bool step = t->step == LEADERS;
+	struct cl_writer *w = a->arg;
 
-	if (t->client.cl->ending || a->number != t->life)
-		return;
-	for (int32_t i = 0; r != NULL && r->topics.len == 1 && i < r->topics.at[0].partitions.len; i++)
-		if (r->topics.at[0].partitions.at[i].partition_index < PARTS)
-			t->leader[r->topics.at[0].partitions.at[i].partition_index] =
-			    r->topics.at[0].partitions.at[i].leader_id - 1;
-	if (step)
-		settle(a, res, t->leader[0] >= 0 && t->leader[1] >= 0 ? 0 : rk_err_wire(RK_LEADER_NOT_AVAILABLE));
-	else
-		again(t, 50 * MS);
+	if (code != 0)
+		cl_tell(w->client.cl, "%s, life %u: %s at node %d: %s", w->of->name, w->life, kp_api(a->key)->name, a->node + 1,
+		    code == -2 ? "no answer" : rk_err_name(rk_err_of_wire(code)));
+	switch (code == -2 ? RK_NETWORK_EXCEPTION : rk_err_of_wire(code)) {
+	case RK_OK:
+		return GOOD;
+	case RK_PRODUCER_FENCED:
+	case RK_INVALID_PRODUCER_EPOCH:
+		return FENCED;
+	case RK_NETWORK_EXCEPTION:
+	case RK_NOT_COORDINATOR:
+	case RK_COORDINATOR_NOT_AVAILABLE:
+		*(a->key == KP_TXN_OFFSET_COMMIT || a->key == KP_OFFSET_FETCH ? &w->group_node : &w->node) = -1;
+		return TRY;
+	case RK_COORDINATOR_LOAD_IN_PROGRESS:
+	case RK_CONCURRENT_TRANSACTIONS:
+	case RK_REQUEST_TIMED_OUT:
+	case RK_UNKNOWN_TOPIC_OR_PARTITION:
+	case RK_UNSTABLE_OFFSET_COMMIT:
+	case RK_NOT_ENOUGH_REPLICAS:
+		return TRY;
+	default:
+		return ABORT;
+	}
 }
 
-static void
-leaders(struct cl_till *t)
+void
+cl_writer_give_up(struct cl_writer *w, const char *why)
 {
-	struct kp_metadata_req_topics one = { .name = rk_str_of(topic) };
-	struct kp_metadata_req q;
-
-	kp_defaults(&kp_metadata_req_d, &q);
-	q.allow_auto_topic_creation = false;
-	q.topics.at = &one;
-	q.topics.len = 1;
-	ask(t, cl_some_broker(t->client.cl), KP_METADATA, 9, &q, led);
+	if (!w->aborting)
+		cl_tell(w->client.cl, "%s, life %u: gives its transaction up: %s", w->of->name, w->life, why);
+	w->aborting = w->bump = true;
+	w->phase = w->phase == CL_END ? CL_END : CL_WRITE;
+	cl_writer_soon(w);
 }
 
-/* --- the transaction */
+/* True: go on. Else all is arranged. */
+bool
+cl_writer_well(const struct cl_ask *a, int16_t code)
+{
+	struct cl_writer *w = a->arg;
+
+	w->busy = false;
+	if (w->dead || w->client.cl->ending || w->client.cl->failure[0] != 0)
+		return false;
+	switch (sort_of(a, code)) {
+	case GOOD:
+		cl_writer_soon(w);
+		return true;
+	case TRY:
+		if (w->tx > 0 && w->phase != CL_END && sim_chance(&w->client.cl->sim, 30000))
+			cl_writer_give_up(w, "it has waited long enough");
+		else
+			cl_writer_later(w);
+		return false;
+	case FENCED:
+		fenced(w, a, code);
+		return false;
+	default:
+		if (w->tx > 0)
+			cl_writer_give_up(w, "it can only be aborted");
+		else
+			cl_writer_later(w);
+		return false;
+	}
+}
+
+/* --- its id */
+/* The order of incarnations is the order of their epochs. */
+static void
+told_epoch(struct cl_writer *w, int64_t id, int16_t epoch)
+{
+	struct cl *cl = w->client.cl;
+
+	if (id < 0 || epoch < 0)
+		cl_fail(cl, "%s is given producer %" PRId64 " epoch %d", w->of->name, id, epoch);
+	for (uint32_t i = 0; i < w->of->lives; i++) {
+		struct cl_writer *o = w->of->life[i];
+		if (o == w || o->told_id != id || (o->life < w->life ? o->told_epoch < epoch : o->told_epoch > epoch))
+			continue;
+		cl_fail(cl, "%s: life %u is given producer %" PRId64 " epoch %d, and life %u epoch %d", w->of->name, w->life, id,
+		    epoch, o->life, o->told_epoch);
+	}
+	for (uint32_t i = 0; i < cl->plan.tids; i++)
+		for (uint32_t k = 0; &cl->tid[i] != w->of && k < cl->tid[i].lives; k++)
+			if (cl->tid[i].life[k]->told_id == id)
+				cl_fail(cl, "producer id %" PRId64 " was given to %s and to %s", id, w->of->name, cl->tid[i].name);
+	if (w->id != id || w->epoch != epoch)
+		for (uint32_t t = 0; t < CL_TOPICS; t++)
+			for (int32_t p = 0; p < CL_PARTS; p++)
+				w->lane[t][p].seq = 0;
+	w->id = w->told_id = id;
+	w->epoch = w->told_epoch = epoch;
+}
+
 static void
 inited(struct cl_ask *a, const void *res)
 {
-	struct cl_till *t = a->arg;
+	struct cl_writer *w = a->arg;
+	struct cl *cl = w->client.cl;
 	const struct kp_init_producer_id_res *r = res;
 
-	if (r != NULL && r->error_code == 0 && a->number == t->life) {
-		t->id = r->producer_id;
-		t->epoch = r->producer_epoch;
-	}
-	settle(a, res, r == NULL ? 0 : r->error_code);
+	if (r == NULL)
+		w->of->stray_us = cl->sim.now_us;
+	if (!cl_writer_well(a, r == NULL ? -2 : r->error_code))
+		return;
+	told_epoch(w, r->producer_id, r->producer_epoch);
+	cl_tell(cl, "%s, life %u: producer %" PRId64 " epoch %d", w->of->name, w->life, w->id, w->epoch);
+	for (uint32_t i = 0; i < cl->txs; i++)
+		if (cl->tx[i].tid == w->of->number && cl->tx[i].life <= w->life && !cl->tx[i].commits)
+			cl->tx[i].fenced = true;
+	w->expects = true;
+	w->bump = false;
+	w->phase = CL_IDLE;
 }
 
 static void
-init(struct cl_till *t)
+init(struct cl_writer *w)
 {
 	struct kp_init_producer_id_req q;
 
 	kp_defaults(&kp_init_producer_id_req_d, &q);
-	q.transactional_id = rk_str_of(t->name);
-	q.transaction_timeout_ms = TXN_TIMEOUT_MS;
-	ask(t, t->coord, KP_INIT_PRODUCER_ID, t->v2 ? 5 : 4, &q, inited);
+	q.transactional_id = rk_str_of(w->of->name);
+	q.transaction_timeout_ms = w->of->timeout_ms;
+	if (w != newest(w->of))
+		w->of->stray_us = w->client.cl->sim.now_us;
+	q.producer_id = w->expects ? w->id : -1;
+	q.producer_epoch = w->expects ? w->epoch : -1;
+	cl_writer_ask(w, w->node, KP_INIT_PRODUCER_ID, w->of->v2 ? 5 : 4, &q, inited);
 }
 
+/* --- a transaction begins */
 static void
-parts_added(struct cl_ask *a, const void *res)
+plan_op(struct cl_writer *w, uint32_t topic)
 {
+	struct cl *cl = w->client.cl;
+	struct cl_topic *t = &cl->topic[topic];
+	struct cl_part *part = &t->part[sim_below(&cl->sim, t->parts)];
+	struct cl_wlane *l = &w->lane[topic][part->index];
+
+	if (!t->made || l->count == CL_TX_OPS)
+		return;
+	struct cl_op *op = rk_mem_room((void **)&cl->op, cl->ops, &cl->op_cap, sizeof *op);
+	*op = (struct cl_op){ .part = part, .count = 1 + (int32_t)sim_below(&cl->sim, 4), .base = -1,
+		.ms = 1790000000000 + cl->sim.now_us / 1000, .seed = sim_random(&cl->sim), .producer = UINT32_MAX, .tx = w->tx,
+		.seq = l->seq };
+	l->seq += op->count;
+	l->op[l->count++] = cl->ops++;
+	cl_writer_tx(w)->ops++;
+}
+
+void
+cl_writer_plan(struct cl_writer *w)
+{
+	struct cl *cl = w->client.cl;
+
+	w->rounds--;
+	for (int64_t n = w->part >= 0 ? 1 : 1 + sim_below(&cl->sim, 4); n > 0; n--)
+		plan_op(w, w->part >= 0 ? 1 : (uint32_t)sim_below(&cl->sim, cl->plan.topics));
+	w->phase = w->of->v2 ? CL_WRITE : CL_ADD;
+}
+
+void
+cl_writer_begin(struct cl_writer *w)
+{
+	struct cl *cl = w->client.cl;
+	struct cl_tx *t = rk_mem_room((void **)&cl->tx, cl->txs, &cl->tx_cap, sizeof *t);
+
+	*t = (struct cl_tx){ .tid = w->of->number, .life = w->life, .id = w->id, .epoch = w->epoch,
+		.began_us = cl->sim.now_us, .part = w->part, .from = w->part < 0 ? 0 : w->at[w->part], .to = w->to };
+	w->tx = ++cl->txs;
+	w->of->begun++;
+	for (uint32_t i = 0; i < CL_TOPICS; i++)
+		for (int32_t p = 0; p < CL_PARTS; p++)
+			w->lane[i][p] = (struct cl_wlane){ .seq = w->lane[i][p].seq };
+	w->aborting = w->bump = w->began = false;
+	w->wish = sim_chance(&cl->sim, 750000);
+	w->rounds = 1 + (uint32_t)sim_below(&cl->sim, 2);
+	cl_writer_plan(w);
+	cl_writer_soon(w);
+}
+
+/* --- partitions are added (before transaction.version 2) */
+static void
+added(struct cl_ask *a, const void *res)
+{
+	struct cl_writer *w = a->arg;
 	const struct kp_add_partitions_to_txn_res *r = res;
-	int16_t code = 0;
+	int16_t code = r == NULL ? -2 : 0;
 
 	for (int32_t i = 0; r != NULL && i < r->results_by_topic_v3_and_below.len; i++)
-		for (int32_t k = 0; k < r->results_by_topic_v3_and_below.at[i].results_by_partition.len; k++)
-			if (code == 0)
-				code = r->results_by_topic_v3_and_below.at[i].results_by_partition.at[k].partition_error_code;
-	settle(a, res, code);
+		for (int32_t k = 0; k < r->results_by_topic_v3_and_below.at[i].results_by_partition.len; k++) {
+			int16_t c = r->results_by_topic_v3_and_below.at[i].results_by_partition.at[k].partition_error_code;
+			if (c != 0 && (code == 0 || rk_err_of_wire(code) == RK_OPERATION_NOT_ATTEMPTED))
+				code = c;
+		}
+	if (!cl_writer_well(a, code))
+		return;
+	for (uint32_t t = 0; t < CL_TOPICS; t++)
+		for (int32_t p = 0; p < CL_PARTS; p++)
+			w->lane[t][p].added |= w->lane[t][p].count > 0;
+	w->began = true;
+	w->phase = CL_WRITE;
 }
 
 static void
-add(struct cl_till *t)
+add(struct cl_writer *w)
 {
-	int32_t part[PARTS] = { 0, 1 };
-	struct kp_add_partitions_to_txn_req_v3_and_below_topics one = { rk_str_of(topic), { part, PARTS } };
+	struct cl *cl = w->client.cl;
 	struct kp_add_partitions_to_txn_req q;
+	struct kp_add_partitions_to_txn_req_v3_and_below_topics topic[CL_TOPICS];
+	int32_t part[CL_TOPICS][CL_PARTS], topics = 0;
 
 	kp_defaults(&kp_add_partitions_to_txn_req_d, &q);
-	q.v3_and_below_transactional_id = rk_str_of(t->name);
-	q.v3_and_below_producer_id = t->id;
-	q.v3_and_below_producer_epoch = t->epoch;
-	q.v3_and_below_topics.at = &one;
-	q.v3_and_below_topics.len = 1;
-	ask(t, t->coord, KP_ADD_PARTITIONS_TO_TXN, 3, &q, parts_added);
+	for (uint32_t t = 0; t < cl->plan.topics; t++) {
+		int32_t n = 0;
+		for (int32_t p = 0; p < CL_PARTS; p++)
+			if (w->lane[t][p].count > 0 && !w->lane[t][p].added)
+				part[t][n++] = p;
+		if (n > 0)
+			topic[topics++] = (struct kp_add_partitions_to_txn_req_v3_and_below_topics){
+				.name = rk_str_of(cl->topic[t].name), .partitions = { part[t], n } };
+	}
+	if (topics == 0) {
+		w->phase = CL_WRITE;
+		cl_writer_soon(w);
+		return;
+	}
+	q.v3_and_below_transactional_id = rk_str_of(w->of->name);
+	q.v3_and_below_producer_id = w->id;
+	q.v3_and_below_producer_epoch = w->epoch;
+	q.v3_and_below_topics.at = topic;
+	q.v3_and_below_topics.len = topics;
+	cl_writer_ask(w, w->node, KP_ADD_PARTITIONS_TO_TXN, 3, &q, added);
 }
 
+/* --- the end */
 static void
-offsets_added(struct cl_ask *a, const void *res)
+over(struct cl_writer *w, enum cl_fate fate)
 {
-	const struct kp_add_offsets_to_txn_res *r = res;
+	struct cl_tx *t = cl_writer_tx(w);
 
-	settle(a, res, r == NULL ? 0 : r->error_code);
-}
-
-static void
-add_offsets(struct cl_till *t)
-{
-	struct kp_add_offsets_to_txn_req q;
-
-	kp_defaults(&kp_add_offsets_to_txn_req_d, &q);
-	q.transactional_id = rk_str_of(t->name);
-	q.group_id = rk_str_of(t->group);
-	q.producer_id = t->id;
-	q.producer_epoch = t->epoch;
-	ask(t, t->coord, KP_ADD_OFFSETS_TO_TXN, 3, &q, offsets_added);
-}
-
-static void
-wrote(struct cl_ask *a, const void *res)
-{
-	struct cl_till *t = a->arg;
-	const struct kp_produce_res *r = res;
-	int16_t code = r == NULL ? 0 : r->responses.at[0].partition_responses.at[0].error_code;
-
-	if (r != NULL && code == 0 && a->number == t->life)
-		t->seq[t->part]++;
-	settle(a, res, code);
-}
-
-static void
-write_one(struct cl_till *t)
-{
-	struct kp_produce_req_topic_data_partition_data p = { .index = t->part };
-	struct kp_produce_req_topic_data one = { .name = rk_str_of(topic), .partition_data = { &p, 1 } };
-	struct kp_produce_req q;
-	struct rk_arena a;
-	struct kp_build b;
-	uint8_t value[8];
-
-	rk_arena_init(&a, SIZE_MAX);
-	rk_put64(value, (uint64_t)t->n);
-	kp_build_start(&b, &a, 0, KP_ATTR_TXN, 1790000000000 + t->client.cl->sim.now_us / 1000);
-	kp_build_add(&b, b.base_ms, rk_str_of(t->name), (struct rk_str){ (char *)value, 8 });
-	struct rk_str bytes = kp_build_end(&b, -1, t->id, t->epoch, t->seq[t->part]);
-	p.records.at = (uint8_t *)(uintptr_t)bytes.at;
-	p.records.len = bytes.len;
-	kp_defaults(&kp_produce_req_d, &q);
-	q.transactional_id = rk_str_of(t->name);
-	q.acks = -1;
-	q.timeout_ms = 8000;
-	q.topic_data.at = &one;
-	q.topic_data.len = 1;
-	ask(t, t->leader[t->part], KP_PRODUCE, t->v2 ? 12 : 11, &q, wrote);
-	rk_arena_free(&a);
-}
-
-static void
-offsets_written(struct cl_ask *a, const void *res)
-{
-	const struct kp_txn_offset_commit_res *r = res;
-
-	settle(a, res, r == NULL ? 0 : r->topics.at[0].partitions.at[0].error_code);
-}
-
-static void
-write_offsets(struct cl_till *t)
-{
-	struct kp_txn_offset_commit_req_topics_partitions p = { 0, t->n, -1, rk_lit("") };
-	struct kp_txn_offset_commit_req_topics one = { rk_str_of(topic), { &p, 1 } };
-	struct kp_txn_offset_commit_req q;
-
-	kp_defaults(&kp_txn_offset_commit_req_d, &q);
-	q.transactional_id = rk_str_of(t->name);
-	q.group_id = rk_str_of(t->group);
-	q.producer_id = t->id;
-	q.producer_epoch = t->epoch;
-	q.topics.at = &one;
-	q.topics.len = 1;
-	ask(t, t->group_coord, KP_TXN_OFFSET_COMMIT, t->v2 ? 5 : 3, &q, offsets_written);
+	t->acked = fate;
+	*(fate == CL_COMMITTED ? &w->of->committed : &w->of->aborted) += 1;
+	if (t->part >= 0)
+		w->at[t->part] = fate == CL_COMMITTED ? t->to : -1;
+	if (t->part >= 0 && fate == CL_COMMITTED)
+		w->of->acked[t->part] = rk_max(w->of->acked[t->part], t->to);
+	w->tx = 0;
+	w->part = -1;
+	w->phase = w->bump && !w->of->v2 ? CL_INIT : CL_IDLE;
+	w->bump = false;
 }
 
 static void
 ended(struct cl_ask *a, const void *res)
 {
-	struct cl_till *t = a->arg;
+	struct cl_writer *w = a->arg;
+	struct cl *cl = w->client.cl;
 	const struct kp_end_txn_res *r = res;
+	int16_t code = r == NULL ? -2 : r->error_code;
+	struct cl_tx *t = cl_writer_tx(w);
 
-	if (r != NULL && r->error_code == 0 && a->number == t->life && t->v2) {
-		t->id = r->producer_id;
-		t->epoch = r->producer_epoch;
-		t->seq[0] = t->seq[1] = 0;
+	if (rk_err_of_wire(rk_max(code, 0)) == RK_INVALID_TXN_STATE && !t->commits && !w->began)
+		code = 0; /* nothing of it has reached the coordinator */
+	if (code > 0 && sort_of(a, code) == ABORT && !w->dead) {
+		w->busy = false;
+		if (rk_err_of_wire(code) == RK_INVALID_TXN_STATE || t->commits)
+			fenced(w, a, code);
+		else
+			cl_writer_later(w);
+		return;
 	}
-	settle(a, res, r == NULL ? 0 : r->error_code);
+	if (!cl_writer_well(a, code))
+		return;
+	over(w, t->commits ? CL_COMMITTED : CL_ABORTED);
+	if (w->of->v2 && r != NULL && r->error_code == 0)
+		told_epoch(w, r->producer_id, r->producer_epoch);
+	sim_note(&cl->sim, (uint64_t)w->id, (uint64_t)w->epoch);
 }
 
 static void
-end(struct cl_till *t)
+end(struct cl_writer *w)
 {
 	struct kp_end_txn_req q;
+	struct cl_tx *t = cl_writer_tx(w);
 
 	kp_defaults(&kp_end_txn_req_d, &q);
-	q.transactional_id = rk_str_of(t->name);
-	q.producer_id = t->id;
-	q.producer_epoch = t->epoch;
-	q.committed = t->commit;
-	t->asked |= t->commit;
-	ask(t, t->coord, KP_END_TXN, t->v2 ? 5 : 3, &q, ended);
+	q.transactional_id = rk_str_of(w->of->name);
+	q.producer_id = w->id;
+	q.producer_epoch = w->epoch;
+	q.committed = w->wish && !w->aborting;
+	t->commits |= q.committed;
+	cl_writer_ask(w, w->node, KP_END_TXN, w->of->v2 ? 5 : 3, &q, ended);
 }
 
-/* --- what is there */
+/* --- what is next */
 static void
-see(struct cl_till *t, int32_t part, int64_t n)
+idle(struct cl_writer *w)
 {
-	struct cl *cl = t->client.cl;
+	struct cl *cl = w->client.cl;
+	int32_t parts = rk_min(cl->topic[0].parts, CL_PARTS);
 
-	if (n < 1 || n > t->n)
-		cl_fail(cl, "till %u reads transaction %" PRId64 " in partition %d, which never was", t->number, n, part);
-	else if (t->seen[part][n])
-		cl_fail(cl, "till %u reads transaction %" PRId64 " twice in partition %d", t->number, n, part);
-	else if (t->fate[n] == ABORTED)
-		cl_fail(cl, "till %u reads transaction %" PRId64 " in partition %d, which was aborted", t->number, n, part);
-	else
-		t->seen[part][n] = true;
-}
-
-/* Of the records of one batch, those of this till. */
-static void
-read_batch(struct cl_till *t, int32_t part, const uint8_t *b)
-{
-	struct kp_records_iter it;
-	struct kp_record r;
-
-	kp_records_start(&it, b, NULL, 0);
-	while (kp_records_next(&it, &r))
-		if (rk_str_is(r.key, t->name) && r.value.len == 8)
-			see(t, part, (int64_t)rk_get64(r.value.at));
-}
-
-/* As a consumer that reads what is committed: of an aborted transaction, all from its first record to its marker is
- * passed over. */
-static void
-read_all(struct cl_till *t, int32_t part, const struct kp_fetch_res_responses_partitions *p)
-{
-	const uint8_t *b = p->records.at, *stop = b + rk_max(p->records.len, 0);
-	bool *over = rk_mem_get((size_t)rk_max(p->aborted_transactions.len, 0) + 1);
-
-	memset(over, 0, (size_t)rk_max(p->aborted_transactions.len, 0) + 1);
-	for (; b < stop && kp_batch_check(b, (size_t)(stop - b)) == RK_OK; b += kp_batch_bytes(b)) {
-		bool control = (kp_batch_attr(b) & KP_ATTR_CONTROL) != 0, gone = false;
-		for (int32_t i = 0; i < p->aborted_transactions.len; i++) {
-			const struct kp_fetch_res_responses_partitions_aborted_transactions *x = &p->aborted_transactions.at[i];
-			if (x->producer_id != kp_batch_producer(b) || x->first_offset > kp_batch_last(b) || over[i])
-				continue;
-			gone = true;
-			over[i] = control;
-			break;
-		}
-		if (kp_batch_last(b) >= p->last_stable_offset)
-			cl_fail(t->client.cl, "till %u reads past the last stable offset of partition %d", t->number, part);
-		if (kp_batch_base(b) >= t->read[part] && !control && !gone)
-			read_batch(t, part, b);
-		t->read[part] = rk_max(t->read[part], kp_batch_last(b) + 1);
-	}
-	rk_mem_put(over);
-}
-
-static void
-fetched(struct cl_ask *a, const void *res)
-{
-	struct cl_till *t = a->arg;
-	const struct kp_fetch_res *r = res;
-	int16_t code = r == NULL ? 0 : r->error_code;
-
-	if (t->client.cl->ending || t->client.cl->failure[0] != 0 || a->number != t->life)
-		return;
-	if (r != NULL && code == 0 && r->responses.len == 1) {
-		const struct kp_fetch_res_responses_partitions *p = &r->responses.at[0].partitions.at[0];
-		code = p->error_code;
-		if (code == 0)
-			read_all(t, t->part, p);
-		t->whole[t->part] = code == 0 && t->read[t->part] >= p->high_watermark;
-		t->stable[t->part] = p->last_stable_offset;
-		t->high[t->part] = p->high_watermark;
-		if (code == 0 && t->read[t->part] < p->last_stable_offset) { /* there is more */
-			again(t, MS);
-			return;
-		}
-	}
-	settle(a, res, code);
-}
-
-static void
-read_some(struct cl_till *t)
-{
-	struct kp_fetch_req_topics_partitions p = { .partition = t->part, .current_leader_epoch = -1,
-		.fetch_offset = t->read[t->part], .last_fetched_epoch = -1, .log_start_offset = -1,
-		.partition_max_bytes = 20000, .high_watermark = INT64_MAX };
-	struct kp_fetch_req_topics one = { .topic = rk_str_of(topic), .partitions = { &p, 1 } };
-	struct kp_fetch_req q;
-
-	kp_defaults(&kp_fetch_req_d, &q);
-	q.replica_id = -1;
-	q.max_bytes = 50000;
-	q.isolation_level = 1;
-	q.session_epoch = -1;
-	q.topics.at = &one;
-	q.topics.len = 1;
-	ask(t, t->leader[t->part], KP_FETCH, 12, &q, fetched);
-}
-
-static int64_t
-last_with(const struct cl_till *t, enum fate f)
-{
-	int64_t n = t->n;
-
-	while (n > 0 && t->fate[n] != f)
-		n--;
-	return n > 0 ? n : -1;
-}
-
-static void
-told(struct cl_ask *a, const void *res)
-{
-	struct cl_till *t = a->arg;
-	struct cl *cl = t->client.cl;
-	const struct kp_offset_fetch_res *r = res;
-	int16_t code = r == NULL ? 0 : r->error_code;
-
-	if (r != NULL && code == 0)
-		code = r->topics.at[0].partitions.at[0].error_code;
-	if (r != NULL && code == 0 && a->number == t->life) {
-		int64_t offset = r->topics.at[0].partitions.at[0].committed_offset;
-		if (offset < last_with(t, COMMITTED) || offset > t->n || (offset > 0 && t->fate[offset] == ABORTED))
-			cl_fail(cl, "group %s has offset %" PRId64 " although transaction %" PRId64 " is the last of %" PRId64
-			    " that was committed", t->group, offset, last_with(t, COMMITTED), t->n);
-		t->offset = offset;
-		t->told_us = t->decided && t->whole[0] && t->whole[1] ? cl->sim.now_us : 0; /* and it was asked after the reading */
-	}
-	settle(a, res, code);
-}
-
-static void
-fetch_offset(struct cl_till *t)
-{
-	int32_t zero = 0;
-	struct kp_offset_fetch_req_topics one = { .name = rk_str_of(topic), .partition_indexes = { &zero, 1 } };
-	struct kp_offset_fetch_req q;
-
-	kp_defaults(&kp_offset_fetch_req_d, &q);
-	q.group_id = rk_str_of(t->group);
-	q.require_stable = true;
-	q.topics.at = &one;
-	q.topics.len = 1;
-	ask(t, t->group_coord, KP_OFFSET_FETCH, 7, &q, told);
-}
-
-/* --- the life of a till */
-static void
-begin(struct cl_till *t)
-{
-	struct cl *cl = t->client.cl;
-
-	if (!cl->producing || t->n + 1 >= CL_TILL_TXNS) { /* once more anew, then all that was is decided */
-		if (!t->closing) {
-			t->closing = true;
-			anew(t);
-		} else {
-			at(t, READ);
-			t->part = 0;
-		}
-		again(t, 200 * MS);
+	if (cl->producing && cl->txs >= TXS) {
+		cl_writer_again(w, 200 * MS);
 		return;
 	}
-	t->n++;
-	t->commit = sim_chance(&cl->sim, 700000);
-	t->asked = false;
-	t->part = 0;
-	at(t, t->v2 ? WRITE : ADD);
-	again(t, MS);
-}
-
-/* Those whom the next step needs and who are not known any more are asked for first. */
-static bool
-knows(struct cl_till *t)
-{
-	enum step s = (enum step)t->step;
-	bool here = s == WRITE || s == READ;
-
-	if (here && t->leader[t->part] < 0)
-		leaders(t);
-	else if ((s == INIT || s == ADD || s == ADD_OFFSETS || s == END) && t->coord < 0)
-		find(t, true, found_again);
-	else if ((s == OFFSETS || s == TOLD) && t->group_coord < 0)
-		find(t, false, found_again);
-	else
-		return true;
-	return false;
+	if (!w->of->copies) {
+		if (cl->producing)
+			cl_writer_begin(w);
+		else
+			cl_writer_again(w, 200 * MS);
+		return;
+	}
+	w->part = (int32_t)sim_below(&cl->sim, parts);
+	w->phase = w->at[w->part] >= 0 && cl->producing ? CL_READ : CL_PLACE;
+	cl_writer_again(w, 10 * MS);
 }
 
 static void
 go(void *arg, bool lost)
 {
-	struct cl_till *t = arg;
-	struct cl *cl = t->client.cl;
+	struct cl_writer *w = arg;
+	struct cl *cl = w->client.cl;
 
-	if (lost || cl->ending || cl->failure[0] != 0 || cl_asleep(&t->client, go, t))
+	if (lost || w->dead || cl->ending || cl->failure[0] != 0 || w->busy || w->at_us != cl->sim.now_us)
 		return;
-	if (cl->producing && t->step > LEADERS && sim_chance(&cl->sim, 10000))
-		anew(t); /* a crash; what is under way goes its way */
-	if (!knows(t))
+	w->at_us = rk_max(w->client.asleep_us, cl->sim.now_us);
+	if (cl_asleep(&w->client, go, w))
 		return;
-	switch ((enum step)t->step) {
-	case FIND:
-	case FIND_GROUP:
-		find(t, t->step == FIND, found);
-		break;
-	case INIT:
-		init(t);
-		break;
-	case LEADERS:
-		leaders(t);
-		break;
-	case ADD:
-		add(t);
-		break;
-	case ADD_OFFSETS:
-		add_offsets(t);
-		break;
-	case WRITE:
-		write_one(t);
-		break;
-	case OFFSETS:
-		write_offsets(t);
-		break;
-	case END:
-		end(t);
-		break;
-	case READ:
-		read_some(t);
-		break;
-	case TOLD:
-		fetch_offset(t);
-		break;
-	default:
-		begin(t);
+	w->at_us = 0;
+	if (w->phase == CL_PLACE || w->phase == CL_OFFSETS ? w->group_node < 0
+	    : w->node < 0 && w->phase != CL_IDLE && w->phase != CL_READ && w->phase != CL_WRITE) {
+		find(w, w->phase == CL_PLACE || w->phase == CL_OFFSETS);
+		return;
+	}
+	switch (w->phase) {
+	case CL_INIT: init(w); break;
+	case CL_IDLE: idle(w); break;
+	case CL_PLACE: cl_writer_place(w); break;
+	case CL_READ: cl_writer_read(w); break;
+	case CL_ADD: add(w); break;
+	case CL_WRITE: cl_writer_write(w); break;
+	case CL_ADD_OFFSETS: cl_writer_add_offsets(w); break;
+	case CL_OFFSETS: cl_writer_write_offsets(w); break;
+	case CL_END: end(w); break;
 	}
 }
 
-static void make(void *arg, bool lost);
-
+/* --- incarnations */
 static void
-made(struct cl_ask *a, const void *res)
+succeed(struct cl_tid *t)
 {
-	const struct kp_create_topics_res *r = res;
-	bool done = r != NULL && (r->topics.at[0].error_code == 0
-	    || r->topics.at[0].error_code == rk_err_wire(RK_TOPIC_ALREADY_EXISTS));
+	struct cl *cl = t->cl;
+	struct cl_writer *w = rk_new(struct cl_writer);
 
-	cl_after(a->conn->who->cl, 300 * MS, done ? go : make, a->arg);
+	if (t->lives == rk_countof(t->life)) {
+		cl_fail(cl, "%s dies again and again", t->name);
+		rk_mem_put(w);
+		return;
+	}
+	cl_client_init(cl, &w->client, CL_CLIENT_PLACE + (t->number + t->lives) % 8);
+	w->of = t;
+	w->life = t->lives;
+	w->node = w->group_node = w->part = -1;
+	w->id = w->epoch = w->told_epoch = -1;
+	w->told_id = -1;
+	w->produce_v = (int16_t)(t->v2 ? 12 + sim_below(&cl->sim, 2) : 9 + sim_below(&cl->sim, 3));
+	for (int32_t i = 0; i < CL_PARTS; i++)
+		w->at[i] = -1;
+	t->stray_us = t->lives > 0 && t->life[t->lives - 1]->phase == CL_INIT ? cl->sim.now_us : t->stray_us;
+	t->life[t->lives++] = w;
+	cl_metadata(&w->client);
+	cl_writer_again(w, sim_below(&cl->sim, 300 * MS));
 }
 
-/* Each makes the topic: one is the first. */
 static void
-make(void *arg, bool lost)
+fate(void *arg, bool lost)
 {
-	struct cl_till *t = arg;
-	struct kp_create_topics_req q;
-	struct kp_create_topics_req_topics one = { .name = rk_str_of(topic), .num_partitions = PARTS,
-		.replication_factor = t->client.cl->plan.factor };
+	struct cl_tid *t = arg;
+	struct cl *cl = t->cl;
 
-	if (lost || t->client.cl->ending)
+	if (lost || cl->ending || cl->failure[0] != 0)
 		return;
-	kp_defaults(&kp_create_topics_req_d, &q);
-	q.topics.at = &one;
-	q.topics.len = 1;
-	q.timeout_ms = 8000;
-	ask(t, cl_some_broker(t->client.cl), KP_CREATE_TOPICS, 5, &q, made);
+	struct cl_writer *w = newest(t);
+	if (w == NULL || w->dead) {
+		succeed(t);
+	} else if (cl->producing && t->lives < LIVES_BY_CHANCE && w->phase != CL_INIT && sim_chance(&cl->sim, 50000)) {
+		int64_t how = sim_below(&cl->sim, 3);
+		if (how == 0)
+			dies(w, "crashes");
+		else if (how == 1)
+			cl_sleep(&w->client, 100 * MS + sim_below(&cl->sim, 10 * SECOND));
+		cl_tell(cl, "%s has a successor: life %u", t->name, t->lives);
+		succeed(t);
+	}
+	cl_after(cl, 100 * MS + sim_below(&cl->sim, 200 * MS), fate, t);
 }
 
 void
-cl_till_start(struct cl *cl, uint32_t number)
+cl_txn_start(struct cl *cl, uint32_t number)
 {
-	struct cl_till *t = &cl->till[number];
+	static const int32_t timeout_ms[] = { 3000, 15000, 60000 };
+	struct cl_tid *t = &cl->tid[number];
 
-	cl_client_init(cl, &t->client, CL_CLIENT_PLACE + number % 4);
-	t->number = number;
-	t->v2 = number % 2 == 0;
-	snprintf(t->name, sizeof t->name, "x%u", number);
-	snprintf(t->group, sizeof t->group, "gx%u", number);
-	t->coord = t->group_coord = t->leader[0] = t->leader[1] = -1;
-	t->offset = -1;
-	at(t, FIND);
-	cl_after(cl, sim_below(&cl->sim, SECOND), make, t);
+	*t = (struct cl_tid){ .cl = cl, .number = number, .stray_us = -STRAY };
+	snprintf(t->name, sizeof t->name, "tx%u", number);
+	snprintf(t->group, sizeof t->group, "c%u", number);
+	t->copies = number % 2 == 1;
+	t->v2 = cl->plan.txn_level >= 2 && sim_chance(&cl->sim, 600000);
+	t->timeout_ms = timeout_ms[sim_below(&cl->sim, 3)];
+	for (int32_t i = 0; i < CL_PARTS; i++)
+		t->acked[i] = t->told[i] = -1;
+	cl_tell(cl, "%s: transaction.version %d%s, timeout %d ms", t->name, t->v2 ? 2 : 1, t->copies ? ", copies" : "",
+	    t->timeout_ms);
+	cl_after(cl, sim_below(&cl->sim, SECOND), fate, t);
 }
 
-/* After everything was decided: what there is of each transaction. */
-static bool
-adds_up(struct cl *cl, const struct cl_till *t)
+struct cl_client *
+cl_txn_client(struct cl *cl, uint32_t which)
 {
-	int64_t last = -1;
+	struct cl_writer *w = newest(&cl->tid[which % rk_max(cl->plan.tids, 1)]);
 
-	for (int64_t n = 1; n <= t->n; n++) {
-		bool a = t->seen[0][n], b = t->seen[1][n];
-		if (a != b || (t->fate[n] == COMMITTED && !a))
-			cl_fail(cl, "till %u: of transaction %" PRId64 " (%s) partition 0 has %s, partition 1 %s", t->number, n,
-			    t->fate[n] == COMMITTED ? "committed" : "of unknown fate", a ? "it" : "nothing", b ? "it" : "nothing");
-		last = a ? n : last;
-	}
-	if (t->offset != last)
-		cl_fail(cl, "group %s has offset %" PRId64 ", and the last transaction there is is %" PRId64, t->group, t->offset,
-		    last);
-	return cl->failure[0] == 0;
+	return w == NULL || w->dead ? NULL : &w->client;
 }
 
 bool
-cl_tills_told(struct cl *cl, int64_t since_us, char why[256])
+cl_txns_done(struct cl *cl, int64_t since_us, char why[256])
 {
-	for (uint32_t i = 0; i < cl->plan.tills; i++) {
-		const struct cl_till *t = &cl->till[i];
-		if (!t->decided || t->told_us < since_us || !t->whole[0] || !t->whole[1]) {
-			snprintf(why, 256, "till %u has not come to its end: step %d, transaction %" PRId64 ", has read up to %" PRId64
-			    " and %" PRId64 ", of %" PRId64 " and %" PRId64 ", stable %" PRId64 " and %" PRId64, i, t->step, t->n,
-			    t->read[0], t->read[1], t->high[0], t->high[1], t->stable[0], t->stable[1]);
+	for (uint32_t i = 0; i < cl->plan.tids; i++) {
+		struct cl_tid *t = &cl->tid[i];
+		const struct cl_writer *w = newest(t);
+		bool rests = t->copies ? w != NULL && w->tx == 0 && w->phase != CL_INIT : w != NULL && w->phase == CL_IDLE;
+		if (w == NULL || w->dead || !rests) {
+			snprintf(why, 256, "%s, life %u, has not come to its end (phase %d)", t->name, t->lives,
+			    w == NULL ? -1 : (int)w->phase);
 			return false;
 		}
+		for (int32_t p = 0; p < cl->topic[0].parts && t->copies; p++)
+			if (t->told_us[p] < since_us) {
+				snprintf(why, 256, "nobody tells what group %s has committed", t->group);
+				return false;
+			}
 	}
-	for (uint32_t i = 0; i < cl->plan.tills; i++)
-		(void)!adds_up(cl, &cl->till[i]);
 	return true;
+}
+
+void
+cl_txn_free(struct cl_tid *t)
+{
+	for (uint32_t i = 0; i < t->lives; i++) {
+		cl_client_free(&t->life[i]->client);
+		rk_mem_put(t->life[i]);
+	}
+	t->lives = 0;
 }

@@ -5,7 +5,12 @@
  * cl_produce.c producers: idempotent with several batches in flight, and plain ones
  * cl_consume.c consumers: of leaders and of followers
  * cl_group.c   groups: offsets are committed and asked for
- * cl_txn.c     transactional applications, old and new (KIP-890), with zombies
+ * cl_till.c    transactional applications, old and new (KIP-890), with zombies
+ * cl_group_member.c  members of classic groups: they join, sync, commit
+ * cl_txn.c     transactional producers, their successors and their zombies
+ * cl_txn_data.c  what they write, and what some copy
+ * cl_txn_read.c  what read_committed is shown
+ * cl_txn_check.c what must hold of transactions
  * cl_admin.c   the admin: topics come, grow and go, replicas move, leaders change
  * cl_look.c    what lies on the simulated disks
  * cl_check.c   what must hold: asked at every acknowledgement, every so often, and at the end
@@ -25,6 +30,7 @@
 enum { MS = 1000, SECOND = 1000000 };
 enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
 enum { CL_TILLS = 3, CL_TILL_TXNS = 4096, CL_TILL_PARTS = 2 };
+enum { CL_TIDS = 4, CL_MEMBERS = 4, CL_INNER = 2 };
 enum { CL_CLIENT_PLACE = 10 };
 
 enum cl_fault { /* cl_chaos.c says what each is */
@@ -40,7 +46,9 @@ struct cl_plan {
 	bool combined, dynamic;
 	bool caching;                  /* write.caching=true: a record is safe in the page cache; nothing takes that away */
 	bool jbod;                     /* each broker has two directories for its partitions */
-	uint32_t topics, parts, producers, consumers, groups, tills;
+	uint32_t topics, parts, producers, consumers, groups, tills, members;
+	uint32_t tids;                 /* transactional ids */
+	int16_t txn_level;             /* transaction.version */
 	int16_t min_isr, factor;
 	int32_t session_ms, beat_ms, lag_ms, election_ms, fetch_ms, segment_bytes, snapshot_bytes;
 	int64_t chaos_us, gap_us;      /* how long; the time between two faults, at most */
@@ -77,6 +85,7 @@ struct cl_seen { /* a batch somebody has seen committed, or that was acknowledge
 	int64_t base;
 	int32_t count, epoch; /* epoch -1: not known */
 	uint64_t hash;
+	bool control;         /* a marker */
 };
 struct cl_reign { /* who was seen leading: one leader an epoch */
 	struct { int32_t epoch, leader; } *at; /* ascending */
@@ -94,7 +103,7 @@ struct cl_part {
 	int32_t partition_epoch; /* as it was last told of */
 };
 struct cl_topic {
-	char name[16];
+	char name[24];
 	struct rk_uuid id;
 	int32_t parts;
 	bool made;
@@ -139,6 +148,20 @@ struct cl_client {
 	struct { int32_t leader, epoch; int32_t replica[CL_NODES]; int32_t replicas; } at[CL_TOPICS][CL_PARTS];
 };
 
+enum cl_fate { CL_UNDECIDED, CL_COMMITTED, CL_ABORTED };
+struct cl_tx { /* a transaction, as clients know it */
+	uint32_t tid, life;  /* whose */
+	int64_t id, began_us;
+	int16_t epoch;
+	bool commits;        /* its commit has been asked for */
+	bool fenced;         /* a successor was initialised before that */
+	enum cl_fate acked;  /* as was acknowledged */
+	enum cl_fate fate;   /* as it is in the end */
+	uint32_t ops;
+	int32_t part;        /* of the input that it copies; -1: it does not */
+	int64_t from, to;
+};
+
 struct cl_op { /* one produced batch */
 	struct cl_part *part;
 	int32_t count, seq;
@@ -147,6 +170,9 @@ struct cl_op { /* one produced batch */
 	uint64_t seed, hash;
 	uint32_t producer;
 	bool acked;
+	uint32_t tx;    /* behind its transaction's number; 0: none */
+	uint8_t given;  /* the read_committed consumers it was delivered to, a bit each */
+	enum cl_fate fate;
 };
 struct cl_lane { /* one producer's batches of one partition */
 	uint32_t *op;
@@ -168,7 +194,7 @@ struct cl_producer {
 	struct cl_lane lane[CL_TOPICS][CL_PARTS];
 };
 struct cl_view { /* a consumer's of one partition */
-	int64_t at, high;
+	int64_t at, high, stable;
 	int32_t high_epoch;
 	bool follower, listing;
 	int64_t listed;
@@ -177,6 +203,7 @@ struct cl_consumer {
 	struct cl_client client;
 	uint32_t number;
 	bool follows;     /* reads from any replica */
+	bool committed;   /* isolation.level=read_committed */
 	void *turn;
 	struct cl_view view[CL_TOPICS][CL_PARTS];
 };
@@ -191,7 +218,7 @@ struct cl_group { /* a consumer group without members: somebody who commits */
 	int64_t told_us;      /* the last answer */
 };
 
-struct cl_till { /* a transactional application: cl_txn.c */
+struct cl_till { /* a transactional application: cl_till.c */
 	struct cl_client client;
 	uint32_t number, ended;
 	bool v2;              /* its client knows transaction.version 2 */
@@ -207,6 +234,61 @@ struct cl_till { /* a transactional application: cl_txn.c */
 	uint8_t fate[CL_TILL_TXNS];
 	bool seen[CL_TILL_PARTS][CL_TILL_TXNS], whole[CL_TILL_PARTS]; /* whole: it was read to the end */
 	int64_t read[CL_TILL_PARTS], stable[CL_TILL_PARTS], high[CL_TILL_PARTS], offset, told_us;
+};
+
+struct cl_writer; /* cl_txn.c: one incarnation */
+struct cl_tid {   /* a transactional id */
+	struct cl *cl;
+	uint32_t number, lives;
+	char name[8], group[8]; /* group: of one that copies from the first topic to the second */
+	bool copies, v2;
+	int32_t timeout_ms;
+	struct cl_writer *life[40];
+	int64_t acked[CL_PARTS], told[CL_PARTS], told_us[CL_PARTS]; /* the group's offsets */
+	uint32_t begun, committed, aborted, fenced;
+	int64_t stray_us; /* an initialisation that may shut out the last incarnation was sent, or lost sight of */
+};
+struct cl_tid_state { /* cl_txn_check.c: what the coordinators' log says of a transactional id */
+	int64_t id;
+	int16_t epoch;
+	uint8_t state;
+	uint32_t decided;   /* behind its last decision's number */
+	int64_t floor[(CL_TOPICS + CL_INNER) * CL_PARTS]; /* by partition: behind its last marker */
+};
+struct cl_decided { /* a decision in the coordinators' log */
+	uint32_t tid;
+	int64_t id;
+	int16_t epoch;
+	bool commit, complete;
+	uint32_t parts;
+	struct cl_part *part[CL_TOPICS * CL_PARTS + 8];
+};
+struct cl_marker {
+	struct cl_part *part;
+	int64_t base, id;
+	int16_t epoch;
+	bool commit;
+};
+
+struct cl_member { /* of a classic group */
+	struct cl_client client;
+	uint32_t number, group;
+	char id[64];
+	int32_t node, generation, joined; /* coordinator; of its join; of its last sync */
+	bool in, leads, busy, synced;
+	int64_t at_us, beat_us, told_us;
+	int32_t peers;
+	struct { char id[64]; } peer[16];
+	bool owns[CL_PARTS];
+	int64_t next[CL_PARTS];  /* to be committed; -1: is asked for */
+	int32_t asks;            /* the partition that is committed or asked for */
+	uint32_t syncs, commits;
+};
+struct cl_crowd { /* a group, as its members know it */
+	char name[8];
+	int32_t generation;      /* highest that anybody was in */
+	struct { int32_t generation; int32_t member; } owner[CL_PARTS]; /* last */
+	int64_t acked[CL_PARTS], sent[CL_PARTS];
 };
 
 struct cl_heard { /* a request between nodes, until its answer comes */
@@ -238,6 +320,16 @@ struct cl {
 	struct cl_consumer consumer[CL_CONSUMERS];
 	struct cl_group group[CL_GROUPS];
 	struct cl_till till[CL_TILLS];
+	struct cl_tid tid[CL_TIDS];
+	struct cl_tid_state state[CL_TIDS];
+	struct cl_topic inner[CL_INNER]; /* __transaction_state, __consumer_offsets */
+	int64_t state_at[CL_PARTS];      /* of the coordinators' log: read so far */
+	struct cl_tx *tx;
+	struct cl_decided *decided;
+	struct cl_marker *marker;        /* at the end, as the logs have them */
+	uint32_t txs, tx_cap, decideds, decided_cap, markers, marker_cap;
+	struct cl_member member[CL_MEMBERS];
+	struct cl_crowd crowd;
 	struct cl_client admin;
 	struct cl_op *op;
 	uint32_t ops, op_cap, acked;
@@ -292,6 +384,8 @@ struct cl_ask *cl_ask(struct cl_client *, int32_t node, int16_t key, int16_t ver
     int64_t timeout_us, cl_done *, void *arg);
 void cl_metadata(struct cl_client *); /* asks some node where everything is, unless it is asking */
 void cl_after(struct cl *, int64_t us, sim_fn *, void *arg);
+void cl_hang_up(struct cl_client *);
+void cl_sleep(struct cl_client *, int64_t us); /* it hears nothing, its bytes go on */
 bool cl_asleep(struct cl_client *, sim_fn *, void *arg); /* then fn comes again later */
 int32_t cl_some_broker(struct cl *);
 
@@ -309,10 +403,41 @@ void cl_consumer_free(struct cl_consumer *);
 void cl_group_start(struct cl *, uint32_t number);
 bool cl_groups_told(const struct cl *, int64_t since_us, char why[256]); /* each has had an answer since then */
 
-/* cl_txn.c */
+/* cl_till.c */
 void cl_till_start(struct cl *, uint32_t number);
 /* Each has decided all its transactions since then and read what there is of them: then it adds up, or it fails. */
 bool cl_tills_told(struct cl *, int64_t since_us, char why[256]);
+
+/* cl_group_member.c */
+void cl_member_start(struct cl *, uint32_t number);
+bool cl_members_done(const struct cl *, int64_t since_us, char why[256]); /* all in, and each partition has its owner */
+void cl_member_free(struct cl_member *);
+
+/* cl_txn.c */
+void cl_txn_start(struct cl *, uint32_t number);
+void cl_txn_free(struct cl_tid *);
+/* The last incarnation of each is idle, and what was committed has been told since then. */
+bool cl_txns_done(struct cl *, int64_t since_us, char why[256]);
+struct cl_client *cl_txn_client(struct cl *, uint32_t which); /* the last incarnation of some id; NULL: there is none */
+
+/* cl_txn_read.c: an answer to a fetch with isolation.level=read_committed */
+struct cl_shown {
+	int64_t id[64]; /* producers whose records are aborted here */
+	uint32_t count;
+	const struct kp_fetch_res_responses_partitions *from;
+	bool taken[64]; /* rows of aborted_transactions */
+};
+void cl_shown_begin(struct cl_shown *, const struct kp_fetch_res_responses_partitions *);
+/* The next batch: true when the client is given its records. */
+bool cl_shown(struct cl *, struct cl_part *, struct cl_shown *, const uint8_t *batch, const char *who);
+
+/* cl_txn_check.c */
+void cl_txn_watch(struct cl *);
+struct cl_batch;
+void cl_txn_log_batch(struct cl *, struct cl_part *, const struct cl_batch *); /* at the end: from the log, in order */
+void cl_txn_log_end(struct cl *, struct cl_part *);
+void cl_txn_verify(struct cl *);
+bool cl_txns_decided(struct cl *, char why[256]);
 
 /* cl_admin.c */
 void cl_admin_topics(struct cl *);    /* the main topics, and again until they are there */
@@ -324,7 +449,11 @@ struct cl_batch {
 	int32_t count, epoch, seq;
 	int64_t producer;
 	uint64_t hash;
+	int16_t producer_epoch;
+	bool control;
+	const uint8_t *at; /* the bytes, for the moment */
 };
+uint64_t cl_batch_hash(const uint8_t *); /* sim_batch_hash; of a marker its producer is part */
 typedef bool cl_look_fn(void *arg, const struct cl_batch *); /* false: enough */
 /* The partition's batches on the node's disk, from the one that holds from on; safe: what would survive. False: they
  * do not hang together. */
@@ -340,6 +469,7 @@ void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const 
 void cl_must_hold(struct cl *, struct cl_part *, const int32_t *id, int32_t count, const char *whose);
 void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
 void cl_note_applied(struct cl_node *); /* before it dies: nobody may know as much */
+bool cl_once(const struct cl *, const struct cl_op *); /* it may be in its log but once */
 void cl_watch(struct cl *);           /* every so often */
 bool cl_whole(struct cl *, char why[256]);   /* every node is up, and every replica in sync */
 bool cl_settled(struct cl *, char why[256]); /* and all that was asked for is done */

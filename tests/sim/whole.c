@@ -23,14 +23,16 @@ make_path(struct rk_env *e, const char *path)
 	return good;
 }
 
+int16_t sim_format_txn_level = 2;
+
 bool
 sim_format(struct rk_env *e, const char *dir, int32_t node_id, struct rk_uuid id)
 {
-	static const struct kp_feature_level_record level[] = {
+	struct kp_feature_level_record level[] = {
 		{ .name = rk_lit("metadata.version"), .feature_level = 30 },
 		{ .name = rk_lit("eligible.leader.replicas.version"), .feature_level = 1 },
 		{ .name = rk_lit("group.version"), .feature_level = 1 },
-		{ .name = rk_lit("transaction.version"), .feature_level = 2 } };
+		{ .name = rk_lit("transaction.version"), .feature_level = sim_format_txn_level } };
 	struct meta_seed seed[rk_countof(level) + 1] = { { 0, NULL } };
 	struct st_meta m = { .version = 1, .node_id = node_id, .cluster_id = SIM_CLUSTER_ID, .directory_id = id };
 	char path[160];
@@ -69,7 +71,7 @@ sim_batch_make(const struct sim_batch *s, struct rk_arena *a)
 	char value[600];
 
 	sim_start(&own, s->seed);
-	kp_build_start(&b, a, 0, 0, s->ms);
+	kp_build_start(&b, a, 0, s->attr, s->ms);
 	for (int32_t i = 0; i < s->count; i++) {
 		int n = snprintf(value, sizeof value, "%" PRIx64 "/%d ", s->seed, i);
 		int32_t len = n + (int32_t)sim_below(&own, s->value_max);

@@ -7,6 +7,7 @@
 
 /* Formats the directory durably, its path with it. */
 bool sim_format(struct rk_env *, const char *dir, int32_t node_id, struct rk_uuid id);
+extern int16_t sim_format_txn_level; /* transaction.version of what is formatted from now on; 2 */
 #define SIM_CLUSTER_ID "AAAAAAAAAAAAAAAAAAAAAQ"
 
 /* A request of the API; msg as protocol/gen has it. */
@@ -17,7 +18,7 @@ struct sim_batch {
 	uint64_t seed;     /* of its values */
 	int32_t count, value_max, seq;
 	int64_t ms, producer; /* producer -1: an ordinary one */
-	int16_t epoch;
+	int16_t epoch, attr;
 };
 /* The same bytes each time it is asked for. */
 struct rk_str sim_batch_make(const struct sim_batch *, struct rk_arena *);
