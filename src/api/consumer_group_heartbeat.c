@@ -8,18 +8,14 @@ api_consumer_group_heartbeat(struct api_call *c, const struct kp_consumer_group_
 {
 	struct core_group_asker *a = api_group_asker(c);
 	struct core_shard *s = NULL;
-	enum rk_err err = RK_OK;
+	enum rk_err err;
 
 	if (a == NULL)
 		return API_CLOSE;
-	if (!api_consumer_groups(c))
-		err = RK_UNSUPPORTED_VERSION;
-	else if (q->group_id.len > 0) /* the group's coordinator says what is wrong with any other name */
+	err = api_consumer_groups(c) ? core_consumer_check(c->shared->core, q, a, &res->error_message)
+				     : RK_UNSUPPORTED_VERSION;
+	if (err == RK_OK)
 		err = api_group_shard(c, q->group_id, &s);
-	else if (q->group_id.len <= 0) {
-		res->error_message = rk_lit("GroupId can't be empty.");
-		err = RK_INVALID_REQUEST;
-	}
 	if (err == RK_OK)
 		return api_group_fate(c, a, core_consumer_heartbeat(s, a, q, res));
 	res->error_code = rk_err_wire(err);

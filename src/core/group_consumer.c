@@ -192,10 +192,10 @@ joining_lacks(const req_t *q, int16_t version)
 static const char *
 lacks(const req_t *q, int16_t version)
 {
-	if (q->group_id.len <= 0)
-		return "GroupId can't be empty.";
 	if (q->member_id.len <= 0 && (version >= 1 || q->member_epoch != 0))
 		return "MemberId can't be empty.";
+	if (q->group_id.len <= 0)
+		return "GroupId can't be empty.";
 	if (q->instance_id.len == 0)
 		return "InstanceId can't be empty.";
 	if (q->rack_id.len == 0)
@@ -209,9 +209,10 @@ lacks(const req_t *q, int16_t version)
 	return "MemberEpoch is invalid.";
 }
 
-static enum rk_err
-check(const struct conf *c, const req_t *q, const struct core_group_asker *a, struct rk_str *why)
+enum rk_err
+core_consumer_check(const struct core *core, const req_t *q, const struct core_group_asker *a, struct rk_str *why)
 {
+	const struct conf *c = core->conf;
 	const char *text = lacks(q, a->version);
 
 	if (text != NULL) {
@@ -507,9 +508,8 @@ core_consumer_heartbeat(struct core_shard *s, struct core_group_asker *a, const 
 
 	a->res = res;
 	a->member = NULL;
-	enum rk_err err = check(home->core->conf, q, a, &why);
-	if (err == RK_OK)
-		err = enter(home, q, &t, a->arena, &why);
+	rk_assert(q->group_id.len > 0 && (q->member_id.len > 0 || q->member_epoch == 0)); /* it was checked */
+	enum rk_err err = enter(home, q, &t, a->arena, &why);
 	if (err != RK_OK) {
 		struct core_group *g = core_group_get(home, q->group_id);
 		if (g != NULL)
