@@ -78,8 +78,8 @@ bool core_group_delete(struct core_shard *, struct core_group_asker *, struct rk
     struct kp_delete_groups_res_results *);
 void core_group_describe(struct core_shard *, struct core_group_asker *, struct rk_str group,
     struct kp_describe_groups_res_groups *);
-/* Of groups of consumers (KIP-848). Is the request one at all? INVALID_REQUEST, UNSUPPORTED_ASSIGNOR, with Kafka's words.
- * To be asked before the heartbeat, for any group. */
+/* Of groups of consumers (KIP-848). Is the request one at all? INVALID_REQUEST, UNSUPPORTED_ASSIGNOR, with Kafka's
+ * words. To be asked before the heartbeat, for any group. */
 rk_must_use enum rk_err core_consumer_check(const struct core *, const struct kp_consumer_group_heartbeat_req *,
     const struct core_group_asker *, struct rk_str *why);
 bool core_consumer_heartbeat(struct core_shard *, struct core_group_asker *,
