@@ -84,6 +84,7 @@ drop_partition(struct core_partition *p)
 	rk_assert(p->topic->partition[p->index] == p);
 	rk_assert(rk_list_empty(&p->acks) && rk_list_empty(&p->fetches));
 	p->topic->partition[p->index] = NULL;
+	rk_mem_put(p->trail);
 	rk_mem_put(p);
 }
 

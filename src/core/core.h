@@ -85,6 +85,7 @@ struct core_partition {
 	int64_t end_seen; /* the log's end when retention last looked */
 	int64_t cleaned_seen; /* the same for the cleaner, when it found too little to do */
 	bool uncleanable;     /* compacting it failed in this life */
+	struct core_trail *trail; /* when its end was where (trail.h); NULL: nobody has asked */
 	uint32_t mark, mark_at; /* a request handler's: see core_mark */
 	struct rk_list touched; /* in one of the core's lists for core_flush */
 };

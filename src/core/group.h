@@ -90,6 +90,8 @@ bool core_consumer_describe(struct core_shard *, struct core_group_asker *, stru
 struct core_group *core_group_walk(struct core_shard *, struct core_group *);
 void core_group_list(const struct core_group *, struct rk_arena *, struct kp_list_groups_res_groups *,
     const char **state, const char **type);
+/* Members, offsets and lag of all groups coordinated here, as Prometheus text (group_lag.c). */
+void core_group_metrics(const struct core_coord *, int64_t now_ms, struct rk_out *);
 /* The connection is gone: done is not called any more. */
 void core_group_forget(struct core_group_asker *);
 #endif

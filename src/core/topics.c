@@ -145,6 +145,7 @@ core_topic_free(struct core_topic *t)
 		c->partitions--;
 		c->held[p->dir]--;
 		c->leaders -= p->leads;
+		rk_mem_put(p->trail);
 		rk_mem_put(p);
 	}
 	c->topics_changed++;

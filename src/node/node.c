@@ -475,6 +475,8 @@ node_metrics(struct node *n, struct rk_arena *a)
 	    (double)n->connections);
 	meta_view_end(&v);
 	core_metrics(n->core, &o);
+	if (n->shared.groups != NULL)
+		core_group_metrics(n->shared.groups, rk_now(n->env), &o);
 	return rk_out_flat(&o, a);
 }
 
