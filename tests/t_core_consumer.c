@@ -642,6 +642,31 @@ START_TEST(a_group_is_deleted_when_it_is_empty)
 }
 END_TEST
 
+START_TEST(offsets_of_topics_that_nobody_wants_expire)
+{
+	int64_t keep = (int64_t)t_conf->offsets_retention_minutes * 60000;
+
+	join(&c[0]);
+	ck_assert_int_eq(commit(&c[0], 2, 9), 0);
+	for (int i = 0; i < 3; i++) { /* it lives on, and is subscribed */
+		b.w.wall_ms += keep;
+		ck_assert_int_eq(beat(&c[0]), 0);
+		core_offsets_expire(core_shard_state(shard()));
+	}
+	ck_assert_uint_eq(group()->offsets.count, 1);
+	c[0].topics = "u";
+	ck_assert_int_eq(beat(&c[0]), 0);
+	core_offsets_expire(core_shard_state(shard()));
+	ck_assert_uint_eq(group()->offsets.count, 0);
+	leave(&c[0]);
+	core_offsets_expire(core_shard_state(shard()));
+	ck_assert_ptr_null(group()); /* it is empty, and has no offsets */
+	broker_crash();
+	pass(1), pass(1);
+	ck_assert_ptr_null(group());
+}
+END_TEST
+
 /* --- classic members */
 static struct rk_str
 subscription(struct client *x)
@@ -853,7 +878,8 @@ main(void)
 		who_is_silent_is_out, who_does_not_give_back_in_time_is_out, a_static_member_comes_back_to_what_it_had,
 		topics_that_grow_come_and_go_are_seen, a_regular_expression_finds_topics_old_and_new, regular_expressions_are_res,
 		a_new_coordinator_knows_it_all, whatever_happens_no_partition_has_two_readers,
-		commits_come_from_who_has_the_partition, a_group_is_deleted_when_it_is_empty, a_classic_member_is_a_member,
+		commits_come_from_who_has_the_partition, a_group_is_deleted_when_it_is_empty,
+		offsets_of_topics_that_nobody_wants_expire, a_classic_member_is_a_member,
 		a_group_changes_its_kind_with_its_members, without_the_policy_a_group_stays_what_it_is,
 		an_empty_group_is_for_whoever_comes, too_many_are_too_many, a_lost_coordinator_tells_who_waits };
 

@@ -258,7 +258,9 @@ check_epoch(struct core_turn *t, const struct core_consumer *m, const req_t *q, 
 static enum rk_err
 find_static(struct core_turn *t, const req_t *q, struct core_consumer **m, struct rk_str *why)
 {
-	*m = core_consumer_static(t->k, q->instance_id);
+	*m = core_consumer_get(t->k, q->member_id); /* nearly always, and the others are a walk */
+	if (*m == NULL || !(*m)->known || !rk_str_eq((*m)->says.instance_id, q->instance_id))
+		*m = core_consumer_static(t->k, q->instance_id);
 	if (*m == NULL) {
 		WHY("Instance id %.*s is unknown.", TEXT(q->instance_id));
 		return RK_UNKNOWN_MEMBER_ID;
@@ -296,8 +298,8 @@ static enum rk_err
 introduce(struct core_turn *t, const req_t *q, struct rk_str id, const struct core_parts *owned, struct rk_str *why)
 {
 	bool joins = q->member_epoch == 0;
-	struct core_consumer *m = q->instance_id.len >= 0 ? core_consumer_static(t->k, q->instance_id)
-							  : core_consumer_get(t->k, id);
+	struct core_consumer *m = !joins ? NULL : q->instance_id.len >= 0 ? core_consumer_static(t->k, q->instance_id)
+	    : core_consumer_get(t->k, id);
 	enum rk_err err = RK_OK;
 
 	if (joins && (m == NULL || !m->known)) {
@@ -482,7 +484,8 @@ answer(struct core_turn *t, struct core_group_asker *a, const req_t *q, res_t *r
 		return core_shard_settle(t->group->home->shard, &a->put);
 	}
 	struct core_group *g = t->group;
-	bool moved = !t->placed || t->was.epoch != t->at.epoch || t->was.state != t->at.state;
+	bool moved = !t->placed || t->was.epoch != t->at.epoch || t->was.state != t->at.state
+	    || !core_parts_eq(t->was.leaves, t->at.leaves);
 	err = core_turn_write(t, &a->put);
 	if (err != RK_OK) {
 		core_consumer_undo(g);

@@ -433,11 +433,13 @@ struct rk_str
 core_consumer_assignor(const struct core_turn *t, const struct core_consumers *k)
 {
 	struct conf_list l = k->group->home->core->conf->group_consumer_assignors;
-	struct rk_str best = l.count > 0 ? rk_str_of(l.at[0]) : rk_lit("uniform");
-	int32_t most = 0;
+	struct rk_str best = RK_STR_NULL;
+	int32_t most = -1;
 
 	for (uint32_t i = 0; i < l.count; i++) {
 		struct rk_str name = rk_str_of(l.at[i]);
+		if (core_assignor_named(name) == NULL)
+			continue; /* another's plugin */
 		int32_t n = t != NULL && t->id.len >= 0 && rk_str_eq(t->says.server_assignor, name);
 		rk_list_each(&k->members, m) {
 			const struct core_consumer *x = rk_of(m, struct core_consumer, link);
@@ -448,6 +450,8 @@ core_consumer_assignor(const struct core_turn *t, const struct core_consumers *k
 			best = name;
 		}
 	}
+	if (best.len < 0)
+		best = rk_lit("uniform");
 	return best;
 }
 
