@@ -60,7 +60,7 @@ p = argparse.ArgumentParser()
 p.add_argument("folder"), p.add_argument("--kind", default="rookery"), p.add_argument("--rounds", type=int, default=1), p.add_argument("--rate", type=int, default=600)
 arg = p.parse_args()
 report = Report("groups3 " + arg.kind)
-cluster = Cluster(os.path.join(arg.folder, arg.kind), [arg.kind] * 3, dynamic=True, lines=SHORT)
+cluster = Cluster(os.path.join(arg.folder, arg.kind.replace(",", "+")), (arg.kind.split(",") * 3)[:3], dynamic=True, lines=SHORT)
 started = time.monotonic()
 
 
@@ -266,9 +266,10 @@ try:
     watch.join()
     close_all()
     check(ends)
-    report.check("a committed offset that a node tells never goes back", not watch.back,
-                 f"{len(watch.back)} times: {watch.back[:4]}" if watch.back else f"asked {watch.asked} times")
-    wrong = [f"node {m.id}: {line[:200]}" for m in cluster.members for line in m.errors()]
+    ours = [m for m in cluster.members if m.kind == "rookery" or arg.kind == "kafka"]  # a Kafka among them does tell older offsets, after a failover
+    back = [b for b in watch.back if cluster[b[4]] in ours]
+    report.check("a committed offset that a node tells never goes back", not back, f"{len(back)} times: {back[:4]}" if back else f"asked {watch.asked} times")
+    wrong = [f"node {m.id}: {line[:200]}" for m in ours for line in m.errors()]
     report.check("no node says that something is wrong with it", not wrong or arg.kind == "kafka", "; ".join(wrong[:3]))
 finally:
     for q in [producer, *[q for g in GROUPS for q in members.live[g]]]:
