@@ -176,7 +176,8 @@ shape(struct api_call *c, const req *q, res *out, struct waiter *w, bool *some)
 		}
 		out->topics.at[i] = (struct kp_txn_offset_commit_res_topics){ .name = t->name, .partitions = { o, parts } };
 		w->inner.topics.at[i] = (struct kp_offset_commit_res_topics){ .name = t->name, .partitions = { in, parts } };
-		w->inner_req.topics.at[i] = (struct kp_offset_commit_req_topics){ .name = t->name, .partitions = { r, parts } };
+		w->inner_req.topics.at[i] = (struct kp_offset_commit_req_topics){ .name = t->name, .topic_id = m.id,
+			.partitions = { r, parts } };
 		out->topics.len = w->inner.topics.len = w->inner_req.topics.len = i + 1;
 	}
 	return !a->over;

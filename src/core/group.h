@@ -65,7 +65,7 @@ struct core_group_txn {
 	bool adds;
 	uint64_t guard;
 };
-/* txn NULL: an OffsetCommit. Else a TxnOffsetCommit in the other's shape, whose topics have no ids. */
+/* txn NULL: an OffsetCommit. Else a TxnOffsetCommit in the other's shape. */
 bool core_group_commit(struct core_shard *, struct core_group_asker *, const struct kp_offset_commit_req *,
     const struct core_group_txn *txn, struct kp_offset_commit_res *);
 /* One group of an OffsetFetch of version 8 or later; older versions are brought into that shape by the handler. */

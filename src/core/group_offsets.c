@@ -327,8 +327,11 @@ add_offset(struct commit *x, const struct core_group *g, struct rk_str topic, st
 
 static void
 commit_topic(struct commit *x, const struct core_group *g, struct core_group_asker *a,
-    const struct kp_offset_commit_req_topics *in, struct kp_offset_commit_res_topics *out, int64_t expire_ms)
+    const struct kp_offset_commit_req_topics *in, bool in_txn, struct kp_offset_commit_res_topics *out,
+    int64_t expire_ms)
 {
+	/* A producer names its topics: so does the record. */
+	struct rk_uuid id = in_txn ? (struct rk_uuid){ { 0 } } : in->topic_id;
 	struct core *c = x->home->core;
 	/* The topic need not lie here: the image knows it, the handler has looked (an unknown name has the zero id). */
 	for (int32_t i = 0; i < out->partitions.len; i++) {
@@ -339,7 +342,7 @@ commit_topic(struct commit *x, const struct core_group *g, struct core_group_ask
 		if (p->committed_metadata.len > c->conf->offset_metadata_max_bytes)
 			o->error_code = rk_err_wire(RK_OFFSET_METADATA_TOO_LARGE);
 		else
-			add_offset(x, g, in->name, in->topic_id, p, expire_ms, a->arena);
+			add_offset(x, g, in->name, id, p, expire_ms, a->arena);
 	}
 }
 
@@ -380,6 +383,8 @@ core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct
 		most += (size_t)rk_max(q->topics.at[i].partitions.len, 0);
 	for (int32_t i = 0; err == RK_OK && g != NULL && g->kind == CORE_GROUP_CONSUMER && i < q->topics.len; i++)
 		err = may_commit_parts(g, q, &q->topics.at[i]);
+	if (err == RK_STALE_MEMBER_EPOCH && txn != NULL)
+		err = RK_ILLEGAL_GENERATION; /* what a producer knows */
 	x.record = rk_arena_get(a->arena, most, sizeof *x.record);
 	if (err == RK_OK && x.record == NULL)
 		err = RK_UNKNOWN_SERVER_ERROR;
@@ -393,7 +398,7 @@ core_group_commit(struct core_shard *s, struct core_group_asker *a, const struct
 	int64_t expire = txn == NULL && a->version <= 4 && q->retention_time_ms >= 0
 	    ? rk_wall(home->core->env) + q->retention_time_ms : -1;
 	for (int32_t i = 0; i < q->topics.len; i++)
-		commit_topic(&x, g, a, &q->topics.at[i], &res->topics.at[i], expire);
+		commit_topic(&x, g, a, &q->topics.at[i], txn != NULL, &res->topics.at[i], expire);
 	a->put.done = committed;
 	if (x.records > 0)
 		err = in_transaction(s, txn);
