@@ -26,7 +26,7 @@ all_are(txn_out *o, enum rk_err err)
 	return all;
 }
 
-/* A row for each partition; those that are not there have their error. False: the arena is over. */
+/* A row for each partition; those that are not there, or not for clients, have their error. False: the arena is over. */
 static bool
 shape(struct api_call *c, const txn_in *q, txn_out *o)
 {
@@ -34,13 +34,16 @@ shape(struct api_call *c, const txn_in *q, txn_out *o)
 		return false;
 	for (int32_t i = 0; i < o->topic_results.len; i++) {
 		topic_out *t = &o->topic_results.at[i];
+		bool barred = c->head.version < 4 && meta_topic_internal(t->name);
 		struct meta_topic m;
 		if (!meta_topic_named(&c->view, t->name, &m))
 			m.partitions = 0;
 		for (int32_t k = 0; k < t->results_by_partition.len; k++) {
 			int32_t index = t->results_by_partition.at[k].partition_index;
-			if (index < 0 || index >= m.partitions)
-				t->results_by_partition.at[k].partition_error_code = rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION);
+			bool there = index >= 0 && index < m.partitions;
+			if (barred || !there)
+				t->results_by_partition.at[k].partition_error_code = rk_err_wire(barred
+				    ? RK_TOPIC_AUTHORIZATION_FAILED : RK_UNKNOWN_TOPIC_OR_PARTITION);
 		}
 	}
 	return true;

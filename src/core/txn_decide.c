@@ -130,7 +130,7 @@ enum rk_err
 core_txn_decide_init(const struct core_txn *t, int64_t producer_id, int16_t epoch, int32_t timeout_ms,
     struct core_txn_values *to)
 {
-	bool expects = producer_id >= 0;
+	bool expects = producer_id != -1;
 	enum rk_err err;
 	int64_t id;
 
