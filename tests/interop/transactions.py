@@ -136,7 +136,7 @@ class Instance:
                     "-cp", os.path.join(arg.folder, "classes") + ":" + libs() + "/*", "Copier", *rest]
         else:
             argv = [sys.executable, os.path.abspath(__file__), "copier", *rest]
-        old = getattr(self, "q", None)
+        old, self.since = getattr(self, "q", None), len(self.said())
         self.q = subprocess.Popen(argv, stdout=open(self.path + ".out", "a"), stderr=open(self.path + ".err", "a"), cwd=HERE)
         return old if beside else None
 
@@ -145,8 +145,15 @@ class Instance:
         self.q.wait()
 
     def said(self):
-        with open(self.path + ".out") as f:
+        with open(self.path + ".out", "a+") as f:
+            f.seek(0)
             return f.read().splitlines()
+
+    def working(self, times=1, seconds=40):
+        """It has committed that many transactions from now on, itself."""
+        self.since, end = max(self.since, len(self.said()) - 1), time.monotonic() + seconds
+        while time.monotonic() < end and sum(s.startswith("committed") for s in self.said()[self.since:]) < times:
+            time.sleep(0.02)
 
 
 class Feed(threading.Thread):
@@ -272,29 +279,24 @@ def kill_all():
 def leave(kind):
     """One is killed in a transaction and stays away for longer than its transaction may take: the others go on, its own is aborted."""
     i = some(kind)
-    seen = len([s for s in i.said() if s.startswith("committed")])
-    end = time.monotonic() + 20
-    while time.monotonic() < end and len([s for s in i.said() if s.startswith("committed")]) == seen:
-        time.sleep(0.02)
+    i.working()
     i.kill()
-    began, before, waited = time.monotonic(), watches[kind].count, None
-    while time.monotonic() - began < 25:
-        if waited is None and watches[kind].count > before + 20 * arg.rate:  # more than its partitions' share can be
-            waited = time.monotonic() - began
-        time.sleep(0.1)
-    report.check(f"a {kind} copier is killed in a transaction and stays away: the other goes on with all of it", waited is not None, f"after {waited:.1f} s" if waited else "")
+    time.sleep(18)  # its session, and its transaction
+    before = {p: len(watches[kind].seen[p]) for p in range(PARTITIONS)}
+    time.sleep(6)
+    stuck = [p for p in range(PARTITIONS) if len(watches[kind].seen[p]) <= before[p]]
+    report.check(f"a {kind} copier is killed and stays away: its transaction is aborted, the other copies what was its share", not stuck, f"stuck: {stuck}" if stuck else "")
     i.start()
 
 
 def zombie(kind):
     """One sleeps, another takes its transactional id: when it wakes up it is told so, and ends."""
     i = some(kind)
+    i.working(3)  # one that still begins would fence the other
     i.q.send_signal(signal.SIGSTOP)
-    lines = len(i.said())
+    time.sleep(0.1)
     old = i.start(beside=True)
-    end = time.monotonic() + 40
-    while time.monotonic() < end and not [s for s in i.said()[lines:] if s.startswith("committed")]:
-        time.sleep(0.1)
+    i.working(2)
     lines = len(i.said())
     old.send_signal(signal.SIGCONT)
     try:

@@ -260,7 +260,7 @@ def verify(r, t, u):
             ask(r, name, "AddPartitionsToTxn", v, body)
         one = adding(id, parts(t, 0), verify=True)["Transactions"][0]
         for name, many in {"three transactions": [one, {**one, "TransactionalId": none}, {**one, "VerifyOnly": False, "Topics": [parts(t, 3)]}], "the same transaction twice": [one, one], "no transactions": []}.items():
-            ask(r, name, "AddPartitionsToTxn", v, {"Transactions": many})
+            ask(r, name, "AddPartitionsToTxn", v, {"Transactions": many}, timeout=1)
         told(r, f"verify {v}", id)
         end(r, id)
         ask(r, "verify after the end", "AddPartitionsToTxn", v, q(parts(t, 0)))
@@ -594,6 +594,30 @@ def timeouts(r):
             ask(r, f"timeout {name}, its epoch", "InitProducerId", v, {"TransactionalId": id, "TransactionTimeoutMs": 60000, "ProducerId": PID, "ProducerEpoch": EPOCH})
         ask(r, f"timeout {name}, afresh", "InitProducerId", 4, {"TransactionalId": id, "TransactionTimeoutMs": 60000, "ProducerId": -1, "ProducerEpoch": -1})
         told(r, f"timeout {name}, afresh", id)
+        overtaken(r, f"timeout {name}, then another", id, t)
+
+
+def overtaken(r, what, id, t):
+    """The producer in hand was followed by another, which writes: what it still says harms nobody."""
+    mine = r.t.vars["pid"], r.t.vars["epoch"]
+    init(r, id)
+    add(r, id, parts(t, 0))
+    write(r, id, t)
+    told(r, f"{what} writes", id)
+    other = r.t.vars["pid"], r.t.vars["epoch"]
+    r.t.vars.update(pid=mine[0], epoch=mine[1])
+    zombie(r, what, id, t)
+    for v in (3, 5):
+        ask(r, f"{what}, its epoch", "InitProducerId", v, {"TransactionalId": id, "TransactionTimeoutMs": 60000, "ProducerId": PID, "ProducerEpoch": EPOCH})
+        settled(r, id)
+    r.t.vars.update(pid=other[0], epoch=other[1])
+    ask(r, f"{what} goes on", "Produce", 9, writing(id, t, seq=1))
+    a = ask(r, f"{what} ends", "EndTxn", 5, ending(id))
+    settled(r, id)
+    raised(r, a)
+    told(r, f"{what} ended", id)
+    r.t.vars.update(pid=mine[0], epoch=mine[1])
+    zombie(r, f"{what}, after its end", id, t)
 
 
 def transactions(r):
