@@ -38,13 +38,15 @@ st_compact_look(struct st_log *l, const struct st_compact_rules *r, int64_t limi
 			d->clean_bytes += s->bytes;
 			continue;
 		}
-		if (s->base >= d->end)
+		if (upper(l, i) > d->end) { /* segments are cleaned whole, or not */
+			d->end = rk_min(d->end, s->base);
 			break;
+		}
 		if (d->oldest_ms < 0 && (err = st_segment_first(l, s)) == RK_OK)
 			d->oldest_ms = s->first_ms;
 		if (r->min_lag_ms > 0 && err == RK_OK && (err = st_segment_times(l, s)) == RK_OK
 		    && s->max_ms > now_ms - r->min_lag_ms) {
-			d->end = rk_min(d->end, rk_max(s->base, d->first));
+			d->end = s->base;
 			break;
 		}
 		if (err != RK_OK)

@@ -8,8 +8,9 @@
  * What else stays or goes, as in Apache Kafka 4.3:
  *   - a record without a value (a tombstone) stays until its batch's delete horizon is over, which is set when the
  *     batch is first copied (attribute bit 6, base timestamp = horizon) to then + delete.retention.ms;
- *   - records of aborted transactions go; a marker stays while records of its transaction are there, and then until
- *     its horizon is over; .txnindex keeps the aborted transactions whose records were met;
+ *   - records of aborted transactions go; a marker stays while batches of its transaction are there; the round that
+ *     meets none of them any more sets its horizon, and it stays until that is over; .txnindex keeps the
+ *     aborted transactions whose records were met;
  *   - of a producer's last batch at least the header stays, so that its sequence is known after a restart;
  *   - a batch is compressed as it was.
  *
@@ -29,7 +30,7 @@ struct st_compact_rules {
 	uint64_t slice_bytes;        /* about so much is read and written by one job */
 };
 
-/* What a round would find. Offsets from first to end are dirty and may be cleaned. */
+/* What a round would find. Offsets from first to end are dirty and may be cleaned; end is a segment's beginning. */
 struct st_dirty {
 	int64_t first, end;
 	uint64_t clean_bytes, dirty_bytes;

@@ -232,7 +232,7 @@ put_empty(struct st_compact *c, const uint8_t *batch)
 
 	memcpy(head, batch, sizeof head);
 	rk_put16(head + 21, (uint16_t)(kp_batch_attr(batch) & ~(KP_ATTR_CODEC | KP_ATTR_HORIZON)));
-	rk_put64(head + 27, (uint64_t)kp_batch_max_ms(batch));
+	rk_put64(head + 27, UINT64_MAX); /* no time */
 	rk_put32(head + 57, 0);
 	kp_batch_seal(head, sizeof head);
 	c->changed |= kp_batch_count(batch) > 0;
@@ -260,36 +260,45 @@ stays(struct st_compact *c, const struct kp_record *r, bool tombstones_go)
 	return r->value.len >= 0 || !tombstones_go;
 }
 
-/* Goes through a data batch's records: how many stay, and is there a tombstone among them. */
+/* What stays of a data batch. */
+struct rest {
+	int32_t count;
+	bool tombstone;              /* there is one among them */
+	int64_t first_ms;            /* timestamp of the first */
+};
+
 static enum rk_err
-judge(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, int32_t *kept, bool *tombstone)
+judge(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, struct rest *rest)
 {
 	struct kp_record r;
 	bool go = horizon_over(c, batch);
 
-	*kept = 0;
-	*tombstone = false;
+	*rest = (struct rest){ .first_ms = -1 };
 	while (kp_records_next(&it, &r)) {
 		c->told.records_read++;
 		if (!stays(c, &r, go))
 			continue;
-		(*kept)++;
-		*tombstone |= r.value.len < 0;
+		if (rest->count++ == 0)
+			rest->first_ms = r.ms;
+		rest->tombstone |= r.value.len < 0;
 	}
-	c->told.records_kept += (uint64_t)*kept;
+	c->told.records_kept += (uint64_t)rest->count;
 	return it.bad ? RK_CORRUPT_MESSAGE : RK_OK;
 }
 
-/* The batch anew, of the records that stay; with a horizon its base timestamp is that. */
+/* The batch anew, of the records that stay. Its base timestamp is its horizon, or else that of the first of them. */
 static enum rk_err
-rebuild(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, bool marker, int64_t horizon)
+rebuild(struct st_compact *c, const uint8_t *batch, struct kp_records_iter it, int64_t horizon, int64_t first_ms)
 {
 	struct kp_record r;
 	struct kp_build b;
+	bool had = (kp_batch_attr(batch) & KP_ATTR_HORIZON) != 0, go = horizon_over(c, batch);
+	bool marker = (kp_batch_attr(batch) & KP_ATTR_CONTROL) != 0;
 	int16_t attr = (int16_t)(kp_batch_attr(batch) | (horizon >= 0 ? KP_ATTR_HORIZON : 0));
-	bool go = horizon_over(c, batch);
 
-	kp_build_start(&b, &c->arena, kp_batch_base(batch), attr, horizon >= 0 ? horizon : kp_batch_base_ms(batch));
+	rk_assert(!had || horizon < 0);
+	kp_build_start(&b, &c->arena, kp_batch_base(batch), attr,
+	    horizon >= 0 ? horizon : had ? kp_batch_base_ms(batch) : first_ms);
 	b.last_delta = kp_batch_last_delta(batch);
 	while (kp_records_next(&it, &r))
 		if (marker || stays(c, &r, go))
@@ -314,24 +323,24 @@ static enum rk_err
 copy_data(struct st_compact *c, const uint8_t *batch, uint32_t len)
 {
 	struct kp_records_iter it;
-	int32_t kept = 0;
-	bool tombstone = false, aborted = st_txns_data(&c->txns, batch) && kp_batch_last(batch) < c->noted_end;
+	struct rest rest = { .count = 0 };
+	bool aborted = st_txns_data(&c->txns, batch) && kp_batch_last(batch) < c->noted_end;
 	enum rk_err err = aborted ? RK_OK : records(c, batch, len, &it);
 
 	if (err == RK_OK && !aborted)
-		err = judge(c, batch, it, &kept, &tombstone);
+		err = judge(c, batch, it, &rest);
 	if (err != RK_OK)
 		return err;
-	if (kept == 0) {
+	if (rest.count == 0) {
 		if (is_last_of_producer(c, batch))
 			return put_empty(c, batch);
 		c->changed = true;
 		return RK_OK;
 	}
-	int64_t horizon = new_horizon(c, batch, tombstone && kp_batch_last(batch) < c->noted_end);
-	if (kept == kp_batch_count(batch) && horizon < 0)
+	int64_t horizon = new_horizon(c, batch, rest.tombstone && kp_batch_last(batch) < c->noted_end);
+	if (rest.count == kp_batch_count(batch) && horizon < 0)
 		return put(c, batch, len);
-	return rebuild(c, batch, it, false, horizon);
+	return rebuild(c, batch, it, horizon, rest.first_ms);
 }
 
 static enum rk_err
@@ -350,12 +359,12 @@ copy_marker(struct st_compact *c, const uint8_t *batch, uint32_t len)
 		c->changed = true;
 		return RK_OK;
 	}
-	int64_t horizon = new_horizon(c, batch, true);
+	int64_t horizon = new_horizon(c, batch, useless);
 	if (horizon < 0 || kp_batch_count(batch) == 0)
 		return put(c, batch, len);
 	struct kp_records_iter it;
 	enum rk_err err = records(c, batch, len, &it);
-	return err == RK_OK ? rebuild(c, batch, it, true, horizon) : err;
+	return err == RK_OK ? rebuild(c, batch, it, horizon, -1) : err;
 }
 
 void

@@ -165,7 +165,7 @@ START_TEST(the_active_segment_and_what_is_young_are_left_alone)
 	ck_assert_uint_gt(d.dirty_bytes, 0);
 	ck_assert_int_eq(d.oldest_ms, x.w.wall_ms - 1001);
 	ck_assert_int_eq(st_compact_look(x.log, &how, 1, x.w.wall_ms, &d), RK_OK);
-	ck_assert_int_eq(d.end, 1); /* not past the last stable offset */
+	ck_assert_int_eq(d.end, 0); /* not past the last stable offset, and no segment in part */
 }
 END_TEST
 
@@ -256,6 +256,35 @@ START_TEST(a_tombstone_stays_until_its_horizon)
 }
 END_TEST
 
+/* The first batch of the log as it is now. */
+static const uint8_t *
+first_batch(void)
+{
+	struct rk_str bytes;
+
+	ck_assert_int_eq(st_log_load(x.log, st_log_start(x.log), st_log_end(x.log), 1 << 20, &x.arena, &bytes), RK_OK);
+	return (const uint8_t *)bytes.at;
+}
+
+START_TEST(a_thinned_batch_is_dated_by_its_first_record)
+{
+	struct kp_build b;
+	int64_t then = x.w.wall_ms;
+
+	kp_build_start(&b, &x.arena, 0, 0, then);
+	for (int i = 0; i < 3; i++)
+		kp_build_add(&b, then + i * 10, rk_str_of(i == 0 ? "a" : i == 1 ? "b" : "c"), rk_str_of("1"));
+	append(kp_build_end(&b, -1, -1, -1, -1), 3);
+	put("a", "2", KP_NONE);
+	roll();
+	compact();
+	ck_assert_int_eq(kp_batch_count(first_batch()), 2);
+	ck_assert_int_eq(kp_batch_base(first_batch()), 0);
+	ck_assert_int_eq(kp_batch_base_ms(first_batch()), then + 10);
+	ck_assert_int_eq(kp_batch_max_ms(first_batch()), then + 20);
+}
+END_TEST
+
 START_TEST(the_times_of_records_are_kept_beside_a_horizon)
 {
 	struct st_stamp s;
@@ -310,10 +339,13 @@ START_TEST(aborted_records_go_and_do_not_hide_others)
 	roll();
 	compact();
 	ck_assert_uint_eq(count_of("a=new"), 1);
-	x.w.wall_ms += DAY + 1;
-	put("e", "1", KP_NONE);
-	roll();
-	compact();
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count_of("marker"), 4 - (uint32_t)i); /* a round finds one alone, the next but one lets it go */
+		x.w.wall_ms += DAY + 1;
+		put("e", "1", KP_NONE);
+		roll();
+		compact();
+	}
 	ck_assert_uint_eq(count_of("marker"), 2); /* those of b and d, whose records stay */
 }
 END_TEST
@@ -323,16 +355,20 @@ START_TEST(an_open_transaction_bounds_the_round)
 	struct st_dirty d;
 
 	put("a", "1", KP_NONE), put("a", "2", KP_NONE);
-	txn_put(7, 0, "a", "3");
+	sync_all();
+	ck_assert_int_eq(st_log_roll(x.log, 2), RK_OK);
+	put("a", "3", KP_NONE);
+	txn_put(7, 0, "a", "4");
 	roll();
-	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_first_open(x.log), x.w.wall_ms, &d), RK_OK);
-	ck_assert_int_eq(d.end, 2);
+	ck_assert_int_eq(st_log_first_open(x.log), 3);
+	ck_assert_int_eq(st_compact_look(x.log, &how, 3, x.w.wall_ms, &d), RK_OK);
+	ck_assert_int_eq(d.end, 2); /* the segment that it begins in is left alone */
 	struct st_compact *c = st_compact_begin(x.log, &how, &d, x.w.wall_ms);
 	while (!step(c))
 		;
 	told = st_compact_end(c);
 	ck_assert_int_eq(told.err, RK_OK);
-	ck_assert_str_eq(contents(), "a=2@1 a=3@2 active=record@3 ");
+	ck_assert_str_eq(contents(), "a=2@1 a=3@2 a=4@3 active=record@4 ");
 }
 END_TEST
 
@@ -469,6 +505,7 @@ main(void)
 	tcase_add_test(c, a_round_goes_on_where_the_last_one_ended);
 	tcase_add_test(c, a_small_table_takes_several_rounds);
 	tcase_add_test(c, a_tombstone_stays_until_its_horizon);
+	tcase_add_test(c, a_thinned_batch_is_dated_by_its_first_record);
 	tcase_add_test(c, the_times_of_records_are_kept_beside_a_horizon);
 	tcase_add_test(c, aborted_records_go_and_do_not_hide_others);
 	tcase_add_test(c, an_open_transaction_bounds_the_round);

@@ -73,6 +73,44 @@ START_TEST(a_log_that_is_clean_enough_is_left_alone)
 }
 END_TEST
 
+START_TEST(a_config_that_changes_has_the_log_looked_at_again)
+{
+	config_is("t", "min.cleanable.dirty.ratio", "1.0");
+	put_keys(30);
+	pass(60000);
+	ck_assert_uint_eq(rounds(), 0);
+	config_is("t", "min.cleanable.dirty.ratio", "0.5");
+	pass(16000);
+	ck_assert_uint_ge(rounds(), 1);
+}
+END_TEST
+
+START_TEST(a_log_that_was_dirty_at_the_stop_is_compacted_after_the_start)
+{
+	put_keys(30);
+	broker_stop();
+	broker_start();
+	p = part("t", 0);
+	ck_assert_ptr_null(p->log); /* nobody has asked for it */
+	pass(16000);
+	ck_assert_uint_ge(rounds(), 1);
+	ck_assert_int_eq(st_log_end(p->log), 300);
+}
+END_TEST
+
+START_TEST(a_segment_is_closed_in_time_for_the_compaction_lag)
+{
+	config_is("t", "internal.segment.bytes", "1000000");
+	config_is("t", "max.compaction.lag.ms", "5000");
+	put_keys(3);
+	pass(6000);
+	put_keys(1);
+	ck_assert_int_eq(st_log_end(p->log), 40);
+	pass(20000);
+	ck_assert_uint_ge(rounds(), 1);
+}
+END_TEST
+
 START_TEST(a_stop_in_the_middle_of_a_round_is_clean)
 {
 	put_keys(30);
@@ -108,6 +146,9 @@ main(void)
 	tcase_add_test(c, a_dirty_log_is_compacted_after_the_backoff);
 	tcase_add_test(c, an_unchanged_log_is_not_looked_at_again);
 	tcase_add_test(c, a_log_that_is_clean_enough_is_left_alone);
+	tcase_add_test(c, a_config_that_changes_has_the_log_looked_at_again);
+	tcase_add_test(c, a_log_that_was_dirty_at_the_stop_is_compacted_after_the_start);
+	tcase_add_test(c, a_segment_is_closed_in_time_for_the_compaction_lag);
 	tcase_add_test(c, a_stop_in_the_middle_of_a_round_is_clean);
 	tcase_add_test(c, a_topic_may_go_while_it_is_compacted);
 	suite_add_tcase(s, c);

@@ -1,13 +1,13 @@
 /* cleaner.c - compacts the logs whose topics ask for it (cleanup.policy=compact), the dirtiest first.
  *
  * One round at a time; its work is done by jobs off the core (storage/compact.h), and between two of them the core
- * looks at the throttle. A timer comes every log.cleaner.backoff.ms while some compacted log has changed since it was
- * last looked at, and stands still otherwise. A round that fails is said, and its partition left alone until the node
- * starts anew, as in Kafka. */
+ * looks at the throttle. A timer comes after the start, when configs changed, and every log.cleaner.backoff.ms while
+ * some compacted log has changed since it was last looked at; it stands still otherwise. The logs are looked at some
+ * at a time. A round that fails is said, and its partition left alone until the node starts anew, as in Kafka. */
 #include "src/core/inside.h"
 #include "base/mem.h"
 
-enum { SLICE_BYTES = 4 << 20, KEY_BYTES = 24 };
+enum { SLICE_BYTES = 4 << 20, KEY_BYTES = 24, LOOKS = 64, LOOKS_MS = 1 };
 
 static void next_step(struct core *);
 
@@ -30,17 +30,11 @@ worth_a_look(struct core_partition *p)
 {
 	const struct conf_topic *f = core_conf(p);
 
-	if (!p->topic->rules.compact || p->broken || p->uncleanable || p->log == NULL)
+	if (p->broken || p->uncleanable || (p->log == NULL && !p->found))
 		return false;
-	return st_log_end(p->log) != p->cleaned_seen || f->min_compaction_lag_ms > 0
+	return p->log == NULL || st_log_end(p->log) != p->cleaned_seen || f->min_compaction_lag_ms > 0
 	       || f->max_compaction_lag_ms != INT64_MAX;
 }
-
-struct choice {
-	struct core_partition *at;
-	struct st_dirty dirty;
-	double ratio;
-};
 
 static bool
 due(const struct core_partition *p, const struct st_dirty *d, double ratio, int64_t wall_ms)
@@ -55,40 +49,55 @@ due(const struct core_partition *p, const struct st_dirty *d, double ratio, int6
 	return ratio > f->min_cleanable_dirty_ratio;
 }
 
+/* How dirty it is; false: it cannot be told. */
+static bool
+look(struct core_partition *p, struct st_compact_rules *rules, struct st_dirty *d)
+{
+	struct st_log *log;
+
+	rules_of(p, rules);
+	return core_open(p, &log) == RK_OK && log != NULL
+	       && st_compact_look(log, rules, rk_min(core_stable(p), p->high), rk_wall(core_of(p)->env), d) == RK_OK;
+}
+
 static void
-consider(struct core *c, struct core_partition *p, struct choice *best)
+consider(struct core_cleaner *k, struct core_partition *p)
 {
 	struct st_compact_rules rules;
 	struct st_dirty d;
-	int64_t wall = rk_wall(c->env);
 
-	rules_of(p, &rules);
-	if (st_compact_look(p->log, &rules, rk_min(core_stable(p), p->high), wall, &d) != RK_OK)
+	if (!look(p, &rules, &d))
 		return;
 	double all = (double)d.clean_bytes + (double)d.dirty_bytes,
 	       ratio = all > 0 ? (double)d.dirty_bytes / all : 0;
-	if (!due(p, &d, ratio, wall)) {
+	if (!due(p, &d, ratio, rk_wall(core_of(p)->env)))
 		p->cleaned_seen = st_log_end(p->log);
-		return;
+	else if (k->best == NULL || ratio > k->best_ratio) {
+		k->best = p;
+		k->best_ratio = ratio;
 	}
-	if (best->at == NULL || ratio > best->ratio)
-		*best = (struct choice){p, d, ratio};
 }
 
+/* Looks at some more logs; true: all have been looked at. */
 static bool
-choose(struct core *c, struct choice *best, bool *any)
+sweep(struct core *c)
 {
-	*best = (struct choice){.at = NULL};
-	*any = false;
-	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL;
-	     t = core_topics_walk(c, t))
+	struct core_cleaner *k = &c->cleaner;
+	uint32_t seen = 0, todo = LOOKS;
+
+	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL; t = core_topics_walk(c, t))
 		for (uint32_t i = 0; t->rules.compact && i < t->partitions; i++) {
-			if (t->partition[i] == NULL || !worth_a_look(t->partition[i]))
+			if (t->partition[i] == NULL || seen++ < k->swept)
 				continue;
-			*any = true;
-			consider(c, t->partition[i], best);
+			k->swept++;
+			if (!worth_a_look(t->partition[i]))
+				continue;
+			k->any = true;
+			consider(k, t->partition[i]);
+			if (--todo == 0)
+				return false;
 		}
-	return best->at != NULL;
+	return true;
 }
 
 /* --- one round */
@@ -139,6 +148,8 @@ core_cleaner_forget(struct core_partition *p)
 
 	if (k->at == p)
 		k->at = NULL;
+	if (k->best == p)
+		k->best = NULL;
 }
 
 static void
@@ -179,21 +190,23 @@ next_step(struct core *c)
 }
 
 static void
-begin_round(struct core *c, const struct choice *best)
+begin_round(struct core *c, struct core_partition *p)
 {
 	struct core_cleaner *k = &c->cleaner;
 	struct st_compact_rules rules;
+	struct st_dirty d;
 
-	rules_of(best->at, &rules);
-	k->round = st_compact_begin(best->at->log, &rules, &best->dirty, rk_wall(c->env));
+	if (!look(p, &rules, &d))
+		return;
+	k->round = st_compact_begin(p->log, &rules, &d, rk_wall(c->env));
 	if (k->round == NULL) {
 		struct st_compacted none = {.err = RK_NO_MEMORY};
-		tell(best->at, &none);
+		tell(p, &none);
 		return;
 	}
-	k->at = best->at;
+	k->at = p;
 	k->began_ms = rk_now(c->env);
-	best->at->cleaned_seen = -1; /* what came meanwhile is looked at afterwards */
+	p->cleaned_seen = -1; /* what came meanwhile is looked at afterwards */
 	if (st_compact_over(k->round))
 		end_round(c);
 	else
@@ -204,22 +217,30 @@ static void
 fire(struct rk_timer *timer, int64_t now_ms)
 {
 	struct core *c = rk_of(timer, struct core, cleaner.timer);
-	struct choice best;
-	bool any;
+	struct core_cleaner *k = &c->cleaner;
 
-	rk_assert(c->magic == CORE_MAGIC && !c->cleaner.busy);
+	rk_assert(c->magic == CORE_MAGIC && !k->busy);
 	if (c->stopping)
 		return;
-	if (c->cleaner.round != NULL) {
-		if (st_compact_over(c->cleaner.round)) /* its log went away meanwhile */
+	if (k->round != NULL) {
+		if (st_compact_over(k->round)) /* its log went away meanwhile */
 			end_round(c);
 		else
 			next_step(c);
 		return;
 	}
-	if (choose(c, &best, &any))
-		begin_round(c, &best);
-	if (c->cleaner.round == NULL && any)
+	if (!sweep(c)) {
+		rk_timer_set(c->timers, timer, now_ms + LOOKS_MS);
+		return;
+	}
+	struct core_partition *best = k->best;
+	bool any = k->any;
+	k->best = NULL;
+	k->any = false;
+	k->swept = 0;
+	if (best != NULL)
+		begin_round(c, best);
+	if (k->round == NULL && any)
 		rk_timer_set(c->timers, timer, now_ms + rk_max(c->conf->log_cleaner_backoff_ms, 1));
 }
 

@@ -309,6 +309,7 @@ core_load(struct core *c, const struct meta_view *view)
 	if (!rk_list_empty(&c->moves))
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
 	core_clean_soon(c);
+	core_cleaner_soon(c);
 	core_dirs_tick(c);
 	rk_say(RK_INFO, "This broker holds %" PRIu32 " partitions and leads %" PRIu32 " of them.",
 	    c->partitions, c->leaders);

@@ -21,6 +21,10 @@ struct core_cleaner {
 	int64_t began_ms;
 	uint64_t rounds;
 	bool busy;                  /* a job of it runs */
+	struct core_partition *best; /* the dirtiest of those that this sweep has looked at; NULL: none is dirty enough */
+	double best_ratio;
+	uint32_t swept;             /* so many partitions of compacted topics have been passed */
+	bool any;                   /* one of them was worth a look */
 };
 
 struct core_set;
@@ -205,7 +209,7 @@ void core_flush_in(
 
 /* --- cleaner.c */
 void core_cleaner_init(struct core *);
-void core_cleaner_soon(struct core *);                  /* a compacted log has grown */
+void core_cleaner_soon(struct core *);                  /* a compacted log has grown, or may have to be cleaned */
 void core_cleaner_forget(struct core_partition *);      /* the partition is about to be freed */
 bool core_cleaner_stop(struct core *);                  /* true: a job runs; core_stop_counted comes after it */
 void core_cleaner_free(struct core *);

@@ -227,7 +227,8 @@ rules_of(struct st_rules *r, const struct conf_topic *f)
 	*r = (struct st_rules){
 	    .segment_bytes = f->internal_segment_bytes == CONF_NULL_INT ? f->segment_bytes
 									: f->internal_segment_bytes,
-	    .segment_ms = f->segment_ms,
+	    .segment_ms = rk_min(f->segment_ms,
+		(f->cleanup_policy & CONF_COMPACT) != 0 ? f->max_compaction_lag_ms : INT64_MAX),
 	    .segment_jitter_ms = f->segment_jitter_ms,
 	    .segment_index_bytes = f->segment_index_bytes,
 	    .index_interval_bytes = f->index_interval_bytes,
@@ -263,6 +264,9 @@ core_topic_configure(struct core_topic *t, const struct meta_view *view)
 			    it.value.len < 0 ? 0 : it.value.len, it.value.at);
 	t->conf = conf_pool_hold(&c->pool, &f); /* texts are borrowed from the view until here */
 	meta_configs_end(&it);
+	for (uint32_t i = 0; old != t->conf && i < t->partitions; i++)
+		if (t->partition[i] != NULL)
+			t->partition[i]->cleaned_seen = -1;
 	if (old != NULL)
 		conf_pool_drop(&c->pool, old);
 	rules_of(&t->rules, t->conf);

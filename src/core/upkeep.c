@@ -165,17 +165,17 @@ core_clean_soon(struct core *c)
 {
 	int64_t now = rk_now(c->env);
 
-	/* As in Kafka, the first look is half a minute after the start. */
+	int64_t first = c->started_ms + c->conf->log_initial_task_delay_ms;
 	if (c->clean_timer.at_ms == INT64_MAX && c->loaded && !c->stopping)
 		rk_timer_set(c->timers, &c->clean_timer,
-		    now < c->started_ms + 30000 ? c->started_ms + 30000
-						: now + c->conf->log_retention_check_interval_ms);
+		    now < first ? first : now + c->conf->log_retention_check_interval_ms);
 }
 
 void
 core_upkeep_changed(struct core *c)
 {
 	core_clean_soon(c);
+	core_cleaner_soon(c);
 }
 
 /* --- folders that wait to be deleted */
