@@ -237,6 +237,39 @@ START_TEST(whoever_waits_hears_that_leadership_went)
 }
 END_TEST
 
+static enum rk_err late_err;
+static bool late_wait;
+
+static void
+late(struct rk_timer *t, int64_t now_ms)
+{
+	struct words *w = rk_of(t, struct words, timer);
+	struct kp_pair r = { rk_lit("abc"), rk_lit("2") };
+
+	(void)now_ms;
+	late_err = core_shard_write(w->shard, &r, 1, -1, -1, NULL);
+	wait = (struct core_write){ .done = answered };
+	late_wait = core_shard_settle(w->shard, &wait);
+}
+
+START_TEST(a_timer_that_comes_between_loss_and_burial_writes_nothing)
+{
+	struct words *w = core_shard_state(shard("abc"));
+
+	answers = 0;
+	late_err = RK_OK;
+	w->timer = (struct rk_timer){ .at_ms = INT64_MAX, .fire = late };
+	rk_timer_set(&b.timers, &w->timer, rk_now(&b.w.env));
+	leader_is(96354 % 4, 2);
+	pass(1);
+	ck_assert_int_eq(late_err, RK_NOT_COORDINATOR);
+	ck_assert(late_wait);
+	pass(1);
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(answer, RK_NOT_COORDINATOR);
+}
+END_TEST
+
 START_TEST(a_disk_that_fails_is_no_coordinator)
 {
 	struct core_shard *s;
@@ -274,6 +307,7 @@ main(void)
 	tcase_add_test(c, everything_is_there_again_after_a_restart);
 	tcase_add_test(c, a_lost_partition_ends_its_shard);
 	tcase_add_test(c, whoever_waits_hears_that_leadership_went);
+	tcase_add_test(c, a_timer_that_comes_between_loss_and_burial_writes_nothing);
 	tcase_add_test(c, a_disk_that_fails_is_no_coordinator);
 	tcase_add_test(c, without_its_topic_there_is_no_coordinator);
 	suite_add_tcase(s, c);

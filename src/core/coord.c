@@ -362,6 +362,10 @@ bool
 core_shard_settle(struct core_shard *s, struct core_write *w)
 {
 	rk_assert(s->phase == ACTIVE);
+	if (s->partition == NULL) {
+		core_write_later(s, w, RK_NOT_COORDINATOR);
+		return true;
+	}
 	init(s, w, RK_OK);
 	if (s->partition->high >= s->applied)
 		return false;
@@ -418,6 +422,8 @@ core_shard_write(struct core_shard *s, const struct kp_pair *records, int32_t co
 	struct kp_build b;
 
 	rk_assert(s->magic == SHARD_MAGIC && s->phase == ACTIVE && count >= 0);
+	if (s->partition == NULL) /* lost a moment ago: a timer of its state came before the burial */
+		return RK_NOT_COORDINATOR;
 	if (count > 0) {
 		rk_arena_init(&a, ARENA_MAX);
 		kp_build_start(&b, &a, 0, producer_id >= 0 ? KP_ATTR_TXN : 0, now);

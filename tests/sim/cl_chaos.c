@@ -95,6 +95,7 @@ cl_plan(struct cl *cl)
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	p->tills = cl->seed % 3 == 2 && !cl_quorum ? CL_TILLS : 0;
 	p->members = cl->seed % 3 == 2 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_MEMBERS - 1) : 0;
+	p->readers = cl->seed % 3 == 1 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_READERS - 1) : 0;
 	p->txn_level = 2;
 	if (cl->seed % 3 == 0 && !cl_quorum) {
 		p->tids = 1 + (uint32_t)sim_below(&cl->sim, CL_TIDS);

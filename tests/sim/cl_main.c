@@ -134,6 +134,8 @@ raze(struct cl *cl)
 		cl_client_free(&cl->till[i].client);
 	for (uint32_t i = 0; i < cl->plan.members; i++)
 		cl_member_free(&cl->member[i]);
+	for (uint32_t i = 0; i < cl->plan.readers; i++)
+		cl_client_free(&cl->reader[i].client);
 	for (uint32_t i = 0; i < cl->plan.tids; i++)
 		cl_txn_free(&cl->tid[i]);
 	cl_client_free(&cl->admin);
@@ -226,6 +228,8 @@ print_asked(struct cl *cl)
 	for (uint32_t i = 0; i < cl->plan.members; i++)
 		cl_tell(cl, "member %u: %u syncs, %u commits, generation %d", i, cl->member[i].syncs, cl->member[i].commits,
 		    cl->member[i].generation);
+	for (uint32_t i = 0; i < cl->plan.readers; i++)
+		cl_reader_tell(&cl->reader[i]);
 	cl_tell(cl, "answers to clients: %" PRIu64 ", pieces of bytes on the wire: %" PRIu64 ", events: %" PRIu64, cl->answers,
 	    cl->net.pieces, cl->sim.events);
 }
@@ -238,7 +242,8 @@ at_rest(struct cl *cl, int64_t peace_us, char why[256])
 		return cl->at_rest;
 	cl->look_us = cl->sim.now_us + 73 * MS;
 	return cl->at_rest = cl_settled(cl, why) && cl_groups_told(cl, peace_us, why)
-	    && cl_tills_told(cl, peace_us, why) && cl_members_done(cl, peace_us, why) && cl_txns_done(cl, peace_us, why);
+	    && cl_tills_told(cl, peace_us, why) && cl_members_done(cl, peace_us, why) && cl_readers_done(cl, peace_us, why)
+	    && cl_txns_done(cl, peace_us, why);
 }
 
 static void
@@ -266,6 +271,8 @@ play(struct cl *cl)
 		cl_till_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.members; i++)
 		cl_member_start(cl, i);
+	for (uint32_t i = 0; i < cl->plan.readers; i++)
+		cl_reader_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.tids; i++)
 		cl_txn_start(cl, i);
 	cl->producing = true;
@@ -280,7 +287,7 @@ play(struct cl *cl)
 	int64_t peace_us = cl->sim.now_us;
 	if (!until(cl, 60 * SECOND, at_rest(cl, peace_us, why)) && cl->failure[0] == 0) {
 		(void)(cl_settled(cl, why) && cl_groups_told(cl, peace_us, why) && cl_tills_told(cl, peace_us, why)
-		    && cl_members_done(cl, peace_us, why) && cl_txns_done(cl, peace_us, why));
+		    && cl_members_done(cl, peace_us, why) && cl_readers_done(cl, peace_us, why) && cl_txns_done(cl, peace_us, why));
 		cl_fail(cl, "it does not converge: %s", why);
 	}
 	if (cl->failure[0] == 0)

@@ -135,7 +135,7 @@ configure(struct cl_node *n)
 	struct cl_plan *p = &n->cl->plan;
 	struct rk_arena *a = &n->conf_arena;
 	struct conf_notes notes = { .arena = a };
-	const char *at[32];
+	const char *at[48];
 	char voters[160] = "", servers[160] = "";
 	uint32_t k = 0;
 
@@ -164,6 +164,10 @@ configure(struct cl_node *n)
 	k = pair(a, at, k, "metadata.log.dir=%s", n->meta);
 	k = pair(a, at, k, "offsets.topic.replication.factor=%d", p->factor);
 	k = pair(a, at, k, "offsets.topic.num.partitions=2");
+	k = pair(a, at, k, "group.consumer.min.session.timeout.ms=%d", CL_READER_SESSION_MS);
+	k = pair(a, at, k, "group.consumer.session.timeout.ms=%d", CL_READER_SESSION_MS);
+	k = pair(a, at, k, "group.consumer.min.heartbeat.interval.ms=1000");
+	k = pair(a, at, k, "group.consumer.heartbeat.interval.ms=1000");
 	k = pair(a, at, k, "transaction.state.log.replication.factor=%d", p->factor);
 	k = pair(a, at, k, "transaction.state.log.num.partitions=2");
 	k = pair(a, at, k, "transaction.state.log.min.isr=%d", p->min_isr);

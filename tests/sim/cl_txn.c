@@ -377,6 +377,7 @@ over(struct cl_writer *w, enum cl_fate fate)
 	w->part = -1;
 	w->phase = w->bump && !w->of->v2 ? CL_INIT : CL_IDLE;
 	w->bump = false;
+	w->rests_us = w->client.cl->sim.now_us + sim_below(&w->client.cl->sim, w->of->pace_us);
 }
 
 static void
@@ -400,10 +401,21 @@ ended(struct cl_ask *a, const void *res)
 	}
 	if (!cl_writer_well(a, code))
 		return;
+	w->of->answered += r != NULL && r->error_code == 0;
 	over(w, t->commits ? CL_COMMITTED : CL_ABORTED);
 	if (w->of->v2 && r != NULL && r->error_code == 0)
 		told_epoch(w, r->producer_id, r->producer_epoch);
 	sim_note(&cl->sim, (uint64_t)w->id, (uint64_t)w->epoch);
+}
+
+static void
+end_leaves(struct cl_ask *a, const void *res)
+{
+	const struct kp_end_txn_res *r = res;
+	struct cl_writer *w = a->arg;
+
+	if (r->error_code == 0 && sim_chance(&w->client.cl->sim, 200000))
+		cl_txn_ended(w->client.cl, w->of, w->of->answered + 1);
 }
 
 static void
@@ -418,7 +430,7 @@ end(struct cl_writer *w)
 	q.producer_epoch = w->epoch;
 	q.committed = w->wish && !w->aborting;
 	t->commits |= q.committed;
-	cl_writer_ask(w, w->node, KP_END_TXN, w->of->v2 ? 5 : 3, &q, ended);
+	cl_writer_ask(w, w->node, KP_END_TXN, w->of->v2 ? 5 : 3, &q, ended)->leaves = end_leaves;
 }
 
 /* --- what is next */
@@ -428,8 +440,8 @@ idle(struct cl_writer *w)
 	struct cl *cl = w->client.cl;
 	int32_t parts = rk_min(cl->topic[0].parts, CL_PARTS);
 
-	if (cl->producing && cl->txs >= TXS) {
-		cl_writer_again(w, 200 * MS);
+	if (cl->producing && (cl->txs >= TXS || w->rests_us > cl->sim.now_us)) {
+		cl_writer_again(w, rk_max(w->rests_us - cl->sim.now_us, 20 * MS));
 		return;
 	}
 	if (!w->of->copies) {
@@ -513,13 +525,14 @@ fate(void *arg, bool lost)
 	if (w == NULL || w->dead) {
 		succeed(t);
 	} else if (cl->producing && t->lives < LIVES_BY_CHANCE && w->phase != CL_INIT && sim_chance(&cl->sim, 50000)) {
-		int64_t how = sim_below(&cl->sim, 3);
+		int64_t how = sim_below(&cl->sim, 4);
 		if (how == 0)
 			dies(w, "crashes");
-		else if (how == 1)
+		else if (how <= 2)
 			cl_sleep(&w->client, 100 * MS + sim_below(&cl->sim, 10 * SECOND));
-		cl_tell(cl, "%s has a successor: life %u", t->name, t->lives);
-		succeed(t);
+		cl_tell(cl, how == 2 ? "%s, life %u, sleeps" : "%s has a successor: life %u", t->name, t->lives - (how == 2));
+		if (how != 2)
+			succeed(t);
 	}
 	cl_after(cl, 100 * MS + sim_below(&cl->sim, 200 * MS), fate, t);
 }
@@ -528,6 +541,7 @@ void
 cl_txn_start(struct cl *cl, uint32_t number)
 {
 	static const int32_t timeout_ms[] = { 3000, 15000, 60000 };
+	static const int64_t pace_us[] = { MS, 200 * MS, SECOND };
 	struct cl_tid *t = &cl->tid[number];
 
 	*t = (struct cl_tid){ .cl = cl, .number = number, .stray_us = -STRAY };
@@ -536,6 +550,7 @@ cl_txn_start(struct cl *cl, uint32_t number)
 	t->copies = number % 2 == 1;
 	t->v2 = cl->plan.txn_level >= 2 && sim_chance(&cl->sim, 600000);
 	t->timeout_ms = timeout_ms[sim_below(&cl->sim, 3)];
+	t->pace_us = pace_us[sim_below(&cl->sim, 3)];
 	for (int32_t i = 0; i < CL_PARTS; i++)
 		t->acked[i] = t->told[i] = -1;
 	cl_tell(cl, "%s: transaction.version %d%s, timeout %d ms", t->name, t->v2 ? 2 : 1, t->copies ? ", copies" : "",

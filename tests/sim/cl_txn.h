@@ -22,7 +22,7 @@ struct cl_writer {
 	uint32_t life, tx, rounds; /* tx: behind its number; 0: none */
 	enum cl_phase phase;
 	int32_t node, group_node;  /* coordinators it knows (index); -1 */
-	int64_t id, at_us, told_id;
+	int64_t id, at_us, rests_us, told_id;
 	int16_t epoch, told_epoch, produce_v;
 	bool dead, busy, wish, aborting, bump, expects, began;
 	struct cl_wlane lane[CL_TOPICS][CL_PARTS];

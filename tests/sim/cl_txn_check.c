@@ -206,6 +206,51 @@ read_along(struct cl *cl, int32_t part)
 	return all;
 }
 
+/* --- an end is granted */
+struct ends {
+	struct cl *cl;
+	const char *name;
+	uint32_t count;
+};
+
+static bool
+count_ends(void *arg, const struct cl_batch *b)
+{
+	struct ends *x = arg;
+	struct kp_records_iter it;
+	struct kp_record r;
+
+	kp_records_start(&it, b->at, NULL, 0);
+	while (!b->control && kp_records_next(&it, &r)) {
+		struct core_txn_values v = { .producer_id = -1 };
+		struct rk_str name;
+		bool gone;
+		if (core_txn_read(r.key, r.value, &x->cl->arena, &name, &gone, &v) && !gone && rk_str_is(name, x->name))
+			x->count += v.state == CORE_TXN_PREPARE_COMMIT || v.state == CORE_TXN_PREPARE_ABORT;
+		rk_mem_put(v.parts);
+	}
+	return true;
+}
+
+/* When the answer leaves: so many decisions are where a power cut leaves them, on enough nodes. */
+void
+cl_txn_ended(struct cl *cl, const struct cl_tid *t, uint32_t ends)
+{
+	int32_t part = core_coord_slot(rk_str_of(t->name), cl->inner[0].parts), safe = 0;
+
+	rk_arena_reset(&cl->arena);
+	for (uint32_t i = 0; i < cl->nodes; i++) {
+		struct ends x = { cl, t->name, 0 };
+		if (!cl->node[i].broker)
+			continue;
+		(void)cl_look(&cl->node[i], &cl->inner[0].part[part], 0, true, count_ends, &x);
+		safe += x.count >= ends || cl->node[i].empty_handed;
+	}
+	if (safe < cl->plan.min_isr)
+		cl_fail(cl, "an end of %s is granted, and of %u decisions all are on the stable storage of %d nodes", t->name, ends,
+		    safe);
+}
+
 void
 cl_txn_watch(struct cl *cl)
 {

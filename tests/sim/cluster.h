@@ -7,6 +7,7 @@
  * cl_group.c   groups: offsets are committed and asked for
  * cl_till.c    transactional applications, old and new (KIP-890), with zombies
  * cl_group_member.c  members of classic groups: they join, sync, commit
+ * cl_group_consumer.c  consumers of a KIP-848 group
  * cl_txn.c     transactional producers, their successors and their zombies
  * cl_txn_data.c  what they write, and what some copy
  * cl_txn_read.c  what read_committed is shown
@@ -30,7 +31,7 @@
 enum { MS = 1000, SECOND = 1000000 };
 enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
 enum { CL_TILLS = 3, CL_TILL_TXNS = 4096, CL_TILL_PARTS = 2 };
-enum { CL_TIDS = 4, CL_MEMBERS = 4, CL_INNER = 2 };
+enum { CL_TIDS = 4, CL_MEMBERS = 4, CL_READERS = 4, CL_READER_SESSION_MS = 6000, CL_INNER = 2 };
 enum { CL_CLIENT_PLACE = 10 };
 
 enum cl_fault { /* cl_chaos.c says what each is */
@@ -46,7 +47,7 @@ struct cl_plan {
 	bool combined, dynamic;
 	bool caching;                  /* write.caching=true: a record is safe in the page cache; nothing takes that away */
 	bool jbod;                     /* each broker has two directories for its partitions */
-	uint32_t topics, parts, producers, consumers, groups, tills, members;
+	uint32_t topics, parts, producers, consumers, groups, tills, members, readers;
 	uint32_t tids;                 /* transactional ids */
 	int16_t txn_level;             /* transaction.version */
 	int16_t min_isr, factor;
@@ -243,9 +244,10 @@ struct cl_tid {   /* a transactional id */
 	char name[8], group[8]; /* group: of one that copies from the first topic to the second */
 	bool copies, v2;
 	int32_t timeout_ms;
+	int64_t pace_us;
 	struct cl_writer *life[40];
 	int64_t acked[CL_PARTS], told[CL_PARTS], told_us[CL_PARTS]; /* the group's offsets */
-	uint32_t begun, committed, aborted, fenced;
+	uint32_t begun, committed, aborted, fenced, answered; /* answered: ends that were granted */
 	int64_t stray_us; /* an initialisation that may shut out the last incarnation was sent, or lost sight of */
 };
 struct cl_tid_state { /* cl_txn_check.c: what the coordinators' log says of a transactional id */
@@ -283,6 +285,19 @@ struct cl_member { /* of a classic group */
 	int64_t next[CL_PARTS];  /* to be committed; -1: is asked for */
 	int32_t asks;            /* the partition that is committed or asked for */
 	uint32_t syncs, commits;
+};
+struct cl_reader { /* of a KIP-848 group */
+	struct cl_client client;
+	uint32_t number, life, commits;
+	char id[32];
+	int32_t node, epoch;
+	bool busy, changed;      /* changed: what it owns is to be said */
+	bool whole;              /* all is to be said again: what was answered last is not known */
+	int64_t at_us, asked_us, beat_us, told_us;
+	int64_t good_us;         /* until then its session cannot be over */
+	bool owns[CL_PARTS];
+	int64_t next[CL_PARTS];  /* to be committed; -1: is asked for */
+	int32_t asks;
 };
 struct cl_crowd { /* a group, as its members know it */
 	char name[8];
@@ -329,7 +344,8 @@ struct cl {
 	struct cl_marker *marker;        /* at the end, as the logs have them */
 	uint32_t txs, tx_cap, decideds, decided_cap, markers, marker_cap;
 	struct cl_member member[CL_MEMBERS];
-	struct cl_crowd crowd;
+	struct cl_reader reader[CL_READERS];
+	struct cl_crowd crowd, readers;
 	struct cl_client admin;
 	struct cl_op *op;
 	uint32_t ops, op_cap, acked;
@@ -413,6 +429,11 @@ void cl_member_start(struct cl *, uint32_t number);
 bool cl_members_done(const struct cl *, int64_t since_us, char why[256]); /* all in, and each partition has its owner */
 void cl_member_free(struct cl_member *);
 
+/* cl_group_consumer.c */
+void cl_reader_start(struct cl *, uint32_t number);
+void cl_reader_tell(const struct cl_reader *);
+bool cl_readers_done(const struct cl *, int64_t since_us, char why[256]);
+
 /* cl_txn.c */
 void cl_txn_start(struct cl *, uint32_t number);
 void cl_txn_free(struct cl_tid *);
@@ -433,6 +454,7 @@ bool cl_shown(struct cl *, struct cl_part *, struct cl_shown *, const uint8_t *b
 
 /* cl_txn_check.c */
 void cl_txn_watch(struct cl *);
+void cl_txn_ended(struct cl *, const struct cl_tid *, uint32_t ends); /* so many have been granted: they are safe */
 struct cl_batch;
 void cl_txn_log_batch(struct cl *, struct cl_part *, const struct cl_batch *); /* at the end: from the log, in order */
 void cl_txn_log_end(struct cl *, struct cl_part *);
