@@ -256,6 +256,9 @@ START_TEST(a_partition_that_is_not_there_spoils_all)
 	ends(asks_add(3, "nowhere", 0));
 	ck_assert_int_eq(producers_row(0), rk_err_wire(RK_OPERATION_NOT_ATTEMPTED));
 	ck_assert_int_eq(producers_row(1), rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION));
+	ends(asks_add(3, "__transaction_state", 0)); /* nor is that for producers */
+	ck_assert_int_eq(producers_row(0), rk_err_wire(RK_OPERATION_NOT_ATTEMPTED));
+	ck_assert_int_eq(producers_row(1), rk_err_wire(RK_TOPIC_AUTHORIZATION_FAILED));
 	ends(asks_add(3, "t", -1));
 	ck_assert_int_eq(producers_row(1), rk_err_wire(RK_UNKNOWN_TOPIC_OR_PARTITION));
 	ck_assert_int_eq(state("x"), CORE_TXN_EMPTY);

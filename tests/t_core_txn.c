@@ -661,6 +661,7 @@ START_TEST(a_producer_may_go_on_with_its_id)
 	ck_assert_int_eq(inited.producer_epoch, 2);
 	ck_assert_int_eq(init_as(10, 0), rk_err_wire(RK_PRODUCER_FENCED));
 	ck_assert_int_eq(init_as(11, 2), rk_err_wire(RK_PRODUCER_FENCED));
+	ck_assert_int_eq(init_as(-2, 2), rk_err_wire(RK_PRODUCER_FENCED)); /* no id is an expectation, too */
 	init();
 	ck_assert_int_eq(init_as(10, 2), rk_err_wire(RK_PRODUCER_FENCED)); /* somebody else came in between */
 }
