@@ -3,7 +3,7 @@
 #include "protocol/gen/offset_commit.h"
 #include "base/mem.h"
 #include "src/core/group.h"
-#include "src/core/trail.h"
+#include "src/core/ends.h"
 #include "tests/core_help.h"
 
 static struct core_coord *coord;
@@ -197,6 +197,36 @@ START_TEST(who_commits_past_the_end_is_ahead)
 }
 END_TEST
 
+START_TEST(an_end_elsewhere_is_wanted_and_shown_when_told)
+{
+	static const int32_t others[] = { 8, 9 };
+	struct core_end *e;
+
+	topic_of("far", 3, 2, others, 2);
+	commit(rk_lit("g"), "far", 0, 5);
+	commit(rk_lit("g"), "far", 1, 5);
+	ck_assert_ptr_null(core_end_due(b.core, rk_now(&b.w.env)));
+	scrape();
+	ck_assert_uint_eq(core_ends_count(b.core), 2);
+	e = core_end_due(b.core, rk_now(&b.w.env));
+	ck_assert(core_end_due(b.core, rk_now(&b.w.env)) != e); /* one after the other */
+	ck_assert_ptr_eq(core_end_due(b.core, rk_now(&b.w.env)), e);
+	core_end_told(b.core, rk_lit("far"), 0, 12, rk_now(&b.w.env));
+	core_end_told(b.core, rk_lit("nobody asked"), 0, 12, rk_now(&b.w.env));
+	pass(3000);
+	scrape();
+	ck_assert(says("kafka_consumergroup_lag{consumergroup=\"g\",topic=\"far\",partition=\"0\"} 7\n"));
+	ck_assert(says("kafka_consumergroup_lag_seconds{consumergroup=\"g\",topic=\"far\",partition=\"0\"} 3.000\n"));
+	ck_assert(says("rookery_consumergroup_lag_unknown 1\n"));
+	pass(120000); /* nobody has told for long: it is not known any more */
+	scrape();
+	ck_assert(says("rookery_consumergroup_lag_unknown 2\n"));
+	pass(600000); /* and nobody has wanted it for long */
+	ck_assert_ptr_null(core_end_due(b.core, rk_now(&b.w.env)));
+	ck_assert_uint_eq(core_ends_count(b.core), 0);
+}
+END_TEST
+
 START_TEST(a_partition_that_is_not_here_is_counted)
 {
 	static const int32_t others[] = { 8, 9 };
@@ -262,7 +292,8 @@ main(void)
 	const TTest *all[] = { what_nobody_noted_has_no_age, between_two_notes_offsets_come_evenly,
 		a_long_past_is_kept_sparsely, a_log_that_was_cut_is_looked_at_anew,
 		lag_is_what_lies_between_commit_and_high_watermark, lag_grows_in_seconds_until_it_is_made_up_for,
-		who_commits_past_the_end_is_ahead, a_partition_that_is_not_here_is_counted, a_name_is_quoted_or_left_out,
+		who_commits_past_the_end_is_ahead,
+		an_end_elsewhere_is_wanted_and_shown_when_told, a_partition_that_is_not_here_is_counted, a_name_is_quoted_or_left_out,
 		a_scrape_looks_at_so_many_and_counts_the_rest, lost_shards_tell_nothing };
 
 	return broker_claims("core_lag", all, rk_countof(all), begin, over);

@@ -2,6 +2,7 @@
  * changes, how it stops. */
 #include "base/mem.h"
 #include "src/core/broker.h"
+#include "src/core/ends.h"
 #include "src/core/feed.h"
 #include "src/core/follow_in.h"
 #include "src/core/inside.h"
@@ -34,6 +35,7 @@ core_new(struct rk_env *env, struct conf *conf, struct rk_timers *timers, int32_
 	core_cleaner_init(c);
 	core_moves_init(c);
 	rk_list_init(&c->coords);
+	rk_list_init(&c->ends_due);
 	core_sessions_init(&c->sessions);
 	core_isr_init(c);
 	core_lead_init(c);
@@ -646,6 +648,7 @@ core_free(struct core *c)
 	core_cleaner_free(c);
 	core_coords_free(c);
 	core_group_confs_free(c);
+	core_ends_free(c);
 	core_isr_stop(c);
 	core_follow_stop(c);
 	core_fetchers_free(c);

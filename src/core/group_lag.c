@@ -1,12 +1,13 @@
 /* group_lag.c - how far groups are behind, as Prometheus text: told by the coordinator, which knows what was
- * committed, of partitions that have a replica on this node, whose end it knows without asking anybody (a follower's
- * high watermark is its leader's, up to half a second old). Committed offsets of other partitions are counted.
+ * committed. Of a partition with a replica on this node the end is known here (a follower's high watermark is its
+ * leader's, up to half a second old); of any other it is what the leader told when a scrape had wanted it (ends.h), so
+ * that it is shown from the second scrape on. Committed offsets whose end is not known are counted.
  *
  * Work and text are bounded: so many committed offsets are looked at in a scrape, the others are counted; no log is
  * opened or read. The names are those of the widespread exporters. A group's name that Prometheus would not take, or
  * that is very long, is counted, too, and not shown. */
 #include "src/core/group_in.h"
-#include "src/core/trail.h"
+#include "src/core/ends.h"
 #include "base/mem.h"
 
 enum { SEEN_MAX = 10000, NAME_MAX_BYTES = 255 };
@@ -17,7 +18,9 @@ struct walk {
 	struct core_shard *shard;
 	struct core_group *group;
 	struct core_offset *offset;
-	struct core_partition *partition; /* of the offset; known: its end is */
+	int64_t now_ms;
+	int64_t high;             /* of its partition */
+	struct core_trail *trail;
 	uint32_t seen;
 	uint64_t shown, unknown;
 };
@@ -65,14 +68,31 @@ label(struct rk_out *out, const char *name, struct rk_str value)
 	put(out, "\"");
 }
 
-static struct core_partition *
-known(struct core *c, const struct core_offset *o)
+/* Whether the end of the offset's partition is known: then high and trail say it. */
+static bool
+known(struct walk *w)
 {
+	struct core *c = core_shard_core(w->shard);
+	const struct core_offset *o = w->offset;
 	struct core_topic *t = core_topic_named(c, o->topic);
 	struct core_partition *p = t == NULL ? NULL : core_partition(t, o->partition);
+	struct core_end *e;
 
-	/* An end that was never learned is 0, and what was committed is past it. */
-	return p == NULL || !p->mine || p->offline || (!p->leads && p->high < o->offset) ? NULL : p;
+	/* A follower that has not heard yet has 0, and what was committed is past it. */
+	if (p != NULL && p->mine && !p->offline && (p->leads || p->high >= o->offset)) {
+		if (p->trail == NULL)
+			p->trail = rk_new(struct core_trail);
+		core_trail_note(p->trail, p->high, w->now_ms);
+		w->high = p->high;
+		w->trail = p->trail;
+		return true;
+	}
+	e = core_end_want(c, o->topic, o->partition, w->now_ms);
+	if (e == NULL)
+		return false;
+	w->high = e->high;
+	w->trail = &e->trail;
+	return true;
 }
 
 static struct core_offset *
@@ -97,9 +117,9 @@ next_group(struct walk *w)
 }
 
 static struct walk
-start(const struct core_coord *coord)
+start(const struct core_coord *coord, int64_t now_ms)
 {
-	return (struct walk){ .coord = coord, .shard = core_coord_walk(coord, NULL, NULL) };
+	return (struct walk){ .coord = coord, .shard = core_coord_walk(coord, NULL, NULL), .now_ms = now_ms };
 }
 
 /* The next offset that is shown; false: there is none, or enough were looked at. */
@@ -116,8 +136,7 @@ next_shown(struct walk *w)
 		w->seen++;
 		if (!showable(w->group->name))
 			continue;
-		w->partition = known(core_shard_core(w->shard), w->offset);
-		if (w->partition != NULL) {
+		if (known(w)) {
 			w->shown++;
 			return true;
 		}
@@ -130,7 +149,7 @@ next_shown(struct walk *w)
 static uint64_t
 committed(const struct core_coord *coord)
 {
-	struct walk w = start(coord);
+	struct walk w = start(coord, 0);
 	uint64_t n = 0;
 
 	while (next_group(&w))
@@ -180,7 +199,7 @@ static void
 members(const struct core_coord *coord, struct rk_out *out)
 {
 	const char *name = "kafka_consumergroup_members";
-	struct walk w = start(coord);
+	struct walk w = start(coord, 0);
 	char text[32];
 
 	head(out, name, "Members of the group.");
@@ -205,23 +224,19 @@ core_group_metrics(const struct core_coord *coord, int64_t now_ms, struct rk_out
 
 	members(coord, out);
 	head(out, at, "The offset that the group has committed.");
-	for (w = start(coord); next_shown(&w);)
+	for (w = start(coord, now_ms); next_shown(&w);)
 		line(out, at, &w, w.offset->offset, -1);
 	head(out, lag, "Records between the committed offset and the partition's high watermark.");
-	for (w = start(coord); next_shown(&w);)
-		line(out, lag, &w, w.partition->high - w.offset->offset, -1);
+	for (w = start(coord, now_ms); next_shown(&w);)
+		line(out, lag, &w, w.high - w.offset->offset, -1);
 	head(out, seconds, "For how long there have been such records, as far as this node has watched.");
-	for (w = start(coord); next_shown(&w);) {
-		struct core_partition *p = w.partition;
-		if (p->trail == NULL)
-			p->trail = rk_new(struct core_trail);
-		core_trail_note(p->trail, p->high, now_ms);
-		int64_t ms = core_trail_age(p->trail, w.offset->offset, now_ms);
+	for (w = start(coord, now_ms); next_shown(&w);) {
+		int64_t ms = core_trail_age(w.trail, w.offset->offset, now_ms);
 		line(out, seconds, &w, ms / 1000, (int32_t)(ms % 1000));
 	}
 	rk_assert(w.shown + w.unknown <= all);
 	total(out, "rookery_consumergroup_lag_unknown",
-	    "Committed offsets of partitions that this node has no replica of.", w.unknown);
+	    "Committed offsets of partitions whose end is not known here (yet).", w.unknown);
 	total(out, "rookery_consumergroup_lag_left_out",
 	    "Committed offsets that are not shown: too many, or of a group whose name cannot be.", all - w.shown - w.unknown);
 }

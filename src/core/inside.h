@@ -56,6 +56,8 @@ struct core {
 	struct rk_timer dir_timer;   /* deletes files whose delay is over */
 	struct rk_list coords; /* of core_coord */
 	struct rk_map group_confs; /* of groups that have configs of their own (group_conf.c) */
+	struct rk_map ends;        /* of core_end (ends.h) */
+	struct rk_list ends_due;
 	uint64_t topics_changed;   /* rises when topics and their partitions come and go */
 	struct core_cleaner cleaner;
 	struct core_sessions sessions;

@@ -77,6 +77,7 @@ struct node_follow;
 struct node_isr;
 struct node_txn;
 struct node_txn_asks;
+struct node_lag;
 
 struct node {
 	struct rk_env *env;
@@ -99,6 +100,7 @@ struct node {
 	struct node_isr *isr;
 	struct node_txn *txn;           /* NULL: no broker */
 	struct node_txn_asks *txn_asks;
+	struct node_lag *lag;           /* NULL: no broker */
 	struct st_dir **dir;
 	struct st_dir_opened *dir_opened;
 	uint32_t dirs;
@@ -250,6 +252,11 @@ void node_isr_free(struct node *);
 void node_txn_open(struct node *);  /* before core_load */
 void node_txn_close(struct node *); /* nothing is under way any more: before the core's end */
 void node_txn_free(struct node *);  /* after it */
+
+/* --- lag.c */
+void node_lag_open(struct node *);
+void node_lag_close(struct node *); /* as node_txn_close */
+void node_lag_ask(struct node *);   /* for ends that the metrics wanted and did not find here */
 
 /* --- dirs.c: where replicas lie, and directories that fail, as the controller is to know it */
 void node_dirs_open(struct node *);

@@ -261,8 +261,10 @@ node_start(struct rk_env *env, struct conf *conf, struct node **out)
 	node_broker_open(n, previous_epoch);
 	node_follow_open(n);
 	node_isr_open(n);
-	if (conf->is_broker)
+	if (conf->is_broker) {
 		node_txn_open(n);
+		node_lag_open(n);
+	}
 	if (!open_metadata(n)) {
 		node_free(n);
 		return RK_KAFKA_STORAGE_ERROR;
@@ -426,6 +428,7 @@ node_free(struct node *n)
 		node_dirs_free(n);
 	}
 	node_txn_close(n);
+	node_lag_close(n);
 	if (n->core != NULL)
 		core_free(n->core);
 	node_txn_free(n);
@@ -477,6 +480,7 @@ node_metrics(struct node *n, struct rk_arena *a)
 	core_metrics(n->core, &o);
 	if (n->shared.groups != NULL)
 		core_group_metrics(n->shared.groups, rk_now(n->env), &o);
+	node_lag_ask(n);
 	return rk_out_flat(&o, a);
 }
 
