@@ -73,18 +73,18 @@ struct core_partition {
 	bool moved;            /* readers are to be woken at the end of this round */
 	bool broken;           /* a write failed: no append is taken until the node starts anew */
 	bool offline;          /* its directory has failed, or was not there at start */
+	bool last_sync;        /* core_stop waits for its last sync */
+	bool uncleanable;      /* compacting it failed in this life */
 	uint8_t told;          /* the directory that the metadata names: an index, or one of CORE_DIR_* */
 	struct core_guards *guards; /* of producers that are being verified (mark.h); NULL: none */
 	struct core_move *move; /* to another directory of this node; NULL: none */
 	struct rk_list place;  /* in core->misplaced or core->placing (place.c) */
-	bool last_sync;        /* core_stop waits for its last sync */
 	int64_t high;          /* high watermark */
 	struct rk_list acks;   /* of core_wait, ascending by need */
 	struct rk_list
 	    fetches;      /* of core_wait: woken when the high watermark or the leader changes */
 	int64_t end_seen; /* the log's end when retention last looked */
 	int64_t cleaned_seen; /* the same for the cleaner, when it found too little to do */
-	bool uncleanable;     /* compacting it failed in this life */
 	struct core_trail *trail; /* when its end was where (trail.h); NULL: nobody has asked */
 	uint32_t mark, mark_at; /* a request handler's: see core_mark */
 	struct rk_list touched; /* in one of the core's lists for core_flush */
