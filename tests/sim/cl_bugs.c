@@ -19,9 +19,9 @@ static const struct {
 	[CL_BUG_ISR] = { "an ISR expanded too early", 40 },
 	[CL_BUG_HIGH] = { "a high watermark that moves back", 10 },
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
-	[CL_BUG_COMPLETE] = { "a transaction complete before its markers are written", 10 },
-	[CL_BUG_MARKER] = { "a marker acknowledged before it is committed", 10 },
-	[CL_BUG_VERIFY] = { "a partition that is not verified", 10 },
+	[CL_BUG_COMPLETE] = { "a transaction complete before its markers are written", 15 },
+	[CL_BUG_MARKER] = { "a marker acknowledged before it is committed", 90 },
+	[CL_BUG_VERIFY] = { "a partition that is not verified", 30 },
 };
 
 void

@@ -97,7 +97,7 @@ cl_plan(struct cl *cl)
 	p->members = cl->seed % 3 == 2 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_MEMBERS - 1) : 0;
 	p->readers = cl->seed % 3 == 1 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_READERS - 1) : 0;
 	p->txn_level = 2;
-	if (cl->seed % 3 == 0 && !cl_quorum) {
+	if (cl->seed % CL_EACH_TXN == 0 && !cl_quorum) {
 		p->tids = 1 + (uint32_t)sim_below(&cl->sim, CL_TIDS);
 		p->topics = 2;
 		p->consumers = rk_max(p->consumers, 2);

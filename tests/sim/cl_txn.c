@@ -227,7 +227,9 @@ inited(struct cl_ask *a, const void *res)
 	struct cl *cl = w->client.cl;
 	const struct kp_init_producer_id_res *r = res;
 
-	if (r == NULL)
+	/* Written or not? The epoch before is in no record: after a failover who asks again is refused, as by Kafka. */
+	if (r == NULL || r->error_code == rk_err_wire(RK_NOT_COORDINATOR)
+	    || r->error_code == rk_err_wire(RK_COORDINATOR_NOT_AVAILABLE))
 		w->of->stray_us = cl->sim.now_us;
 	if (!cl_writer_well(a, r == NULL ? -2 : r->error_code))
 		return;
