@@ -26,7 +26,8 @@ all_are(txn_out *o, enum rk_err err)
 	return all;
 }
 
-/* A row for each partition; those that are not there, or not for clients, have their error. False: the arena is over. */
+/* A row for each partition; those that are not there, or not for clients, have their error. False: the arena is
+ * over. */
 static bool
 shape(struct api_call *c, const txn_in *q, txn_out *o)
 {
