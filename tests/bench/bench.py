@@ -293,6 +293,17 @@ def fetched(s, i):
     return o["cpu"] / (o["bytes"] / GB)
 
 
+@figure("server CPU s per GB fetched, one producer to 8 tail consumers", "s/GB")
+def tails(s, i):
+    ready(s, ("t", 1), warm=lambda: s.load("produce", "t", batch=100000, bytes=int(0.5e9 * SCALE)))
+    each = int(0.5e9 * SCALE)
+    q = subprocess.Popen([LOAD, "fetch", s.addr(), "t", "conns=8", "tail=1", f"bytes={each}"], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    a = s.cpu()
+    s.load("produce", "t", batch=100000, bytes=int(each * 1.1))
+    return (s.cpu() - a) / (pairs(q.communicate()[0])["bytes"] / GB)
+
+
 def requests(conns):
     def f(s, i):
         ready(s, ("t", 1), warm=lambda: s.load("produce", "t", batch=1, record=100, conns=conns, seconds=5))
