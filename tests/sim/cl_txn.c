@@ -403,7 +403,8 @@ ended(struct cl_ask *a, const void *res)
 	}
 	if (!cl_writer_well(a, code))
 		return;
-	w->of->answered += r != NULL && r->error_code == 0;
+	/* Before transaction.version 2 the end of nothing is granted when the last transaction ended so. */
+	w->of->answered += r != NULL && r->error_code == 0 && (w->of->v2 || w->began);
 	over(w, t->commits ? CL_COMMITTED : CL_ABORTED);
 	if (w->of->v2 && r != NULL && r->error_code == 0)
 		told_epoch(w, r->producer_id, r->producer_epoch);
@@ -416,7 +417,7 @@ end_leaves(struct cl_ask *a, const void *res)
 	const struct kp_end_txn_res *r = res;
 	struct cl_writer *w = a->arg;
 
-	if (r->error_code == 0 && sim_chance(&w->client.cl->sim, 200000))
+	if (r->error_code == 0 && (w->of->v2 || w->began) && sim_chance(&w->client.cl->sim, 200000))
 		cl_txn_ended(w->client.cl, w->of, w->of->answered + 1);
 }
 
