@@ -17,7 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from cluster import BROKER, Cluster, kafka
 from node import Report
-from raw import PRODUCE, batch, produce_body, varint
+from raw import PRODUCE, Closed, batch, produce_body, varint
 
 p = argparse.ArgumentParser()
 p.add_argument("folder"), p.add_argument("--filled")
@@ -59,10 +59,13 @@ class Life:
             raise RuntimeError(f"the {kind} broker does not start: {self.b.words()[-600:]}")
         end = time.time() + 60
         while time.time() < end:
-            told = self.c.state(*TOPICS)
-            if len(told) == len(TOPICS) and all(parts and parts[0][1] == 2 for parts in told.values()):
-                return self
-            time.sleep(0.2)
+            try:
+                with self.b.conn(20) as c:
+                    for t in TOPICS:
+                        c.end(t)
+                return
+            except (OSError, Closed, AssertionError):
+                time.sleep(0.2)
         raise RuntimeError(f"the {kind} broker does not lead: {self.c.state(*TOPICS)}")
 
     def stop(self):
@@ -126,12 +129,12 @@ def fill_plain(life, r):
             flush(p)
     flush(p)
     p = producer(life)
-    for n in range(12000):
+    for n in range(5000):
         put(p, "large", f"k{r.randrange(300)}", os.urandom(40) + text(r, 400))
         if n % 500 == 0:
             flush(p)
-    for n in range(70000):  # more keys than one table of 1 MiB holds
-        put(p, "many", f"key number {n % 50000}", b"v" * 30)
+    for n in range(48000):  # more keys than one table of 1 MiB holds
+        put(p, "many", f"key number {n % 45000}", b"v" * 30)
         if n % 5000 == 0:
             flush(p)
     flush(p)
@@ -306,7 +309,7 @@ def dump(folder, kinds, *flags):
     files = sorted(f for t in TOPICS for k in kinds for f in glob.glob(f"{folder}/{t}-0/*{k}") if os.path.getsize(f))
     code, said = kafka("kafka-dump-log", *flags, "--files", ",".join(files), timeout=300)
     out, topic = {}, None
-    for line in said.splitlines():
+    for line in said.split("Non-consecutive offsets", 1)[0].splitlines():  # holes: compaction makes them; the tool lists them last, in any order
         m = re.match(r"Dumping .*/([^/]+)-0/(\S+)", line)
         if m:
             topic = m[1]
@@ -386,9 +389,12 @@ def compare(round_, theirs, ours):
         check(f"{round_}: {t}: it finds the same records ({sum('| offset' in line for line in x)} in {sum('baseOffset' in line for line in x)} batches)", x == y, first_difference(x, y))
     code, _, said = dump(ours, [".index", ".timeindex"], "--index-sanity-check")
     check(f"{round_}: the indexes of ours are sound", code == 0 and not re.search(r"xception|corrupt", said), "" if code == 0 else said[-300:])
-    code, _, said = dump(ours, [".index", ".timeindex"])
-    wrong = re.findall(r".*(?:ismatch|not found|out of order).*", said)
-    check(f"{round_}: they name our batches", code == 0 and not wrong, "; ".join(wrong[:3]))
+    found = []  # an empty batch has a time for the index and none for the tool, also in Kafka's own files
+    for folder in (theirs, ours):
+        code, _, said = dump(folder, [".index", ".timeindex"])
+        wrong = re.findall(r".*(?:ismatch|not found|out of order).*/([^/\n]+/\S+)", said)
+        found.append((code, sorted(wrong)))
+    check(f"{round_}: the tool says the same of their entries ({len(found[0][1])} complaints)", found[0] == found[1], f"{found}" if found[0] != found[1] else "")
     x, y = dump(theirs, [".txnindex"])[1], dump(ours, [".txnindex"])[1]
     check(f"{round_}: the same aborted transactions are kept ({sum(map(len, x.values()))} lines)", x == y,
           "; ".join(f"{t}: {first_difference(x.get(t, []), y.get(t, []))}" for t in sorted(set(x) | set(y)) if x.get(t) != y.get(t)))

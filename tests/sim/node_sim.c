@@ -1,8 +1,12 @@
-/* node_sim.c - a whole node, as it ships, in the simulator's world: node_sim [--seeds A-B] [--say] [--quiet]
+/* node_sim.c - a whole node, as it ships, in the simulator's world.
+ *
+ *	node_sim [--compact] [--seeds A-B] [--say] [--quiet]
  *
  * A client produces with acks=all while the node lives; the node dies of power cuts, kill -9, clean stops and
  * failing disks, and starts again. The promise that is checked at the start of every life: each record
  * that was acknowledged is where the answer said, as it was sent; what is read is sound and without a gap.
+ * With --compact the topic is a compacted one of few keys and small segments, whose cleaner never rests: after
+ * every death the last acknowledged record of each key is there, or a newer one, each at the offset of its answer.
  * Metadata's tables are LMDB's own files in a real scratch folder; all else is the world's. */
 #include "tests/sim/mlog_sim.h"
 #include "tests/sim/whole.h"
@@ -18,7 +22,7 @@
 #include "src/config.h"
 #include "src/node/node.h"
 
-enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15 };
+enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15, COMPACT_SEEDS = 3, KEYS = 12 };
 enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22, ALTER_REPLICA_LOG_DIRS = 34 };
 enum { EXISTS = 36 }; /* TOPIC_ALREADY_EXISTS */
 enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7, INIT_V = 4, ALTER_V = 2 };
@@ -52,6 +56,8 @@ struct rig {
 	bool stuck[PARTITIONS];  /* an error came: what follows would be out of order in this life */
 	bool retrying;
 	uint32_t again;          /* batches sent again */
+	int64_t last[PARTITIONS][KEYS]; /* of a compacted topic: where the last record of each key that was read is */
+	uint32_t holes;          /* that compaction left */
 	uint32_t topics;         /* further ones that were acknowledged: x0, x1, ... */
 	int32_t waits_for;     /* correlation id of a call; its answer is put here */
 	uint8_t *answer;
@@ -60,7 +66,8 @@ struct rig {
 	char failure[256];
 };
 
-static bool say_all;
+static bool say_all, compact;
+static uint32_t holes;           /* of all seeds */
 
 static void
 fail(struct rig *g, const char *fmt, ...)
@@ -159,7 +166,7 @@ static struct rk_str
 batch_of(const struct rig *g, const struct op *op, struct rk_arena *a)
 {
 	const struct sim_batch b = { .seed = op->seed, .count = op->count, .value_max = 400, .seq = op->seq, .ms = op->ms,
-		.producer = g->producer, .epoch = g->producer_epoch };
+		.producer = g->producer, .epoch = g->producer_epoch, .keys = compact ? KEYS : 0 };
 
 	return sim_batch_make(&b, a);
 }
@@ -176,7 +183,7 @@ send_op(struct rig *g, uint32_t i)
 	struct rk_str bytes = batch_of(g, &g->op[i], &a);
 	if (g->op[i].hash == 0) {
 		g->op[i].hash = sim_batch_hash((const uint8_t *)bytes.at);
-		sim_known_add(&g->known, g->op[i].hash, i);
+		sim_known_add(&g->known, compact ? g->op[i].seed : g->op[i].hash, i);
 	}
 	kp_defaults(&kp_produce_req_d, &q);
 	q.acks = -1;
@@ -271,8 +278,11 @@ create(struct rig *g, const char *name)
 {
 	struct kp_create_topics_req q;
 	struct kp_create_topics_res r;
+	struct kp_create_topics_req_topics_configs how[] = { { rk_lit("cleanup.policy"), rk_lit("compact") },
+		{ rk_lit("internal.segment.bytes"), rk_lit("6000") },
+		{ rk_lit("min.cleanable.dirty.ratio"), rk_lit("0.01") } };
 	struct kp_create_topics_req_topics t = { .name = rk_str_of(name), .num_partitions = PARTITIONS,
-		.replication_factor = 1 };
+		.replication_factor = 1, .configs = { how, compact ? rk_countof(how) : 0 } };
 
 	kp_defaults(&kp_create_topics_req_d, &q);
 	q.topics.at = &t;
@@ -366,6 +376,62 @@ look_at_batch(struct rig *g, int32_t partition, const uint8_t *b, bool *seen)
 	seen[i] = true;
 }
 
+static int32_t
+key_of(const struct kp_record *r)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 1; i < r->key.len; i++)
+		n = n * 10 + r->key.at[i] - '0';
+	return r->key.len < 2 ? KEYS : n;
+}
+
+/* Of a compacted topic: each record is one that was sent, where the answer said. */
+static void
+look_at_records(struct rig *g, int32_t partition, const uint8_t *b)
+{
+	struct kp_records_iter it;
+	struct kp_record r;
+
+	for (kp_records_start(&it, b, NULL, 0); kp_records_next(&it, &r);) {
+		char text[40] = "", *end;
+		uint32_t i;
+		memcpy(text, r.value.at, (size_t)rk_min(r.value.len, (int32_t)sizeof text - 1));
+		uint64_t seed = strtoull(text, &end, 16);
+		int64_t number = strtoll(end + (*end == '/'), NULL, 10), key = key_of(&r);
+		if (!sim_known_find(&g->known, seed, &i) || g->op[i].partition != partition || key >= KEYS)
+			fail(g, "partition %d has a record at %" PRId64 " that nobody sent there", partition, r.offset);
+		else if (g->op[i].base >= 0 && g->op[i].base + number != r.offset)
+			fail(g, "record %" PRId64 " of batch %u was acknowledged at %" PRId64 " and is at %" PRId64, number, i,
+			    g->op[i].base + number, r.offset);
+		if (g->failure[0] == 0)
+			g->last[partition][key] = r.offset;
+	}
+	if (it.bad)
+		fail(g, "partition %d: the batch at %" PRId64 " cannot be read", partition, kp_batch_base(b));
+}
+
+/* Of each acknowledged record: it is there, or a newer one of its key. */
+static void
+look_at_keys(struct rig *g)
+{
+	struct kp_records_iter it;
+	struct kp_record r;
+	struct rk_arena a;
+
+	rk_arena_init(&a, SIZE_MAX);
+	for (uint32_t i = 0; i < g->ops && g->failure[0] == 0; i++) {
+		if (g->op[i].base < 0)
+			continue;
+		rk_arena_reset(&a);
+		for (kp_records_start(&it, (const uint8_t *)batch_of(g, &g->op[i], &a).at, NULL, 0); kp_records_next(&it, &r);)
+			if (g->last[g->op[i].partition][key_of(&r)] < g->op[i].base + r.offset)
+				fail(g, "the record at %" PRId64 " of partition %d was acknowledged and is lost: nothing newer of "
+				    "key %.*s is there", g->op[i].base + r.offset, g->op[i].partition, r.key.len, r.key.at);
+	}
+	rk_arena_free(&a);
+}
+
 static void
 read_partition(struct rig *g, int32_t partition, bool *seen)
 {
@@ -385,9 +451,13 @@ read_partition(struct rig *g, int32_t partition, bool *seen)
 					fail(g, "partition %d: no sound batch at %" PRId64, partition, offset);
 				break;
 			}
-			if (kp_batch_base(b) != offset)
+			if (kp_batch_base(b) < offset || (kp_batch_base(b) > offset && !compact))
 				fail(g, "partition %d: a gap before %" PRId64, partition, kp_batch_base(b));
-			look_at_batch(g, partition, b, seen);
+			g->holes += kp_batch_base(b) > offset;
+			if (compact)
+				look_at_records(g, partition, b);
+			else
+				look_at_batch(g, partition, b, seen);
 			offset = kp_batch_last(b) + 1;
 		}
 		if (offset >= p.high_watermark)
@@ -401,9 +471,12 @@ verify(struct rig *g)
 {
 	bool *seen = rk_mem_get(g->ops + 1);
 
+	memset(g->last, 0xff, sizeof g->last);
 	for (int32_t p = 0; p < PARTITIONS && g->failure[0] == 0; p++)
 		read_partition(g, p, seen);
-	for (uint32_t i = 0; i < g->ops && g->failure[0] == 0; i++) {
+	if (compact)
+		look_at_keys(g);
+	for (uint32_t i = 0; i < g->ops && !compact && g->failure[0] == 0; i++) {
 		if (g->op[i].base != -1 && !seen[i])
 			fail(g, "batch %u, acknowledged at %" PRId64 " of partition %d, is lost", i, g->op[i].base,
 			    g->op[i].partition);
@@ -578,12 +651,12 @@ configure(struct rig *g)
 		"controller.quorum.voters=1@127.0.0.1:9093", "controller.listener.names=CONTROLLER",
 		"listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093", dirs,
 		"offsets.topic.replication.factor=1", "metadata.log.max.record.bytes.between.snapshots=3000",
-		"log.segment.bytes=1048576" };
+		"log.segment.bytes=1048576", "log.cleaner.backoff.ms=300" };
 	struct conf_notes notes = { .arena = &g->conf_arena };
 
 	snprintf(dirs, sizeof dirs, "log.dirs=%s%s%s", g->dir[0], g->dirs > 1 ? "," : "", g->dirs > 1 ? g->dir[1] : "");
 	rk_arena_init(&g->conf_arena, SIZE_MAX);
-	g->conf = conf_make(pairs, rk_countof(pairs), &notes);
+	g->conf = conf_make(pairs, rk_countof(pairs) - !compact, &notes);
 	if (notes.errors > 0)
 		fail(g, "the configuration: %.*s", notes.at[0].text.len, notes.at[0].text.at);
 }
@@ -651,6 +724,7 @@ run(uint64_t seed, bool lies, char failure[256], uint32_t *acked, uint32_t *agai
 	snprintf(failure, 256, "%s", g->failure);
 	*acked = g->acked;
 	*again = g->again;
+	holes += g->holes;
 	raze(g);
 	rk_mem_put(g);
 	return digest;
@@ -686,6 +760,19 @@ once_found(uint64_t seed)
 	return seeds(seed, seed, true);
 }
 
+/* A compacted topic. */
+static bool
+keeps_every_key(void)
+{
+	compact = true;
+	holes = 0;
+	int bad = seeds(1, COMPACT_SEEDS, true);
+	compact = false;
+	if (bad == 0 && holes == 0)
+		printf("nothing was compacted in %d seeds\n", COMPACT_SEEDS);
+	return bad == 0 && holes > 0;
+}
+
 /* The proof that the checks see: a disk whose syncs do nothing must be found out. */
 static bool
 sees_a_lying_disk(void)
@@ -716,10 +803,14 @@ main(int argc, char **argv)
 			alone = false;
 		} else if (strcmp(argv[i], "--quiet") == 0) {
 			quiet = true;
+		} else if (strcmp(argv[i], "--compact") == 0) {
+			compact = true;
 		} else {
-			fprintf(stderr, "usage: node_sim [--seeds A-B] [--say] [--quiet]\n");
+			fprintf(stderr, "usage: node_sim [--compact] [--seeds A-B] [--say] [--quiet]\n");
 			return 2;
 		}
 	}
-	return (alone && sim_kept("node", once_found)) || seeds(from, to, quiet || alone) || (alone && !sees_a_lying_disk());
+	alone &= !compact;
+	return (alone && sim_kept("node", once_found)) || seeds(from, to, quiet || alone)
+	       || (alone && (!keeps_every_key() || !sees_a_lying_disk()));
 }

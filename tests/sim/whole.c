@@ -68,7 +68,7 @@ sim_batch_make(const struct sim_batch *s, struct rk_arena *a)
 {
 	struct sim own;
 	struct kp_build b;
-	char value[600];
+	char value[600], key[16];
 
 	sim_start(&own, s->seed);
 	kp_build_start(&b, a, 0, s->attr, s->ms);
@@ -77,7 +77,9 @@ sim_batch_make(const struct sim_batch *s, struct rk_arena *a)
 		int32_t len = n + (int32_t)sim_below(&own, s->value_max);
 		rk_assert(len <= (int32_t)sizeof value);
 		memset(value + n, 'a' + i, (size_t)(len - n));
-		kp_build_add(&b, s->ms, RK_STR_NULL, (struct rk_str){ value, len });
+		if (s->keys > 0)
+			snprintf(key, sizeof key, "k%d", (int)sim_below(&own, s->keys));
+		kp_build_add(&b, s->ms, s->keys > 0 ? rk_str_of(key) : RK_STR_NULL, (struct rk_str){ value, len });
 	}
 	return kp_build_end(&b, -1, s->producer, s->producer >= 0 ? s->epoch : -1, s->producer >= 0 ? s->seq : -1);
 }

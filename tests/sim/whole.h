@@ -19,6 +19,7 @@ struct sim_batch {
 	int32_t count, value_max, seq;
 	int64_t ms, producer; /* producer -1: an ordinary one */
 	int16_t epoch, attr;
+	int32_t keys;      /* 0: records have none; else each has one of k0, k1, ... */
 };
 /* The same bytes each time it is asked for. */
 struct rk_str sim_batch_make(const struct sim_batch *, struct rk_arena *);
