@@ -91,4 +91,22 @@ with_client() {
 	"$python" -c 'import confluent_kafka' 2> /dev/null || "$cache/venv/bin/pip" install -q confluent-kafka > "$W/pip.log" 2>&1
 	"$python" -c 'import confluent_kafka' 2> /dev/null
 }
+# with_python_clients, with_kafkajs, with_franz: strangers' clients in $cache, made once (there must be a network then)
+with_python_clients() {
+	cache=${ROOKERY_TEST_CACHE:-$HOME/.cache/rookery-tests}
+	[ -x "$cache/venv/bin/python" ] || python3 -m venv "$cache/venv" > "$W/venv.log" 2>&1 || return 1
+	"$cache/venv/bin/python" -c 'import confluent_kafka, kafka, aiokafka, cramjam' 2> /dev/null ||
+		"$cache/venv/bin/pip" install -q confluent-kafka 'kafka-python>=3' aiokafka cramjam lz4 python-snappy zstandard crc32c > "$W/pip.log" 2>&1 ||
+		"$cache/venv/bin/pip" install -q confluent-kafka kafka-python aiokafka cramjam lz4 python-snappy zstandard crc32c >> "$W/pip.log" 2>&1
+}
+with_kafkajs() {
+	cache=${ROOKERY_TEST_CACHE:-$HOME/.cache/rookery-tests}
+	export NODE_PATH=$cache/node/node_modules KAFKAJS_NO_PARTITIONER_WARNING=1
+	command -v node > /dev/null && command -v npm > /dev/null || return 1
+	[ -d "$cache/node/node_modules/kafkajs" ] || npm install --silent --no-fund --no-audit --prefix "$cache/node" kafkajs > "$W/npm.log" 2>&1
+}
+with_franz() {
+	cache=${ROOKERY_TEST_CACHE:-$HOME/.cache/rookery-tests}
+	command -v go > /dev/null && (cd "$root/tests/interop/clients/go" && GOFLAGS=-mod=mod go build -o "$cache/franz" . > "$W/go.log" 2>&1)
+}
 kafka() { "$root/tests/interop/kafka/kafka" "$@"; }

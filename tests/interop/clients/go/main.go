@@ -1,4 +1,5 @@
 // main.go produce|consume BOOTSTRAP TOPIC CODEC - partition 0 by franz-go.
+// main.go member BOOTSTRAP GROUP TOPIC PROTOCOL - one member of a group.
 package main
 
 import (
@@ -68,9 +69,12 @@ func consume(ctx context.Context, bootstrap, topic string) {
 
 func main() {
 	ctx := context.Background()
-	if os.Args[1] == "produce" {
+	switch os.Args[1] {
+	case "produce":
 		produce(ctx, os.Args[2], os.Args[3], os.Args[4])
-	} else {
+	case "member":
+		member(ctx, os.Args[2], os.Args[4], os.Args[3], os.Args[5])
+	default:
 		consume(ctx, os.Args[2], os.Args[3])
 	}
 }
