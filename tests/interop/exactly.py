@@ -92,7 +92,7 @@ class Watch(threading.Thread):
         c.close()
 
 
-def going_on(what, seconds=90):
+def going_on(what, seconds=180):
     began, before = time.monotonic(), watch.count
     while time.monotonic() - began < seconds and watch.count < before + 300:
         time.sleep(0.1)

@@ -236,7 +236,7 @@ def look_after():
                 i.start()
 
 
-def going_on(what, seconds=60):
+def going_on(what, seconds=120):
     """Every kind's committed records go on: each reader of them sees new ones."""
     began, before = time.monotonic(), {k: w.count for k, w in watches.items()}
     waits = {}
