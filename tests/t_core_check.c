@@ -171,6 +171,9 @@ START_TEST(a_timestamp_out_of_bounds_is_refused_record_by_record)
 	ck_assert_int_eq(a.errors, 1); /* the first is just within an hour */
 	ck_assert_int_eq(a.error[0].index, 1);
 	ck_assert_int_eq(a.log_start, 0);
+	config_is("t", "message.timestamp.after.max.ms", "500");
+	ck_assert_int_eq(put(p, batch_of(1, b.w.wall_ms + 501)).errors, 1);
+	ck_assert_int_eq(put(p, batch_of(1, b.w.wall_ms + 500)).err, RK_OK);
 	config_is("t", "message.timestamp.before.max.ms", "1000");
 	ck_assert_int_eq(put(p, batch_of(2, b.w.wall_ms - 2000)).errors, 2);
 	ck_assert_int_eq(put(p, batch_with(2, b.w.wall_ms - 2000, KP_LZ4, "k")).errors, 2);
@@ -224,6 +227,31 @@ START_TEST(a_topic_may_demand_a_codec)
 }
 END_TEST
 
+START_TEST(a_codec_has_the_topics_effort)
+{
+	static const char *const codec[][4] = { { "gzip", "compression.gzip.level", "1", "9" },
+		{ "lz4", "compression.lz4.level", "1", "17" }, { "zstd", "compression.zstd.level", "-100", "19" } };
+	char value[4000];
+	int64_t bytes[2];
+
+	for (uint32_t i = 0; i < sizeof value; i++)
+		value[i] = "abcdefgh"[(i * i / 7 + i / 90) % 8];
+	for (uint32_t k = 0; k < rk_countof(codec); k++) {
+		config_is("t", "compression.type", codec[k][0]);
+		for (int hard = 0; hard < 2; hard++) {
+			struct kp_build w;
+			config_is("t", codec[k][1], codec[k][2 + hard]);
+			int64_t had = p->log == NULL ? 0 : st_log_bytes(p->log);
+			kp_build_start(&w, &b.arena, 0, 0, b.w.wall_ms);
+			kp_build_add(&w, b.w.wall_ms, rk_lit("k"), (struct rk_str){ value, sizeof value });
+			ck_assert_int_eq(put(p, kp_build_end(&w, -1, -1, -1, -1)).err, RK_OK);
+			bytes[hard] = st_log_bytes(p->log) - had;
+		}
+		ck_assert_int_lt(bytes[1], bytes[0]);
+	}
+}
+END_TEST
+
 START_TEST(internal_topics_are_for_the_broker_and_the_admin)
 {
 	topic_is("__consumer_offsets", 3, 1);
@@ -251,7 +279,7 @@ main(void)
 	    zstd_is_for_version_7_and_later, garbage_in_a_compressed_batch_is_seen,
 	    a_compacted_topic_needs_keys, a_timestamp_out_of_bounds_is_refused_record_by_record,
 	    log_append_time_is_the_brokers, a_wrong_maximal_timestamp_is_put_right,
-	    a_topic_may_demand_a_codec, internal_topics_are_for_the_broker_and_the_admin};
+	    a_topic_may_demand_a_codec, a_codec_has_the_topics_effort, internal_topics_are_for_the_broker_and_the_admin};
 
 	return broker_claims("core_check", all, rk_countof(all), begin, broker_end);
 }

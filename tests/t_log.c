@@ -118,6 +118,48 @@ START_TEST(segments_roll_by_time_of_their_records)
 }
 END_TEST
 
+START_TEST(the_jitter_is_taken_off_the_time)
+{
+	uint32_t early = 0;
+
+	x.rules.segment_ms = x.rules.segment_jitter_ms = 1000;
+	for (int64_t i = 0; i < 50; i++) {
+		append(batch_of(1, 10, 10000 * i), 1); /* begins a segment */
+		uint32_t n = x.log->hot->count;
+		append(batch_of(1, 10, 10000 * i + 500), 1);
+		early += x.log->hot->count - n;
+	}
+	ck_assert_uint_gt(early, 5);
+	ck_assert_uint_lt(early, 45);
+}
+END_TEST
+
+START_TEST(a_full_index_ends_its_segment)
+{
+	x.rules.index_interval_bytes = 0; /* an entry for every batch but the first */
+	x.rules.segment_index_bytes = 10 * 8;
+	for (int i = 0; i < 30; i++)
+		append(batch_of(1, 10, 1), 1);
+	ck_assert_uint_gt(x.log->hot->count, 2);
+	ck_assert_int_le(size_of("00000000000000000000.index"), 10 * 8);
+	check_indexes();
+}
+END_TEST
+
+START_TEST(an_index_has_an_entry_every_so_many_bytes)
+{
+	x.rules.index_interval_bytes = 1000;
+	fill(50, 1);
+	int64_t bytes = st_log_bytes(x.log);
+	sync_all();
+	ck_assert_int_eq(st_log_roll(x.log, st_log_end(x.log)), RK_OK);
+	sync_all();
+	int64_t entries = size_of("00000000000000000000.index") / 8;
+	ck_assert_int_le(entries, bytes / 1000);
+	ck_assert_int_ge(entries, bytes / 3000);
+}
+END_TEST
+
 START_TEST(what_is_too_large_for_a_segment_is_spread)
 {
 	x.rules.segment_bytes = 3000;
@@ -339,7 +381,10 @@ START_TEST(retention_by_time_and_size_removes_whole_segments)
 	ck_assert_int_eq(st_log_end(x.log), 500);
 	ck_assert_int_eq(size_of("00000000000000000000.log"), -1);
 	ck_assert_int_gt(size_of("00000000000000000000.log.deleted"), 0);
-	x.w.now_ms += 60000;
+	x.w.now_ms += x.rules.file_delete_delay_ms - 1;
+	st_dir_tick(x.dir, x.w.now_ms);
+	ck_assert_int_gt(size_of("00000000000000000000.log.deleted"), 0);
+	x.w.now_ms += 1;
 	st_dir_tick(x.dir, x.w.now_ms);
 	st_dir_tick(x.dir, x.w.now_ms);
 	ck_assert_int_eq(size_of("00000000000000000000.log.deleted"), -1);
@@ -525,6 +570,9 @@ main(void)
 	tcase_add_test(c, an_append_costs_one_write);
 	tcase_add_test(c, segments_roll_by_size_and_reads_cross_them);
 	tcase_add_test(c, segments_roll_by_time_of_their_records);
+	tcase_add_test(c, the_jitter_is_taken_off_the_time);
+	tcase_add_test(c, a_full_index_ends_its_segment);
+	tcase_add_test(c, an_index_has_an_entry_every_so_many_bytes);
 	tcase_add_test(c, what_is_too_large_for_a_segment_is_spread);
 	tcase_add_test(c, stable_is_what_a_finished_sync_covers);
 	tcase_add_test(c, many_wishes_are_one_round);
