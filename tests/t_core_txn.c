@@ -781,6 +781,23 @@ START_TEST(a_lost_coordinator_takes_its_markers_back)
 }
 END_TEST
 
+START_TEST(a_decision_that_outlives_its_shard_by_a_moment_marks_nothing)
+{
+	config_is("__transaction_state", "write.caching", "true"); /* what is written is committed at once */
+	init();
+	add(10, 0, TV2, 1);
+	ck_assert(asks_end(10, 0, true, TV2));
+	partition_is(1, 0, 2, (const int32_t[]){2}, 1, true);
+	pass(1), go();
+	ck_assert(told);
+	ck_assert_ptr_null(marked);
+	ck_assert_int_eq(marks, 0);
+	partition_is(1, 0, 1, (const int32_t[]){1}, 1, true);
+	go(), go();
+	ck_assert(marked != NULL && marked->commit);
+}
+END_TEST
+
 START_TEST(who_waits_hears_that_the_coordinator_is_lost)
 {
 	init();
@@ -921,6 +938,7 @@ main(void)
 		a_next_producer_id_outlives_the_coordinator,
 		a_prepared_transaction_is_completed_by_the_next_coordinator,
 		an_ongoing_transaction_goes_on_at_the_next_coordinator, a_lost_coordinator_takes_its_markers_back,
+		a_decision_that_outlives_its_shard_by_a_moment_marks_nothing,
 		who_waits_hears_that_the_coordinator_is_lost, who_is_gone_is_not_answered_but_its_wish_is_done,
 		a_refused_marker_leaves_the_transaction_to_the_next_coordinator, a_disk_that_fails_is_said,
 		a_transaction_past_its_timeout_is_aborted, an_idle_coordinator_has_no_timer_for_transactions,

@@ -316,7 +316,7 @@ core_shard_core(const struct core_shard *s)
 struct core_partition *
 core_shard_partition(const struct core_shard *s)
 {
-	rk_assert(s->magic == SHARD_MAGIC && s->partition != NULL);
+	rk_assert(s->magic == SHARD_MAGIC);
 	return s->partition;
 }
 

@@ -93,11 +93,14 @@ mark(struct core_txn_move *m)
 {
 	struct core_txn *t = m->txn;
 	const struct core_txn_world *w = core_txn_world_of(t->home->core);
+	const struct core_partition *at = core_shard_partition(t->home->shard);
 	struct core_txn_parts *p = t->now.parts;
 
 	rk_assert(t->now.state == CORE_TXN_PREPARE_COMMIT || t->now.state == CORE_TXN_PREPARE_ABORT);
 	rk_assert(w != NULL && !m->marking);
 	core_txn_decide_complete(t, &m->to);
+	if (at == NULL) /* lost, and about to be buried: the next coordinator finds it */
+		return;
 	if (p == NULL || p->count == 0) {
 		rk_timer_set(t->home->core->timers, &m->step, rk_now(t->home->core->env));
 		return;
@@ -105,7 +108,7 @@ mark(struct core_txn_move *m)
 	for (int32_t i = 0; i < p->count; i++)
 		p->at[i].done = false;
 	m->marker = (struct core_marker){ .producer_id = t->now.producer_id, .producer_epoch = t->now.epoch,
-		.transaction_version = t->now.version, .coordinator_epoch = core_shard_partition(t->home->shard)->leader_epoch,
+		.transaction_version = t->now.version, .coordinator_epoch = at->leader_epoch,
 		.commit = t->now.state == CORE_TXN_PREPARE_COMMIT, .part = p->at, .count = p->count, .left = p->count };
 	rk_list_init(&m->marker.link);
 	m->marking = true;
