@@ -28,11 +28,19 @@ def produce(bootstrap, topic, partitions, me, path, records, rate, size):
     partitions, me, records, rate, size = int(partitions), int(me), int(records), float(rate), int(size)
     acked = [(array.array("q"), array.array("q")) for _ in range(partitions)]
     last, gaps, wrong = [time.monotonic()] * partitions, [], []
-    p = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 600000,
-                  "queue.buffering.max.messages": 200000, "error_cb": lambda e: wrong.append(str(e)) if e.fatal() else None, **QUICK})
     now = time.monotonic()
 
+    def told(e):
+        if e.fatal():
+            wrong.append(f"fatal: {e}")
+
     def done(err, m):
+        try:
+            note(err, m)
+        except Exception as e:  # the client would make an unreadable SystemError of it
+            wrong.append(f"{type(e).__name__}: {e} (told {err!r})")
+
+    def note(err, m):
         if err:
             wrong.append(str(err))
             return
@@ -43,6 +51,8 @@ def produce(bootstrap, topic, partitions, me, path, records, rate, size):
         numbers, offsets = acked[at]
         numbers.append(HEAD.unpack_from(m.value())[1])
         offsets.append(m.offset())
+    p = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 600000,
+                  "queue.buffering.max.messages": 200000, "error_cb": told, **QUICK})
     n, start, pad, stop = 0, now, b"." * max(0, size - HEAD.size), False
     while not wrong:
         now = time.monotonic()
@@ -59,8 +69,8 @@ def produce(bootstrap, topic, partitions, me, path, records, rate, size):
                     now = time.monotonic()
         except BufferError:
             pass
-        except KafkaException as e:  # the client gives up: what a fatal error is, its callback says
-            wrong.append(str(e))
+        except (KafkaException, SystemError) as e:  # the client gives up: what a fatal error is, its callback says
+            wrong.append(f"{type(e).__name__}: {e}")
         p.poll(0.005)
     now = time.monotonic()
     end = now + 300
