@@ -324,6 +324,12 @@ class Members:
             for i, body in self.crowd.answers(0.005):
                 error, self.epoch[i], told = read_beat(body)
                 waits -= 1
+                if error in NOT_YET:
+                    time.sleep(0.02)
+                    self.epoch[i] = 0
+                    self.say(i, [topic], self.owned[i])
+                    waits += 1
+                    continue
                 if error:
                     raise RuntimeError(f"ConsumerGroupHeartbeat: {error}")
                 if told is not None and told != self.owned[i]:

@@ -5,7 +5,7 @@
  * A client produces with acks=all while the node lives; the node dies of power cuts, kill -9, clean stops and
  * failing disks, and starts again. The promise that is checked at the start of every life: each record
  * that was acknowledged is where the answer said, as it was sent; what is read is sound and without a gap.
- * With --compact the topic is a compacted one of few keys and small segments, whose cleaner never rests: after
+ * With --compact the topic is a compacted one of 300 keys and small segments, whose cleaner never rests: after
  * every death the last acknowledged record of each key is there, or a newer one, each at the offset of its answer.
  * Metadata's tables are LMDB's own files in a real scratch folder; all else is the world's. */
 #include "tests/sim/mlog_sim.h"
@@ -22,7 +22,7 @@
 #include "src/config.h"
 #include "src/node/node.h"
 
-enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15, COMPACT_SEEDS = 3, KEYS = 12 };
+enum { SECOND = 1000000, PARTITIONS = 3, IN_FLIGHT = 5, LIVES = 6, CHECK_SEEDS = 15, COMPACT_SEEDS = 3, KEYS = 300 };
 enum { PRODUCE = 0, FETCH = 1, CREATE_TOPICS = 19, INIT_PRODUCER_ID = 22, ALTER_REPLICA_LOG_DIRS = 34 };
 enum { EXISTS = 36 }; /* TOPIC_ALREADY_EXISTS */
 enum { PRODUCE_V = 12, FETCH_V = 12, CREATE_V = 7, INIT_V = 4, ALTER_V = 2 };
