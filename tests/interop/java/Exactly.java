@@ -11,7 +11,7 @@ public class Exactly {
     public static void main(String[] a) {
         Properties p = new Properties();
         p.putAll(Map.of("application.id", "exactly", "bootstrap.servers", a[0], "state.dir", a[1], "processing.guarantee", "exactly_once_v2", "commit.interval.ms", 200,
-            "statestore.cache.max.bytes", 0, "num.stream.threads", 1, "consumer.session.timeout.ms", 6000, "consumer.heartbeat.interval.ms", 500));
+            "statestore.cache.max.bytes", 0, "num.stream.threads", 1, "consumer.session.timeout.ms", 10000, "consumer.heartbeat.interval.ms", 500));
         p.putAll(Map.of("default.key.serde", Serdes.StringSerde.class, "default.value.serde", Serdes.StringSerde.class, "consumer.auto.offset.reset", "earliest",
             "reconnect.backoff.ms", 20, "reconnect.backoff.max.ms", 200));
         Serde<String> text = Serdes.String();
