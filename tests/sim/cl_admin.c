@@ -245,6 +245,41 @@ configure(struct cl *cl)
 	cl_ask(&cl->admin, cl_some_broker(cl), INCREMENTAL_ALTER_CONFIGS, 1, &q, TIMEOUT, whatever, NULL);
 }
 
+/* The internal topics get small segments, as soon as they are there. */
+static void shrink(void *arg, bool lost);
+
+static void
+shrunk(struct cl_ask *a, const void *res)
+{
+	struct cl_topic *t = a->arg;
+	const struct kp_incremental_alter_configs_res *r = res;
+
+	t->made |= r != NULL && r->responses.len == 1 && r->responses.at[0].error_code == 0;
+	if (t->made)
+		cl_tell(t->part[0].cl, "topic %s has small segments", t->name);
+	else
+		cl_after(t->part[0].cl, 500 * MS, shrink, t);
+}
+
+static void
+shrink(void *arg, bool lost)
+{
+	struct cl_topic *t = arg;
+	struct cl *cl = t->part[0].cl;
+	struct kp_incremental_alter_configs_req q;
+	struct kp_incremental_alter_configs_req_resources_configs c = { .name = rk_lit("internal.segment.bytes"),
+		.value = rk_lit("8192") };
+	struct kp_incremental_alter_configs_req_resources r = { .resource_type = 2, .resource_name = rk_str_of(t->name),
+		.configs = { &c, 1 } };
+
+	if (lost || cl->ending || cl->failure[0] != 0)
+		return;
+	kp_defaults(&kp_incremental_alter_configs_req_d, &q);
+	q.resources.at = &r;
+	q.resources.len = 1;
+	cl_ask(&cl->admin, cl_some_broker(cl), INCREMENTAL_ALTER_CONFIGS, 1, &q, TIMEOUT, shrunk, t);
+}
+
 static void
 voted(struct cl_ask *a, const void *res)
 {
@@ -315,5 +350,7 @@ act(void *arg, bool lost)
 void
 cl_admin_start(struct cl *cl)
 {
+	for (uint32_t i = 0; i < CL_INNER && cl->plan.compacts; i++)
+		shrink(&cl->inner[i], false);
 	cl_after(cl, 100 * MS, act, cl);
 }

@@ -91,6 +91,7 @@ cl_plan(struct cl *cl)
 	p->ops = 100 + (uint32_t)sim_below(&cl->sim, 900);
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
 		p->fault[k] = k != CL_LOSE || p->min_isr > 1 ? weight(cl, kinds[k].in_a_hundred) : 0;
+	p->compacts = cl->seed / 3 % 2 == 1 && !cl_quorum;
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	p->tills = cl->seed % 3 == 2 && !cl_quorum ? CL_TILLS : 0;
@@ -123,6 +124,8 @@ cl_plan_tell(struct cl *cl)
 	    "%u producers, %u consumers%s", cl->seed, p->controllers, p->brokers, p->combined ? " (combined)" : "",
 	    p->dynamic ? "dynamic" : "static", p->topics, p->parts, p->factor, p->min_isr, p->caching ? ", page cache" : "",
 	    p->producers, p->consumers, p->jbod ? ", two directories each" : "");
+	if (p->compacts)
+		cl_tell(cl, "internal topics are compacted");
 	if (p->tids > 0)
 		cl_tell(cl, "%u transactional ids, transaction.version %d", p->tids, p->txn_level);
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)

@@ -179,6 +179,11 @@ configure(struct cl_node *n)
 	k = pair(a, at, k, "replica.lag.time.max.ms=%d", p->lag_ms);
 	k = pair(a, at, k, "controller.quorum.election.timeout.ms=%d", p->election_ms);
 	k = pair(a, at, k, "controller.quorum.fetch.timeout.ms=%d", p->fetch_ms);
+	if (p->compacts) {
+		k = pair(a, at, k, "log.cleaner.backoff.ms=300");
+		k = pair(a, at, k, "log.cleaner.min.cleanable.ratio=0.01");
+		k = pair(a, at, k, "log.cleaner.min.compaction.lag.ms=5000"); /* what is read along is read before */
+	}
 	rk_assert(k <= rk_countof(at));
 	n->conf = conf_make(at, k, &notes);
 	if (notes.errors > 0)

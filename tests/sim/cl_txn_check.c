@@ -94,7 +94,7 @@ static void
 marked(struct cl *cl, const struct cl_decided *d, struct cl_part *p)
 {
 	struct cl_tid_state *s = &cl->state[d->tid];
-	int64_t from = s->floor[p->number];
+	int64_t from = s->floor[p->number], low = INT64_MAX;
 	int32_t safe = 0;
 
 	for (uint32_t i = 0; i < cl->nodes; i++) {
@@ -103,8 +103,10 @@ marked(struct cl *cl, const struct cl_decided *d, struct cl_part *p)
 			continue;
 		(void)cl_look(&cl->node[i], p, from, !cl->plan.caching, is_marker, &w);
 		safe += w.at >= 0 || cl->node[i].empty_handed;
-		s->floor[p->number] = rk_max(s->floor[p->number], w.at + 1);
+		low = w.at >= 0 ? rk_min(low, w.at) : low; /* a former leader may have one that is cut away */
 	}
+	if (low < INT64_MAX)
+		s->floor[p->number] = low + 1;
 	if (safe < cl->plan.min_isr)
 		cl_fail(cl, "the transaction of %s (producer %" PRId64 " epoch %d) is said to be complete, and its %s marker is on "
 		    "the stable storage of %d nodes in %s-%d", cl->tid[d->tid].name, d->id, d->epoch,

@@ -47,6 +47,7 @@ struct cl_plan {
 	uint32_t controllers, brokers; /* combined: nodes 1..controllers are both, brokers are added behind them */
 	bool combined, dynamic;
 	bool caching;                  /* write.caching=true: a record is safe in the page cache; nothing takes that away */
+	bool compacts;                 /* internal topics have small segments, which are compacted */
 	bool jbod;                     /* each broker has two directories for its partitions */
 	uint32_t topics, parts, producers, consumers, groups, tills, members, readers;
 	uint32_t tids;                 /* transactional ids */

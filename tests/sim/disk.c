@@ -417,13 +417,19 @@ create(struct sim_disk *d, const char *path, bool folder)
 	return i;
 }
 
+bool
+sim_inode_folder(const struct sim_inode *i)
+{
+	return i->folder;
+}
+
 enum rk_err
 sim_disk_open(struct sim_disk *d, const char *path, enum rk_open how, struct sim_inode **out)
 {
 	struct name *n = find(&d->now, path);
 
 	*out = NULL;
-	if (n != NULL && n->inode->folder)
+	if (n != NULL && n->inode->folder && how != RK_OPEN_READ) /* to be synced a folder may be opened */
 		return RK_KAFKA_STORAGE_ERROR;
 	if (n == NULL && (how != RK_OPEN_CREATE || folder_of(d, path) == NULL))
 		return RK_NOT_FOUND;

@@ -12,6 +12,7 @@ struct sim_file {
 	struct sim_inode *inode;
 	enum rk_open how;
 	uint32_t refs;
+	char folder[160]; /* its path, when it is one */
 };
 
 static struct sim_world *
@@ -125,7 +126,9 @@ file_open(struct rk_env *e, const char *path, enum rk_open how, struct rk_file *
 	if (err != RK_OK)
 		return err;
 	struct sim_file *f = rk_new(struct sim_file);
-	*f = (struct sim_file){ { e }, i, how, 1 };
+	*f = (struct sim_file){ { e }, i, how, 1, { 0 } };
+	if (sim_inode_folder(i))
+		snprintf(f->folder, sizeof f->folder, "%s", path);
 	*out = &f->file;
 	return RK_OK;
 }
@@ -204,7 +207,8 @@ synced(void *arg, bool lost)
 	if (!lost && sim_world_later(w, synced, s))
 		return;
 	if (!lost) {
-		enum rk_err err = sim_sync_end(w->disk, s->file->inode, s->begun);
+		enum rk_err err = s->file->folder[0] != 0 ? sim_disk_syncdir(w->disk, s->file->folder)
+		    : sim_sync_end(w->disk, s->file->inode, s->begun);
 		file_drop(&s->file->file);
 		s->done(s->arg, err);
 		sim_world_round(w);
