@@ -507,7 +507,11 @@ def offsets(t):
                     first = first or time.perf_counter() - began
                     while left:
                         a = c.call(OFFSETS, 5, ask[left[-1]])
-                        a.take("ii"), a.string()
+                        if a.take("ii")[1] == 0:
+                            if a.take("h") in NOT_YET:
+                                break
+                            raise RuntimeError("no offsets")
+                        a.string()
                         _, _, offset, _ = a.take("iiqi")
                         a.string()
                         _, error = a.take("hh")
