@@ -513,6 +513,15 @@ sim_disk_syncdir(struct sim_disk *d, const char *path)
 }
 
 enum rk_err
+sim_inode_syncdir(struct sim_disk *d, const struct sim_inode *folder)
+{
+	for (uint32_t i = 0; i < d->now.count; i++)
+		if (d->now.at[i].inode == folder)
+			return sim_disk_syncdir(d, d->now.at[i].path);
+	return RK_OK;
+}
+
+enum rk_err
 sim_disk_rename(struct sim_disk *d, const char *from, const char *to)
 {
 	struct name *n = find(&d->now, from), *old = find(&d->now, to);

@@ -47,6 +47,7 @@ void sim_disk_wipe(struct sim_disk *, const char *folder);
 
 /* --- for world.c */
 bool sim_inode_folder(const struct sim_inode *);
+rk_must_use enum rk_err sim_inode_syncdir(struct sim_disk *, const struct sim_inode *); /* wherever it is by now */
 rk_must_use enum rk_err sim_disk_open(struct sim_disk *, const char *path, enum rk_open, struct sim_inode **);
 void sim_inode_drop(struct sim_disk *, struct sim_inode *);
 uint64_t sim_inode_size(const struct sim_inode *);

@@ -12,7 +12,6 @@ struct sim_file {
 	struct sim_inode *inode;
 	enum rk_open how;
 	uint32_t refs;
-	char folder[160]; /* its path, when it is one */
 };
 
 static struct sim_world *
@@ -123,12 +122,14 @@ file_open(struct rk_env *e, const char *path, enum rk_open how, struct rk_file *
 	enum rk_err err = sim_disk_open(of(e)->disk, path, how, &i);
 
 	*out = NULL;
+	if (err == RK_OK && sim_inode_folder(i) && !of(e)->folders) {
+		sim_inode_drop(of(e)->disk, i);
+		err = RK_KAFKA_STORAGE_ERROR;
+	}
 	if (err != RK_OK)
 		return err;
 	struct sim_file *f = rk_new(struct sim_file);
-	*f = (struct sim_file){ { e }, i, how, 1, { 0 } };
-	if (sim_inode_folder(i))
-		snprintf(f->folder, sizeof f->folder, "%s", path);
+	*f = (struct sim_file){ { e }, i, how, 1 };
 	*out = &f->file;
 	return RK_OK;
 }
@@ -207,7 +208,7 @@ synced(void *arg, bool lost)
 	if (!lost && sim_world_later(w, synced, s))
 		return;
 	if (!lost) {
-		enum rk_err err = s->file->folder[0] != 0 ? sim_disk_syncdir(w->disk, s->file->folder)
+		enum rk_err err = sim_inode_folder(s->file->inode) ? sim_inode_syncdir(w->disk, s->file->inode)
 		    : sim_sync_end(w->disk, s->file->inode, s->begun);
 		file_drop(&s->file->file);
 		s->done(s->arg, err);

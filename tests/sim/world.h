@@ -39,6 +39,7 @@ struct sim_world {
 	int64_t disk_us, work_us, net_us; /* at most so long takes a sync, a job, a message */
 	int64_t asleep_us;              /* stopped (SIGSTOP) until then: time goes on, nothing runs */
 	const char *real;               /* a real folder: made folders below it are made for real too (LMDB) */
+	bool folders;          /* may be opened, to be synced; else who wants that waits (rk_dir_sync) */
 	int64_t wake_us, armed_us;      /* what the node wants; the earliest event there is for it */
 	struct sim_link *links, *graves; /* open connections; those of the last life */
 	uint64_t link_number;
