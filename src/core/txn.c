@@ -269,7 +269,8 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 {
 	struct core_txn *t = core_txn_get(core_shard_state(s), q->transactional_id);
 	struct core_marker_part *part;
-	enum rk_err err = t == NULL ? RK_INVALID_PRODUCER_ID_MAPPING : RK_OK;
+	enum rk_err err = q->transactional_id.len <= 0 ? RK_INVALID_REQUEST
+	    : t == NULL ? RK_INVALID_PRODUCER_ID_MAPPING : RK_OK;
 	int32_t n = 0;
 	size_t most = 1;
 

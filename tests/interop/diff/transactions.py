@@ -393,7 +393,11 @@ def read_committed(r):
         end(r, take(i), how)
         begun.difference_update({(i, 0), (i, 1)})
     w(0, 0, 2), w(1, 0), r.do("Produce", 9, pr(t, batch(REC, ts=int(time.time() * 1000))), quiet=True), w(0, 2), e(0, COMMIT)          # 0-1 of 0, 2 of 1, 3-5 plain, 6 of 0, 7 commit
-    w(2, 0, 3), e(1, ABORT), w(2, 3), w(0, 3), e(2, ABORT), w(1, 1), e(1, COMMIT), e(0, ABORT), w(3, 0, 2), w(1, 2), e(1, ABORT)    # 3 stays open from its first on
+    w(2, 0, 3), e(1, ABORT), w(2, 3), w(0, 3), e(2, ABORT), w(1, 1), e(1, COMMIT), e(0, ABORT)
+    for step in (lambda: w(3, 0, 2), lambda: w(1, 2), lambda: e(1, ABORT)):  # each in a millisecond of its own: the last has the largest time
+        time.sleep(0.01)
+        step()
+    # 3 stays open from its first on
     look = [0, 2, 3, 7, 8, 11, 12, 13, 14, 16, 18, 19, 20, 22, 23, 24, 25]
     for v in vs(r, "Fetch"):
         for offset in look if v in (4, 11, 12, 18) else [0, 12]:
