@@ -1,5 +1,4 @@
-/* t_cmd_groups.c - dates, durations and regular expressions are taken as Kafka's command takes
- * them. */
+/* t_cmd_groups.c - dates and durations are taken as Kafka's command takes them. */
 #include <check.h>
 #include "src/cmd/consumer_groups.h"
 
@@ -20,12 +19,6 @@ lasts(const char *text)
 	const char *reason;
 
 	return cmd_duration(text, &ms, &reason) ? ms : INT64_MIN;
-}
-
-static const char *
-re2(const char *text)
-{
-	return cmd_re2_valid(text, why, sizeof why) ? "" : why;
 }
 
 START_TEST(a_date_without_a_zone_is_utc)
@@ -85,63 +78,6 @@ START_TEST(anything_else_is_no_duration)
 }
 END_TEST
 
-START_TEST(what_re2_takes_is_valid)
-{
-	static const char *const good[] = {"", "a.*", "a{1000}", "a{,5}", "a{", "a{x}", "()",
-	    "(?P<n>a)", "(?<n>a)", "(?i)a", "(?-s)a", "|", "^*", "[[:^alpha:]]", "[]a]", "[^]a]",
-	    "\\01", "\\08", "\\x12", "\\x{10FFFF}", "\\Q*\\E", "\\Qa", "\\pL", "\\p{^Greek}", "a*?",
-	    "\\_", "\\\xc3\xa9", "[\\p{Greek}]", "[a-b-c]", "(?s:.)(?U)a+", "[:alpha:]", "[[.a.]]",
-	    "[\\x{41}-\\x5A]", "\\d-\\w[\\d\\s]", "[\xc3\xa9-\xc3\xaf]"};
-
-	for (size_t i = 0; i < rk_countof(good); i++)
-		ck_assert_msg(*re2(good[i]) == 0, "%s: %s", good[i], why);
-}
-END_TEST
-
-START_TEST(what_re2_refuses_is_named_as_it_names_it)
-{
-	static const char *const bad[][2] = {{"a(b", "missing closing )"},
-	    {"[", "missing closing ]"}, {"[^]", "missing closing ]"},
-	    {"*a", "missing argument to repetition operator"},
-	    {"(|*)", "missing argument to repetition operator"},
-	    {"{2}", "missing argument to repetition operator"},
-	    {"a**", "invalid nested repetition operator"},
-	    {"a{2}{3}", "invalid nested repetition operator"}, {"a{2,1}", "invalid repeat count"},
-	    {"a{1001}", "invalid repeat count"},
-	    {"(?P<n>a)(?P<n>b)", "duplicate capture group name"},
-	    {"(?P<>a)", "invalid named capture"}, {"(?<=a)", "invalid named capture"},
-	    {"a(?=b)", "invalid or unsupported Perl syntax"},
-	    {"(?i-)a", "invalid or unsupported Perl syntax"},
-	    {"(?", "invalid or unsupported Perl syntax"}, {")", "regexp/syntax: internal error"},
-	    {"[z-a]", "invalid character class range"},
-	    {"[[:foo:]]", "invalid character class range"},
-	    {"\\p{X}", "invalid character class range"}, {"[a-\\d]", "invalid escape sequence"},
-	    {"\\1", "invalid escape sequence"}, {"\\x{110000}", "invalid escape sequence"},
-	    {"\\x1", "invalid escape sequence"}, {"[\\b]", "invalid escape sequence"},
-	    {"a\\", "trailing backslash at end of expression"},
-	    {"[a\\", "trailing backslash at end of expression"},
-	    {"\\x{", "invalid escape sequence"}};
-
-	for (size_t i = 0; i < rk_countof(bad); i++)
-		ck_assert_str_eq(re2(bad[i][0]), bad[i][1]);
-}
-END_TEST
-
-START_TEST(any_beginning_of_an_expression_is_read_to_its_end)
-{
-	static const char text[] =
-	    "(?P<n>[^a-\\x{41}[:alpha:]]{2,3}|\\Qx\\E\\pN\\p{Greek}*?)\xc3\xa9+";
-	char part[sizeof text];
-
-	for (size_t n = 0; n < sizeof text; n++) {
-		memcpy(part, text, n);
-		part[n] = 0;
-		re2(part);
-	}
-	ck_assert_str_eq(re2(text), "invalid character class range"); /* 'a' is behind \x41 */
-}
-END_TEST
-
 int
 main(void)
 {
@@ -149,9 +85,7 @@ main(void)
 	TCase *t = tcase_create("groups");
 	const TTest *all[] = {a_date_without_a_zone_is_utc, a_zone_shifts_the_date,
 	    a_day_that_is_not_in_the_calendar_is_no_date, a_duration_is_days_to_seconds,
-	    anything_else_is_no_duration, what_re2_takes_is_valid,
-	    what_re2_refuses_is_named_as_it_names_it,
-	    any_beginning_of_an_expression_is_read_to_its_end};
+	    anything_else_is_no_duration};
 
 	for (size_t i = 0; i < rk_countof(all); i++)
 		tcase_add_test(t, all[i]);

@@ -458,7 +458,7 @@ END_TEST
 START_TEST(regular_expressions_are_res)
 {
 	static const char *const good[] = { "a|b", "(ab)*c", "[^a-z]+", "\\d{2,3}x?", "(?i)abc", "(?:x)+?", "(?P<n>x)",
-		"[[:alpha:]]", "a\\.b", "", "\\pL", "[]a]" },
+		"[[:alpha:]]", "a\\.b", "", "\\pL", "[]a]", "\\Q**\\E" },
 	    *const bad[] = { "[", "(", ")", "*a", "a**", "a++", "(?=a)", "(?!a)", "(?<=a)", "(?>a)", "\\1", "(a)\\1",
 		    "a{2}{3}", "\\", "(*FAIL)", "(?R)", "[z-a]", "a{1001}" };
 	struct rk_str why;

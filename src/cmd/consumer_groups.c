@@ -1,5 +1,6 @@
 /* consumer_groups.c - rookery consumer-groups: lists, describes and deletes consumer groups and
  * their offsets. */
+#include "base/re2.h"
 #include "src/cmd/consumer_groups.h"
 #include <ctype.h>
 #include <unistd.h>
@@ -368,9 +369,9 @@ static int
 validate(const struct cmd_args *a)
 {
 	const char *re = cmd_text(a, "validate-regex");
-	char why[200];
+	const char *why = rk_re2_wrong(rk_str_of(re));
 
-	if (cmd_re2_valid(re, why, sizeof why))
+	if (why == NULL)
 		printf("The regular expression `%s` is valid.\n", re);
 	else
 		printf("The regular expression `%s` is invalid: %s.\n", re, why);

@@ -34,6 +34,4 @@ struct cmd_plan {
 	struct cmd_spots spots;
 };
 int cmd_plan_read(struct cmd_groups_job *, const char *path, struct cmd_plan **, uint32_t *);
-/* Whether RE2 takes the regular expression; what is wrong stands in why, in RE2's words. */
-bool cmd_re2_valid(const char *, char *why, size_t why_size);
 #endif

@@ -7,7 +7,8 @@
 
 struct core_regex;
 
-/* RK_INVALID_REGULAR_EXPRESSION: *why is what is wrong with it, a literal or in the arena. */
+/* RK_INVALID_REGULAR_EXPRESSION: *why is what is wrong with it, in the arena: RE2's words (base/re2.h), or
+ * PCRE2's for the little that it does not take of RE2's. */
 rk_must_use enum rk_err core_regex_check(struct rk_str text, struct rk_arena *, struct rk_str *why);
 /* Of a text that was found good; it is borrowed. NULL: no memory. */
 struct core_regex *core_regex_new(struct rk_str text);
