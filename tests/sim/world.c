@@ -236,7 +236,7 @@ file_sync_wait(struct rk_file *file)
 	struct sim_disk *d = of(file->env)->disk;
 	struct sim_inode *i = file_of(file)->inode;
 
-	return sim_sync_end(d, i, sim_sync_begin(d, i));
+	return sim_inode_folder(i) ? sim_inode_syncdir(d, i) : sim_sync_end(d, i, sim_sync_begin(d, i));
 }
 
 static enum rk_err
