@@ -137,8 +137,11 @@ take_all(struct st_log *l, struct list *x, bool *epochs)
 		err = take_epochs(l, x, epochs);
 	if (err == RK_OK && h->settling)
 		take_snapshot(l, x, l->end);
-	if (err == RK_OK && h->root_dirty && st_log_file(l, "partition.metadata", path))
+	if (err == RK_OK && h->root_dirty && st_log_file(l, "partition.metadata", path)) {
 		err = take_path(l, x, path);
+		if (err == RK_NOT_FOUND)
+			err = RK_OK; /* lost with the power, before anything was promised: it is written anew */
+	}
 	if (err == RK_OK && h->root_dirty)
 		err = take_folder(l, x, l->dir->path);
 	if (err == RK_OK && h->folder_dirty)

@@ -730,6 +730,8 @@ make_stable(struct check *c, const struct st_epochs *had)
 	}
 	bool lags = c->cut || c->producers || l->end != c->recovery_point || l->hot->folder_dirty
 		    || l->hot->epochs_dirty;
+	/* Nor are names: a process that was killed may have made them without coming to their sync. */
+	l->hot->folder_dirty = l->hot->root_dirty = true;
 	if (err == RK_OK && lags && async) {
 		l->stable = rk_min(rk_max(c->recovery_point, l->start), l->end);
 		st_log_sync(l); /* the stable end follows when the disk has it */

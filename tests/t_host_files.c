@@ -253,6 +253,21 @@ START_TEST(a_failed_sync_is_final)
 }
 END_TEST
 
+/* /proc is one of those that have no sync. */
+START_TEST(a_folder_is_synced_where_it_can_be)
+{
+	const char *const folder[] = { in("."), "/proc" };
+	struct rk_file *f;
+
+	for (uint32_t i = 0; i < rk_countof(folder); i++) {
+		ck_assert_int_eq(rk_file_open(e, folder[i], RK_OPEN_READ, &f), RK_OK);
+		ck_assert_int_eq(sync_of(f), RK_OK);
+		ck_assert_int_eq(rk_file_sync_wait(f), RK_OK);
+		rk_file_drop(f);
+	}
+}
+END_TEST
+
 START_TEST(planned_faults_strike_when_planned)
 {
 	struct rk_file *f = make("seg");
@@ -415,6 +430,7 @@ main(void)
 	tcase_add_test(t, names_follow_renames);
 	tcase_add_test(t, folders_are_listed_in_order);
 	tcase_add_test(t, a_failed_sync_is_final);
+	tcase_add_test(t, a_folder_is_synced_where_it_can_be);
 	tcase_add_test(t, planned_faults_strike_when_planned);
 	tcase_add_test(t, jobs_of_a_lane_run_one_after_the_other);
 	tcase_add_test(t, the_loop_ends_with_jobs_under_way);

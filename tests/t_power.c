@@ -277,6 +277,17 @@ start(void)
 	set_faults(true);
 }
 
+/* What the process had not synced is in the cache still, until the power goes in a later life. */
+static void
+killed(void)
+{
+	sim_world_crash(&w, true);
+	st_log_free(lg);
+	st_dir_free(dir);
+	sim_world_begin(&w, &sim);
+	start();
+}
+
 static void
 power_goes(void)
 {
@@ -360,8 +371,10 @@ step(void)
 		power_goes();
 	else if (what < 194)
 		stop();
-	else if (what < 199)
+	else if (what < 197)
 		power_goes();
+	else if (what < 199)
+		killed();
 	else
 		check_records();
 }
@@ -397,6 +410,7 @@ history(uint64_t seed)
 	disk = sim_disk_new(&sim);
 	sim_disk_faults(disk)->torn = 300000;
 	sim_world_init(&w, &sim, disk, NULL, &none);
+	w.folders = seed % 2 == 0;
 	sim_world_begin(&w, &sim);
 	rules = (struct st_rules){.segment_bytes = 4000 + below(60000),
 	    .segment_ms = INT64_MAX / 2,

@@ -212,6 +212,40 @@ START_TEST(a_replaced_file_is_the_old_one_or_the_new_one)
 }
 END_TEST
 
+/* A folder that is opened is synced like a file, waiting or not; what comes while a sync is under way is the next
+ * one's. */
+START_TEST(an_opened_folders_sync_keeps_the_names_of_before)
+{
+	uint32_t gone = 0;
+
+	for (uint64_t seed = 1; seed < 50; seed++) {
+		struct rk_file *d;
+		setup(seed);
+		w.folders = true;
+		struct rk_file *f = file("/d/waited");
+		ck_assert_int_eq(rk_file_open(e, "/d", RK_OPEN_READ, &d), RK_OK);
+		ck_assert_int_eq(rk_file_sync_wait(d), RK_OK);
+		rk_file_drop(f);
+		f = file("/d/before");
+		rk_file_sync(d, on_done, NULL);
+		rk_file_drop(f);
+		f = file("/d/after");
+		ck_assert_int_eq(rk_path_rename(e, "/d", "/moved"), RK_OK);
+		ck_assert_int_eq(rk_dir_sync(e, "/"), RK_OK);
+		settle();
+		ck_assert_uint_eq(dones, 1);
+		rk_file_drop(f);
+		rk_file_drop(d);
+		power_off();
+		ck_assert_int_eq(run_of("/moved/waited", 0, 'x'), 0);
+		ck_assert_int_eq(run_of("/moved/before", 0, 'x'), 0);
+		gone += run_of("/moved/after", 0, 'x') < 0;
+		teardown();
+	}
+	ck_assert(gone > 5 && gone < 45);
+}
+END_TEST
+
 START_TEST(files_follow_their_folders_name)
 {
 	setup(1);
@@ -522,7 +556,8 @@ main(void)
 	const TTest *const once[] = { without_its_folder_a_file_may_be_gone_and_is_sometimes,
 		unsynced_bytes_are_sometimes_there_sometimes_gone_sometimes_torn,
 		a_crash_loses_the_callback_of_a_sync, a_replaced_file_is_the_old_one_or_the_new_one,
-		files_follow_their_folders_name, a_listing_is_sorted_and_one_level_deep,
+		an_opened_folders_sync_keeps_the_names_of_before, files_follow_their_folders_name,
+		a_listing_is_sorted_and_one_level_deep,
 		faults_come_when_they_are_asked_for, a_file_that_shrinks_and_grows_reads_zeros,
 		jobs_of_a_lane_keep_their_order, frames_and_answers_keep_their_order,
 		a_crash_breaks_connections_and_loses_answers, a_client_that_hangs_up_is_gone,

@@ -377,7 +377,7 @@ host_file_reserve(struct rk_file *file, uint64_t len)
 	return error == 0 ? host_file_truncate(file, len) : fail(f, error, "reserve");
 }
 
-/* One fdatasync on its way through a worker. */
+/* One sync on its way through a worker. */
 struct sync {
 	struct host_task task;
 	struct host_file *file;
@@ -386,14 +386,15 @@ struct sync {
 	int fd, error;
 };
 
+/* What is only read may be a folder: fdatasync owes nobody its names, and some file systems cannot sync one. */
 static int
-sync_fd(int fd)
+sync_fd(int fd, bool only_read)
 {
 	int n;
 	do
-		n = fdatasync(fd);
+		n = only_read ? fsync(fd) : fdatasync(fd);
 	while (n != 0 && errno == EINTR);
-	return n == 0 ? 0 : errno;
+	return n == 0 || (only_read && errno == EINVAL) ? 0 : errno;
 }
 
 static void
@@ -402,7 +403,7 @@ run_sync(void *arg)
 	struct sync *s = arg;
 
 	if (s->fd >= 0 && s->error == 0)
-		s->error = sync_fd(s->fd);
+		s->error = sync_fd(s->fd, s->file->how == RK_OPEN_READ);
 }
 
 /* A full disk on delayed allocation shows up here too, and it is as final as an I/O error. */
@@ -467,7 +468,7 @@ host_file_sync_wait(struct rk_file *file)
 	if (err != RK_OK)
 		return err;
 	f->dirty = false;
-	return judge(f, error != 0 ? error : sync_fd(f->fd));
+	return judge(f, error != 0 ? error : sync_fd(f->fd, f->how == RK_OPEN_READ));
 }
 
 enum rk_err

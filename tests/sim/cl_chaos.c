@@ -92,7 +92,7 @@ cl_plan(struct cl *cl)
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
 		p->fault[k] = k != CL_LOSE || p->min_isr > 1 ? weight(cl, kinds[k].in_a_hundred) : 0;
 	p->jbod = cl->seed % 4 == 3 && !cl_quorum;
-	p->compacts = cl->seed / 3 % 2 == 1 && !cl_quorum && !p->jbod; /* FOUND.md, seed 19 */
+	p->compacts = cl->seed / 3 % 2 == 1 && !cl_quorum;
 	p->groups = cl->seed % 3 == 1 && !cl_quorum ? CL_GROUPS : 0;
 	p->tills = cl->seed % 3 == 2 && !cl_quorum ? CL_TILLS : 0;
 	p->members = cl->seed % 3 == 2 && !cl_quorum ? 2 + (uint32_t)sim_below(&cl->sim, CL_MEMBERS - 1) : 0;

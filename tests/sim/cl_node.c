@@ -211,7 +211,7 @@ cl_node_make(struct cl *cl, uint32_t index)
 	sim_world_init(&n->w, &cl->sim, n->disk, n->mdisk, &hooks);
 	n->w.place = index + 1;
 	n->w.real = n->root;
-	n->w.folders = p->compacts;
+	n->w.folders = true;
 	n->w.clock_ms = 1000 + sim_below(&cl->sim, 100000000);
 	n->w.wall_ms += sim_below(&cl->sim, 4000) - 2000;
 	n->w.drift_ppm = (int32_t)sim_below(&cl->sim, 400) - 200;

@@ -34,6 +34,7 @@ struct change {
 	enum what what;
 	char *path, *to; /* to: RENAME */
 	struct sim_inode *inode;
+	uint64_t stamp;
 };
 
 struct sim_disk {
@@ -200,6 +201,8 @@ settle(struct page *p)
 	memcpy(p->safe, p->cached, SIM_PAGE);
 }
 
+static enum rk_err sync_folder(struct sim_disk *, const char *path, uint64_t begun);
+
 uint64_t
 sim_sync_begin(struct sim_disk *d, struct sim_inode *i)
 {
@@ -210,6 +213,10 @@ sim_sync_begin(struct sim_disk *d, struct sim_inode *i)
 enum rk_err
 sim_sync_end(struct sim_disk *d, struct sim_inode *i, uint64_t begun)
 {
+	if (i->folder) {
+		const char *path = sim_inode_path(d, i);
+		return path == NULL ? RK_OK : sync_folder(d, path, begun);
+	}
 	bool bad = i->broken || sim_chance(d->sim, d->faults.sync_eio), lies = sim_chance(d->sim, d->faults.sync_lies);
 
 	for (uint32_t k = 0; k < i->pages; k++) {
@@ -371,7 +378,7 @@ record(struct sim_disk *d, enum what what, const char *path, const char *to, str
 	struct change *c = rk_mem_room((void **)&d->journal, d->changes++, &d->change_cap, sizeof *c);
 
 	*c = (struct change){ what, rk_mem_str(path, strlen(path)), to != NULL ? rk_mem_str(to, strlen(to)) : NULL,
-		hold(i) };
+		hold(i), ++d->stamp };
 }
 
 /* Carries a change out on the platter, or forgets it. */
@@ -491,19 +498,17 @@ sim_disk_list(struct sim_disk *d, const char *path, rk_entry *fn, void *arg)
 	return RK_OK;
 }
 
-/* Its own changes, and those before them that they may build on: a rename into it, say. */
-enum rk_err
-sim_disk_syncdir(struct sim_disk *d, const char *path)
+/* The changes in the folder up to begun; what came later is the next sync's. */
+static enum rk_err
+sync_folder(struct sim_disk *d, const char *path, uint64_t begun)
 {
 	uint32_t kept = 0;
 
-	if (find(&d->now, path) == NULL)
-		return RK_NOT_FOUND;
 	if (sim_chance(d->sim, d->faults.sync_eio))
 		return RK_KAFKA_STORAGE_ERROR;
 	for (uint32_t i = 0; i < d->changes; i++) {
 		struct change c = d->journal[i];
-		if (is_in(c.path, path) || (c.to != NULL && is_in(c.to, path)))
+		if (c.stamp <= begun && (is_in(c.path, path) || (c.to != NULL && is_in(c.to, path))))
 			finish(d, &c, true);
 		else
 			d->journal[kept++] = c;
@@ -513,12 +518,9 @@ sim_disk_syncdir(struct sim_disk *d, const char *path)
 }
 
 enum rk_err
-sim_inode_syncdir(struct sim_disk *d, const struct sim_inode *folder)
+sim_disk_syncdir(struct sim_disk *d, const char *path)
 {
-	for (uint32_t i = 0; i < d->now.count; i++)
-		if (d->now.at[i].inode == folder)
-			return sim_disk_syncdir(d, d->now.at[i].path);
-	return RK_OK;
+	return find(&d->now, path) == NULL ? RK_NOT_FOUND : sync_folder(d, path, d->stamp);
 }
 
 enum rk_err

@@ -47,7 +47,6 @@ void sim_disk_wipe(struct sim_disk *, const char *folder);
 
 /* --- for world.c */
 bool sim_inode_folder(const struct sim_inode *);
-rk_must_use enum rk_err sim_inode_syncdir(struct sim_disk *, const struct sim_inode *); /* wherever it is by now */
 rk_must_use enum rk_err sim_disk_open(struct sim_disk *, const char *path, enum rk_open, struct sim_inode **);
 void sim_inode_drop(struct sim_disk *, struct sim_inode *);
 uint64_t sim_inode_size(const struct sim_inode *);
@@ -55,7 +54,8 @@ rk_must_use enum rk_err sim_inode_read(struct sim_disk *, struct sim_inode *, ui
 rk_must_use enum rk_err sim_inode_write(struct sim_disk *, struct sim_inode *, uint64_t pos, const void *,
     uint32_t len);
 rk_must_use enum rk_err sim_inode_resize(struct sim_disk *, struct sim_inode *, uint64_t len);
-/* A sync in two steps: what is dirty at begin is durable when end says RK_OK. */
+/* A sync in two steps: what is dirty at begin is durable when end says RK_OK. Of a folder: its names, wherever it is by
+ * then. */
 uint64_t sim_sync_begin(struct sim_disk *, struct sim_inode *);
 rk_must_use enum rk_err sim_sync_end(struct sim_disk *, struct sim_inode *, uint64_t begun);
 const char *sim_inode_path(struct sim_disk *, const struct sim_inode *); /* NULL: removed */

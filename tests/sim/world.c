@@ -208,8 +208,7 @@ synced(void *arg, bool lost)
 	if (!lost && sim_world_later(w, synced, s))
 		return;
 	if (!lost) {
-		enum rk_err err = sim_inode_folder(s->file->inode) ? sim_inode_syncdir(w->disk, s->file->inode)
-		    : sim_sync_end(w->disk, s->file->inode, s->begun);
+		enum rk_err err = sim_sync_end(w->disk, s->file->inode, s->begun);
 		file_drop(&s->file->file);
 		s->done(s->arg, err);
 		sim_world_round(w);
@@ -236,7 +235,7 @@ file_sync_wait(struct rk_file *file)
 	struct sim_disk *d = of(file->env)->disk;
 	struct sim_inode *i = file_of(file)->inode;
 
-	return sim_inode_folder(i) ? sim_inode_syncdir(d, i) : sim_sync_end(d, i, sim_sync_begin(d, i));
+	return sim_sync_end(d, i, sim_sync_begin(d, i));
 }
 
 static enum rk_err
