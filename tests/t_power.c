@@ -281,6 +281,7 @@ start(void)
 static void
 killed(void)
 {
+	floor_of = st_log_stable(lg);
 	sim_world_crash(&w, true);
 	st_log_free(lg);
 	st_dir_free(dir);

@@ -24,7 +24,9 @@ tell_unknown(struct api_call *c, const req *q, res_t *res)
 		bool known = false;
 		for (size_t k = 0; k < rk_countof(state_names); k++)
 			known |= rk_str_is(q->state_filters.at[i], state_names[k]);
-		if (!known)
+		for (int32_t k = 0; k < res->unknown_state_filters.len; k++)
+			known |= rk_str_eq(res->unknown_state_filters.at[k], q->state_filters.at[i]);
+		if (!known) /* once each */
 			res->unknown_state_filters.at[res->unknown_state_filters.len++] = q->state_filters.at[i];
 	}
 	return true;

@@ -192,10 +192,9 @@ find(struct api_call *c, const req *q, struct core_shard **s)
 	if (c->shared->groups == NULL || core_coord_place(c->shared->groups, q->group_id) < 0)
 		return RK_COORDINATOR_NOT_AVAILABLE; /* its topic is not there yet */
 	enum rk_err err = api_group_shard(c, q->group_id, s);
-	if (err == RK_OK && q->transactional_id.len == 0 && c->head.version >= ADDS_FROM)
-		return RK_INVALID_REQUEST;
 	if (err == RK_OK && q->producer_id < 0)
-		return RK_INVALID_PRODUCER_ID_MAPPING;
+		return q->transactional_id.len == 0 && c->head.version >= ADDS_FROM ? RK_INVALID_REQUEST
+										    : RK_INVALID_PRODUCER_ID_MAPPING;
 	return err == RK_OK && q->producer_epoch < 0 ? RK_INVALID_PRODUCER_EPOCH : err;
 }
 
