@@ -380,6 +380,17 @@ core_write_forget(struct core_write *w)
 	rk_timer_stop(w->core->timers, &w->soon);
 }
 
+struct rk_str
+core_coord_bytes(int16_t first, const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
+{
+	struct rk_out o;
+
+	rk_out_init(&o, a);
+	rk_put16(rk_out_room(&o, 2), (uint16_t)first);
+	kp_write(d, version, msg, &o);
+	return rk_out_flat(&o, a);
+}
+
 static enum rk_err
 refused(enum rk_err err)
 {

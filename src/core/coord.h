@@ -72,6 +72,8 @@ struct core_write {
 	enum rk_err err;
 };
 
+/* A record's key or value in the arena: its type or version in front. */
+struct rk_str core_coord_bytes(int16_t first, const struct kp_desc *, int16_t version, const void *, struct rk_arena *);
 /* Appends and applies records (key, value) as one batch; then w is woken as told (later, never from inside), when it
  * is not NULL. transactional: producer_id and epoch of the transaction it belongs to, else -1. An error: nothing was
  * appended, w is not woken: RK_COORDINATOR_NOT_AVAILABLE (too few replicas, a disk), RK_NOT_COORDINATOR,

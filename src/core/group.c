@@ -123,23 +123,12 @@ core_group_answer(struct core_group_asker *a)
 }
 
 /* --- records */
-struct rk_str
-core_group_bytes(int16_t first, const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
-{
-	struct rk_out o;
-
-	rk_out_init(&o, a);
-	rk_put16(rk_out_room(&o, 2), (uint16_t)first);
-	kp_write(d, version, msg, &o);
-	return rk_out_flat(&o, a);
-}
-
 static struct rk_str
 key_of(struct rk_str name, struct rk_arena *a)
 {
 	struct kp_group_metadata_key k = { name };
 
-	return core_group_bytes(GROUP_METADATA, &kp_group_metadata_key_d, 0, &k, a);
+	return core_coord_bytes(GROUP_METADATA, &kp_group_metadata_key_d, 0, &k, a);
 }
 
 struct rk_str
@@ -179,7 +168,7 @@ struct kp_pair
 core_group_record_of(struct rk_str name, const struct kp_group_metadata_value *v, struct rk_arena *a)
 {
 	return (struct kp_pair){ key_of(name, a),
-		core_group_bytes(VALUE_VERSION, &kp_group_metadata_value_d, VALUE_VERSION, v, a) };
+		core_coord_bytes(VALUE_VERSION, &kp_group_metadata_value_d, VALUE_VERSION, v, a) };
 }
 
 struct kp_pair

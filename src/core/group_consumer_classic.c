@@ -75,7 +75,7 @@ assignment_bytes(struct core *c, struct core_parts p, int16_t version, struct rk
 		o->partitions.len = to - i;
 	}
 	version = (int16_t)rk_min(rk_max(version, 0), SUBSCRIPTION_MAX);
-	return core_group_bytes(version, &kp_consumer_protocol_assignment_d, version, &v, a);
+	return core_coord_bytes(version, &kp_consumer_protocol_assignment_d, version, &v, a);
 }
 
 static struct core_parts

@@ -598,15 +598,15 @@ key_of(int16_t type, const struct core_group *g, struct rk_str second, struct rk
 	struct kp_consumer_group_member_metadata_key two = { g->name, second };
 	struct kp_consumer_group_metadata_key one = { g->name };
 
-	return second.len >= 0 ? core_group_bytes(type, &kp_consumer_group_member_metadata_key_d, 0, &two, a)
-			       : core_group_bytes(type, &kp_consumer_group_metadata_key_d, 0, &one, a);
+	return second.len >= 0 ? core_coord_bytes(type, &kp_consumer_group_member_metadata_key_d, 0, &two, a)
+			       : core_coord_bytes(type, &kp_consumer_group_metadata_key_d, 0, &one, a);
 }
 
 static struct kp_pair
 record(int16_t type, const struct core_group *g, struct rk_str second, const struct kp_desc *d, const void *v,
     struct rk_arena *a)
 {
-	return (struct kp_pair){ key_of(type, g, second, a), v == NULL ? RK_STR_NULL : core_group_bytes(0, d, 0, v, a) };
+	return (struct kp_pair){ key_of(type, g, second, a), v == NULL ? RK_STR_NULL : core_coord_bytes(0, d, 0, v, a) };
 }
 
 struct kp_pair

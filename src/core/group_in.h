@@ -96,8 +96,6 @@ int32_t core_group_size(const struct core_group *); /* members, of either protoc
 struct kp_pair core_group_record(const struct core_group *, struct rk_arena *);
 struct kp_pair core_group_record_of(struct rk_str name, const struct kp_group_metadata_value *, struct rk_arena *);
 struct kp_pair core_group_tombstone(const struct core_group *, struct rk_arena *);
-/* The record's bytes: type or version in front. */
-struct rk_str core_group_bytes(int16_t first, const struct kp_desc *, int16_t version, const void *, struct rk_arena *);
 /* core_shard_write of what the group in memory says. */
 rk_must_use enum rk_err core_group_write(struct core_groups *, const struct kp_pair *, int32_t count,
     struct core_write *);

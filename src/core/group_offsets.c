@@ -186,7 +186,7 @@ key_of(const struct core_group *g, struct rk_str topic, int32_t partition, struc
 {
 	struct kp_offset_commit_key k = { g->name, topic, partition };
 
-	return core_group_bytes(OFFSET_COMMIT, &kp_offset_commit_key_d, 0, &k, a);
+	return core_coord_bytes(OFFSET_COMMIT, &kp_offset_commit_key_d, 0, &k, a);
 }
 
 static bool
@@ -322,7 +322,7 @@ add_offset(struct commit *x, const struct core_group *g, struct rk_str topic, st
 	/* An expiry of its own can be told in version 1 alone. */
 	int16_t version = expire_ms >= 0 ? 1 : VALUE_MAX;
 	x->record[x->records++] = (struct kp_pair){ key_of(g, topic, p->partition_index, a),
-		core_group_bytes(version, &kp_offset_commit_value_d, version, &v, a) };
+		core_coord_bytes(version, &kp_offset_commit_value_d, version, &v, a) };
 }
 
 static void

@@ -209,22 +209,11 @@ core_txn_topics(const struct core_txn_parts *p, struct rk_arena *a, int32_t *cou
 
 /* --- records */
 static struct rk_str
-bytes(int16_t first, const struct kp_desc *d, int16_t version, const void *msg, struct rk_arena *a)
-{
-	struct rk_out o;
-
-	rk_out_init(&o, a);
-	rk_put16(rk_out_room(&o, 2), (uint16_t)first);
-	kp_write(d, version, msg, &o);
-	return rk_out_flat(&o, a);
-}
-
-static struct rk_str
 key_of(struct rk_str id, struct rk_arena *a)
 {
 	struct kp_transaction_log_key k = { id };
 
-	return bytes(0, &kp_transaction_log_key_d, 0, &k, a);
+	return core_coord_bytes(0, &kp_transaction_log_key_d, 0, &k, a);
 }
 
 struct kp_pair
@@ -277,7 +266,7 @@ core_txn_record(struct rk_str id, const struct core_txn_values *x, int16_t versi
 	v.transaction_partitions.len = -1;
 	if (x->state != CORE_TXN_EMPTY && !put_topics(&v, x->parts, a))
 		return (struct kp_pair){ RK_STR_NULL, RK_STR_NULL };
-	return (struct kp_pair){ key_of(id, a), bytes(form, &kp_transaction_log_value_d, form, &v, a) };
+	return (struct kp_pair){ key_of(id, a), core_coord_bytes(form, &kp_transaction_log_value_d, form, &v, a) };
 }
 
 static bool
