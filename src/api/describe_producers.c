@@ -1,5 +1,5 @@
 /* describe_producers.c - key 61: the idempotent and transactional producers a partition knows
- * (KIP-664). */
+ * (KIP-664). Each replica answers for itself: kafka-transactions find-hanging --broker-id asks followers. */
 #include "protocol/gen/describe_producers.h"
 #include "src/api/handlers.h"
 #include "src/core/core.h"
@@ -41,8 +41,6 @@ one(struct api_call *c, struct rk_str topic, int32_t index, part_out *o)
 		err = RK_INVALID_TOPIC_EXCEPTION;
 	else if (err != RK_OK && core_topic_named(c->shared->core, topic) == NULL)
 		o->error_message = rk_str_of(rk_err_text(err));
-	if (err == RK_OK)
-		err = core_check_leader(p, -1);
 	if (err == RK_OK)
 		err = core_open(p, &log);
 	o->error_code = rk_err_wire(err);
