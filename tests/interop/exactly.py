@@ -24,7 +24,7 @@ arguments.add_argument("--seed", type=int, default=int(time.time()))
 arg = arguments.parse_args()
 random.seed(arg.seed)
 report = Report("streams " + arg.kind)
-cluster = Cluster(os.path.join(arg.folder, "streams-" + arg.kind), [arg.kind] * arg.nodes)
+cluster = Cluster(os.path.join(arg.folder, f"streams-{arg.kind}{arg.nodes}"), [arg.kind] * arg.nodes)
 isr = min(2, arg.nodes)
 cluster.lines = [f"default.replication.factor={arg.nodes}", f"min.insync.replicas={isr}", f"offsets.topic.replication.factor={arg.nodes}", "offsets.topic.num.partitions=4",
                  f"transaction.state.log.replication.factor={arg.nodes}", f"transaction.state.log.min.isr={isr}", "transaction.state.log.num.partitions=4",

@@ -105,7 +105,7 @@ arguments.add_argument("--only", choices=["copy", "tools"]), arguments.add_argum
 arg = arguments.parse_args()
 random.seed(arg.seed)
 report = Report("transactions " + arg.kind)
-cluster = Cluster(os.path.join(arg.folder, arg.kind), [arg.kind] * arg.nodes)
+cluster = Cluster(os.path.join(arg.folder, f"{arg.kind}{arg.nodes}"), [arg.kind] * arg.nodes)
 isr = min(2, arg.nodes)
 cluster.lines = [f"default.replication.factor={arg.nodes}", f"min.insync.replicas={isr}", f"offsets.topic.replication.factor={arg.nodes}", "offsets.topic.num.partitions=4",
                  f"transaction.state.log.replication.factor={arg.nodes}", f"transaction.state.log.min.isr={isr}", "transaction.state.log.num.partitions=4",
