@@ -5,6 +5,7 @@ then; FILE gets "read PARTITION FIRST LAST" for each piece, and "kept PARTITION 
 """
 import argparse
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -52,12 +53,13 @@ if sys.argv[1] == "member":
     member(*sys.argv[2:])
     sys.exit(0)
 
-from cluster import Cluster, HERE  # noqa: E402
+from cluster import Cluster, HERE, ROOKERY  # noqa: E402
 from node import Report  # noqa: E402
 from raw import Closed, string  # noqa: E402
 
 p = argparse.ArgumentParser()
 p.add_argument("folder"), p.add_argument("--kind", default="rookery"), p.add_argument("--rounds", type=int, default=1), p.add_argument("--rate", type=int, default=600)
+p.add_argument("--faults", default=".", help="a regular expression: those whose names match")
 arg = p.parse_args()
 report = Report("groups3 " + arg.kind)
 cluster = Cluster(os.path.join(arg.folder, arg.kind.replace(",", "+")), (arg.kind.split(",") * 3)[:3], dynamic=True, lines=SHORT)
@@ -170,6 +172,7 @@ FAULTS = [  # what, who, hit, seconds, heal
     ("SIGSTOP of the coordinator", "coordinator", lambda m: m.pause(), 14, lambda m: m.resume()),
     ("the coordinator cut off from its peers only", "coordinator", lambda m: m.cut_peers(), 14, lambda m: m.heal()),
 ]
+FAULTS = [f for f in FAULTS if re.search(arg.faults, f[0])]
 MOVES = [lambda g: members.add(g), lambda g: members.end(g), lambda g: (members.end(g, hard=True), members.add(g)), lambda g: members.add(g), lambda g: members.end(g)]
 
 
@@ -200,6 +203,11 @@ def rounds():
         stuck = {g: progress(g, since, 60) for g in GROUPS}
         report.check(f"{what} (node {m.id}): all groups go on", not any(stuck.values()),
                      f"stuck: {stuck}" if any(stuck.values()) else f"{time.monotonic() - at:.1f} s after it was over")
+        for group in [g for g in GROUPS if stuck[g]]:
+            for how in [], ["--members", "--verbose"]:
+                q = subprocess.run([ROOKERY, "consumer-groups", "--bootstrap-server", cluster.bootstrap(), "--describe", "--group", group, *how],
+                                   capture_output=True, text=True, timeout=60)
+                say(f"{group}, which is stuck:\n{q.stdout}{q.stderr}")
         cluster.in_sync([TOPIC, "__consumer_offsets"], seconds=60)
 
 

@@ -155,7 +155,8 @@ must_hold(struct cl *cl, struct cl_part *p, int64_t base, uint64_t hash, int32_t
 		    p->index, base, id, whose);
 }
 
-/* At the moment the answer leaves: it is on enough disks. */
+/* At the moment the answer leaves: it is on enough disks, or was on one that is lost and is missed by nobody yet: the
+ * leader counts a replica in the ISR by what it told last. */
 static void
 durable(struct cl *cl, struct cl_op *op, int64_t base)
 {
@@ -165,7 +166,8 @@ durable(struct cl *cl, struct cl_op *op, int64_t base)
 	int32_t safe = 0;
 
 	for (uint32_t i = 0; i < cl->nodes; i++)
-		safe += cl->node[i].broker && cl_look_has(&cl->node[i], p, base, op->hash, !cl->plan.caching);
+		safe += cl->node[i].broker
+		    && (cl->node[i].empty_handed || cl_look_has(&cl->node[i], p, base, op->hash, !cl->plan.caching));
 	if (safe < cl->plan.min_isr)
 		cl_fail(cl, "batch %u of %s-%d is acknowledged at %" PRId64 " and is on the stable storage of %d nodes",
 		    (uint32_t)(op - cl->op), p->topic->name, p->index, base, safe);
