@@ -21,6 +21,16 @@ upper(const struct st_log *l, uint32_t i)
 	return i + 1 < l->hot->count ? l->hot->seg[i + 1].base : l->end;
 }
 
+static enum rk_err
+learn_age(struct st_log *l, struct st_segment *s, struct st_dirty *d)
+{
+	enum rk_err err = s->first_ms >= 0 ? RK_OK : st_segment_first(l, s);
+
+	if (err == RK_OK && s->first_ms > 0 && (d->oldest_ms < 0 || s->first_ms < d->oldest_ms))
+		d->oldest_ms = s->first_ms;
+	return err;
+}
+
 enum rk_err
 st_compact_look(struct st_log *l, const struct st_compact_rules *r, int64_t limit, int64_t now_ms, struct st_dirty *d)
 {
@@ -34,24 +44,23 @@ st_compact_look(struct st_log *l, const struct st_compact_rules *r, int64_t limi
 	d->end = rk_min(rk_min(limit, st_log_active(l)->base), l->stable);
 	for (uint32_t i = 0; i + 1 < l->hot->count; i++) {
 		struct st_segment *s = &l->hot->seg[i];
-		if (upper(l, i) <= d->first) {
+		if (s->base < d->first)
 			d->clean_bytes += s->bytes;
+		if (upper(l, i) <= d->first)
 			continue;
-		}
-		if (upper(l, i) > d->end) { /* segments are cleaned whole, or not */
+		if (r->max_lag_ms != INT64_MAX)
+			err = learn_age(l, s, d);
+		if (upper(l, i) > d->end) /* segments are cleaned whole, or not */
 			d->end = rk_min(d->end, s->base);
-			break;
-		}
-		if (d->oldest_ms < 0 && (err = st_segment_first(l, s)) == RK_OK)
-			d->oldest_ms = s->first_ms;
-		if (r->min_lag_ms > 0 && err == RK_OK && (err = st_segment_times(l, s)) == RK_OK
-		    && s->max_ms > now_ms - r->min_lag_ms) {
+		if (err == RK_OK && r->min_lag_ms > 0 && s->base < d->end && (err = st_segment_times(l, s)) == RK_OK
+		    && s->max_ms > now_ms - r->min_lag_ms)
 			d->end = s->base;
-			break;
-		}
 		if (err != RK_OK)
 			return RK_KAFKA_STORAGE_ERROR;
-		d->dirty_bytes += s->bytes;
+		if (s->base < d->end)
+			d->dirty_bytes += s->bytes;
+		else if (r->max_lag_ms == INT64_MAX)
+			break;
 	}
 	d->end = rk_max(d->end, d->first);
 	if (d->end == d->first)
@@ -138,7 +147,7 @@ st_compact_begin(struct st_log *l, const struct st_compact_rules *r, const struc
 	c->source = rk_mem_get(l->hot->count * sizeof *c->source);
 	for (uint32_t i = 0; i + 1 < l->hot->count && l->hot->seg[i].base < d->end; i++)
 		c->source[c->sources++] = (struct st_source){ l->hot->seg[i].base, l->hot->seg[i].bytes };
-	if (!st_keys_init(&c->keys, (uint64_t)(d->end - d->first), r->table_bytes, seed) || !learn_producers(c)
+	if (!st_keys_init(&c->keys, (uint64_t)(d->end - d->first), r->table_bytes, r->table_full, seed) || !learn_producers(c)
 	    || !learn_aborted(c)) {
 		st_compact_free(c);
 		return NULL;

@@ -25,16 +25,20 @@ struct st_compact;
 
 struct st_compact_rules {
 	int64_t min_lag_ms;          /* records younger than that are not touched */
+	int64_t max_lag_ms;          /* a dirty segment older than that is overdue; INT64_MAX: none ever is */
 	int64_t delete_retention_ms;
 	uint64_t table_bytes;        /* memory of the table of keys, at most */
+	double table_full;           /* how full it may get, of 1 */
 	uint64_t slice_bytes;        /* about so much is read and written by one job */
 };
 
-/* What a round would find. Offsets from first to end are dirty and may be cleaned; end is a segment's beginning. */
+/* What a round would find. Offsets from first to end are dirty and may be cleaned; end is a segment's beginning. As in
+ * Kafka a segment that first lies within counts as clean and as dirty, and the oldest segment may lie behind end. */
 struct st_dirty {
 	int64_t first, end;
 	uint64_t clean_bytes, dirty_bytes;
-	int64_t oldest_ms;           /* timestamp of the first dirty batch; -1: none */
+	int64_t oldest_ms;           /* where max_lag_ms asks: the smallest of the dirty segments' ages, each that of its
+	                              * first batch, above 0; the active one is not among them; -1: none */
 };
 /* limit: the last stable offset. now_ms is wall time. Reads a few bytes of a segment the first time.
  * RK_KAFKA_STORAGE_ERROR. */

@@ -17,8 +17,8 @@ struct st_key {
 	uint64_t hash[2];
 	int64_t offset; /* -1: empty */
 };
-/* Room for keys, or for as many as the bytes allow. False: no memory. */
-rk_must_use bool st_keys_init(struct st_keys *, uint64_t keys, uint64_t bytes, const uint64_t seed[2]);
+/* Room for keys, or for as many as the bytes, full to that share, allow. False: no memory. */
+rk_must_use bool st_keys_init(struct st_keys *, uint64_t keys, uint64_t bytes, double full, const uint64_t seed[2]);
 void st_keys_free(struct st_keys *);
 bool st_keys_put(struct st_keys *, struct rk_str key, int64_t offset); /* false: full, and the key is not in it */
 int64_t st_keys_get(const struct st_keys *, struct rk_str key);        /* -1: not in it */

@@ -1,18 +1,19 @@
-/* compact_keys.c - the table of keys: open addressing, no removal, at most nine tenths full. */
+/* compact_keys.c - the table of keys: open addressing, no removal. */
 #include "storage/compact_in.h"
 #include "base/mem.h"
 
 enum { LEAST = 64 };
 
 bool
-st_keys_init(struct st_keys *k, uint64_t keys, uint64_t bytes, const uint64_t seed[2])
+st_keys_init(struct st_keys *k, uint64_t keys, uint64_t bytes, double full, const uint64_t seed[2])
 {
 	uint64_t fit = rk_max(bytes / sizeof *k->slot, LEAST);
 	uint64_t cap = rk_max((int64_t)rk_min(keys + keys / 3 + 1, fit), LEAST);
 
 	rk_assert(k->slot == NULL);
 	cap = rk_min(cap, UINT32_MAX);
-	*k = (struct st_keys){ .cap = (uint32_t)cap, .max = (uint32_t)(cap / 10 * 9), .seed = { seed[0], seed[1] } };
+	fit = full > 0 && full < 1 ? (uint64_t)((double)fit * full) : full > 0 ? fit : 0;
+	*k = (struct st_keys){ .cap = (uint32_t)cap, .max = (uint32_t)rk_min(cap - 1, fit), .seed = { seed[0], seed[1] } };
 	k->slot = rk_mem_try(cap * sizeof *k->slot);
 	for (uint32_t i = 0; k->slot != NULL && i < k->cap; i++)
 		k->slot[i].offset = -1;

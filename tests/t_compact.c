@@ -1,6 +1,6 @@
 /* t_compact.c - compaction: what may go goes, what must stay stays, whatever happens between. */
 #include "tests/log_help.h"
-#include "storage/compact.h"
+#include "storage/compact_in.h"
 #include "base/mem.h"
 
 enum { DAY = 86400000 };
@@ -16,7 +16,8 @@ begin(void)
 	x.rules.delete_old = false;
 	x.rules.segment_bytes = 4000;
 	scratch_log();
-	how = (struct st_compact_rules){ .delete_retention_ms = DAY, .table_bytes = 1 << 20, .slice_bytes = 3000 };
+	how = (struct st_compact_rules){ .delete_retention_ms = DAY, .table_bytes = 1 << 20, .table_full = 0.9,
+		.slice_bytes = 3000, .max_lag_ms = INT64_MAX };
 }
 
 /* One record; value NULL: a tombstone. */
@@ -157,7 +158,7 @@ START_TEST(the_active_segment_and_what_is_young_are_left_alone)
 	ck_assert_int_eq(st_compact_look(x.log, &how, 2, x.w.wall_ms, &d), RK_OK);
 	ck_assert_uint_eq(d.dirty_bytes, 0);
 	roll();
-	how.min_lag_ms = 1000;
+	how.min_lag_ms = how.max_lag_ms = 1000;
 	ck_assert_int_eq(st_compact_look(x.log, &how, 2, x.w.wall_ms, &d), RK_OK);
 	ck_assert_uint_eq(d.dirty_bytes, 0);
 	x.w.wall_ms += 1001;
@@ -166,6 +167,73 @@ START_TEST(the_active_segment_and_what_is_young_are_left_alone)
 	ck_assert_int_eq(d.oldest_ms, x.w.wall_ms - 1001);
 	ck_assert_int_eq(st_compact_look(x.log, &how, 1, x.w.wall_ms, &d), RK_OK);
 	ck_assert_int_eq(d.end, 0); /* not past the last stable offset, and no segment in part */
+}
+END_TEST
+
+START_TEST(the_oldest_dirty_segment_counts_wherever_it_lies)
+{
+	int64_t now = x.w.wall_ms;
+	struct st_dirty d;
+
+	put("a", "1", KP_NONE), put("a", "2", KP_NONE);
+	roll(); /* and "active" begins the next one */
+	x.w.wall_ms = now - 5000, put("a", "3", KP_NONE);
+	roll();
+	x.w.wall_ms = now - 9000, roll();
+	x.w.wall_ms = 0, roll();
+	x.w.wall_ms = now - 20000, roll();
+	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_end(x.log), now, &d), RK_OK);
+	ck_assert_int_eq(d.oldest_ms, -1); /* nobody asked */
+	how.max_lag_ms = 1000;
+	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_end(x.log), now, &d), RK_OK);
+	ck_assert_int_eq(d.oldest_ms, now - 9000); /* neither the one of time 0, nor the active one */
+	how.min_lag_ms = 1;
+	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_end(x.log), now, &d), RK_OK);
+	ck_assert_int_eq(d.oldest_ms, now - 9000); /* though nothing may be cleaned yet */
+	ck_assert_uint_eq(d.dirty_bytes, 0);
+	how.min_lag_ms = 0;
+	x.w.wall_ms = now;
+	compact();
+	ck_assert_int_eq(told.err, RK_OK);
+	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_end(x.log), now, &d), RK_OK);
+	ck_assert_int_eq(d.oldest_ms, -1); /* clean: no longer dirty */
+}
+END_TEST
+
+START_TEST(a_segment_that_is_dirty_in_part_counts_on_both_sides)
+{
+	struct st_dirty d;
+
+	put_many("k", 4, 2, KP_NONE);
+	roll();
+	ck_assert_int_eq(st_log_set_start(x.log, 3), RK_OK);
+	ck_assert_int_eq(st_compact_look(x.log, &how, st_log_end(x.log), x.w.wall_ms, &d), RK_OK);
+	ck_assert_int_eq(d.first, 3);
+	ck_assert_uint_gt(d.dirty_bytes, 0);
+	ck_assert_uint_eq(d.clean_bytes, d.dirty_bytes);
+}
+END_TEST
+
+START_TEST(the_table_of_keys_fills_up_to_its_share)
+{
+	const uint64_t seed[2] = { 1, 2 };
+	static const struct {
+		double full;
+		int fit;
+	} share[] = { { 0.9, 90 }, { 0.5, 50 }, { 1, 99 }, { 7, 99 }, { 0, 0 }, { -1, 0 } };
+	struct st_keys k = { .slot = NULL };
+	char key[16];
+
+	for (size_t i = 0; i < sizeof share / sizeof *share; i++) {
+		int n = 0;
+		ck_assert(st_keys_init(&k, 1000, 100 * sizeof *k.slot, share[i].full, seed));
+		do
+			snprintf(key, sizeof key, "k%d", n);
+		while (st_keys_put(&k, rk_str_of(key), n) && ++n);
+		ck_assert_int_eq(n, share[i].fit);
+		ck_assert_int_eq(st_keys_get(&k, rk_str_of("never")), -1); /* a full table is searched to an end, too */
+		st_keys_free(&k);
+	}
 }
 END_TEST
 
@@ -501,6 +569,9 @@ main(void)
 	tcase_add_checked_fixture(c, begin, scratch_end);
 	tcase_add_test(c, of_each_key_the_last_record_stays_with_its_offset);
 	tcase_add_test(c, the_active_segment_and_what_is_young_are_left_alone);
+	tcase_add_test(c, the_oldest_dirty_segment_counts_wherever_it_lies);
+	tcase_add_test(c, a_segment_that_is_dirty_in_part_counts_on_both_sides);
+	tcase_add_test(c, the_table_of_keys_fills_up_to_its_share);
 	tcase_add_test(c, many_segments_become_few_with_any_codec);
 	tcase_add_test(c, a_round_goes_on_where_the_last_one_ended);
 	tcase_add_test(c, a_small_table_takes_several_rounds);

@@ -15,16 +15,22 @@ begin(void)
 }
 
 static void
-put_keys(int times)
+put_keys_of(int times, int64_t age_ms)
 {
 	char key[16];
 
 	for (int t = 0; t < times; t++)
 		for (int k = 0; k < 10; k++) {
 			snprintf(key, sizeof key, "k%d", k);
-			ck_assert_int_eq(put(p, batch_with(1, b.w.wall_ms, 0, key)).err, RK_OK);
+			ck_assert_int_eq(put(p, batch_with(1, b.w.wall_ms - age_ms, 0, key)).err, RK_OK);
 		}
 	settle();
+}
+
+static void
+put_keys(int times)
+{
+	put_keys_of(times, 0);
 }
 
 static uint64_t
@@ -70,6 +76,45 @@ START_TEST(a_log_that_is_clean_enough_is_left_alone)
 	put_keys(1);
 	pass(60000);
 	ck_assert_uint_ge(rounds(), 1);
+}
+END_TEST
+
+START_TEST(an_overdue_segment_behind_young_ones_has_the_log_compacted)
+{
+	config_is("t", "min.cleanable.dirty.ratio", "1.0");
+	config_is("t", "max.compaction.lag.ms", "3600000");
+	put_keys(20);
+	pass(60000);
+	ck_assert_uint_eq(rounds(), 0);
+	put_keys_of(20, 2 * 3600000);
+	put_keys(20);
+	pass(60000);
+	ck_assert_uint_ge(rounds(), 1);
+	int64_t clean = st_log_bytes(p->log);
+	uint64_t n = rounds();
+	pass(60000);
+	ck_assert_uint_eq(rounds(), n); /* what was overdue is clean */
+	ck_assert_int_eq(st_log_bytes(p->log), clean);
+}
+END_TEST
+
+START_TEST(what_may_be_cleaned_before_an_overdue_segment_that_may_not_is)
+{
+	config_is("t", "min.cleanable.dirty.ratio", "1.0");
+	config_is("t", "max.compaction.lag.ms", "3600000");
+	config_is("t", "min.compaction.lag.ms", "1800000");
+	put_keys_of(30, 2400000); /* old enough to be cleaned, not overdue */
+	put_keys(20);             /* too young */
+	pass(60000);
+	ck_assert_uint_eq(rounds(), 0);
+	put_keys_of(20, 2 * 3600000);
+	put_keys(10);
+	int64_t before = st_log_bytes(p->log);
+	pass(60000);
+	ck_assert_uint_eq(rounds(), 1);
+	ck_assert_int_lt(st_log_bytes(p->log), before);
+	pass(600000);
+	ck_assert_uint_eq(rounds(), 1); /* still overdue, but the young ones are in its way */
 }
 END_TEST
 
@@ -146,6 +191,8 @@ main(void)
 	tcase_add_test(c, a_dirty_log_is_compacted_after_the_backoff);
 	tcase_add_test(c, an_unchanged_log_is_not_looked_at_again);
 	tcase_add_test(c, a_log_that_is_clean_enough_is_left_alone);
+	tcase_add_test(c, an_overdue_segment_behind_young_ones_has_the_log_compacted);
+	tcase_add_test(c, what_may_be_cleaned_before_an_overdue_segment_that_may_not_is);
 	tcase_add_test(c, a_config_that_changes_has_the_log_looked_at_again);
 	tcase_add_test(c, a_log_that_was_dirty_at_the_stop_is_compacted_after_the_start);
 	tcase_add_test(c, a_segment_is_closed_in_time_for_the_compaction_lag);

@@ -18,8 +18,10 @@ rules_of(const struct core_partition *p, struct st_compact_rules *r)
 
 	*r = (struct st_compact_rules){
 	    .min_lag_ms = core_conf(p)->min_compaction_lag_ms,
+	    .max_lag_ms = core_conf(p)->max_compaction_lag_ms,
 	    .delete_retention_ms = core_conf(p)->delete_retention_ms,
 	    .table_bytes = (uint64_t)rk_max(conf->log_cleaner_dedupe_buffer_size, KEY_BYTES),
+	    .table_full = conf->log_cleaner_io_buffer_load_factor,
 	    .slice_bytes = SLICE_BYTES,
 	};
 }
@@ -115,7 +117,7 @@ tell(struct core_partition *p, const struct st_compacted *t)
 	    "%s-%d in %s cannot be compacted (%s) and keeps all its records until this node is "
 	    "restarted. %s",
 	    p->topic->name.at, p->index, st_dir_path(core_of(p)->dir[p->dir]), rk_err_name(t->err),
-	    t->err == RK_NO_MEMORY ? "Raise log.cleaner.dedupe.buffer.size."
+	    t->err == RK_NO_MEMORY ? "Raise log.cleaner.dedupe.buffer.size or log.cleaner.io.buffer.load.factor."
 	    : t->err == RK_CORRUPT_MESSAGE
 		? "A record in it is damaged: look at the disk, `rookery-dump-log --deep-iteration` shows where."
 		: "Look at the disk and its space.");

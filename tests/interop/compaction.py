@@ -17,24 +17,27 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from cluster import BROKER, Cluster, kafka
 from node import Report
-from raw import PRODUCE, Closed, batch, produce_body, varint
+from raw import PRODUCE, Closed, batch, produce_body, string, varint
 
 p = argparse.ArgumentParser()
 p.add_argument("folder"), p.add_argument("--filled")
 arg = p.parse_args()
 report, started = Report("compaction"), time.monotonic()
 check = report.check
-HOUR, NOW = 3600000, int(time.time() * 1000)
+DELETE_RECORDS, HOUR, NOW = 21, 3600000, int(time.time() * 1000)
 SMALL = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0", "internal.segment.bytes": "20000", "delete.retention.ms": str(HOUR)}
 TOPICS = {  # what each has beside SMALL
     "plain": {}, "codecs": {}, "tombstones": {}, "gone": {"delete.retention.ms": "1"}, "transactions": {}, "markers": {"delete.retention.ms": "1"},
     "open": {}, "sequences": {}, "headers": {}, "append": {"message.timestamp.type": "LogAppendTime"},
     "both": {"cleanup.policy": "compact,delete", "retention.ms": str(48 * HOUR)}, "young": {"min.compaction.lag.ms": str(HOUR)},
     "overdue": {"min.cleanable.dirty.ratio": "1", "max.compaction.lag.ms": str(HOUR)}, "lazy": {"min.cleanable.dirty.ratio": "1"},
+    "late": {"min.cleanable.dirty.ratio": "1", "max.compaction.lag.ms": str(HOUR)},
+    "half": {"min.cleanable.dirty.ratio": "0.5", "cleanup.policy": "compact,delete", "retention.ms": "-1"}, "wholly": {"min.cleanable.dirty.ratio": "0.5"},
+    "behind": {"min.cleanable.dirty.ratio": "1", "max.compaction.lag.ms": str(HOUR), "min.compaction.lag.ms": str(HOUR // 2)},
     "keyless": {"cleanup.policy": "delete"}, "large": {"internal.segment.bytes": "1048576"}, "many": {"internal.segment.bytes": "1048576"},
     "recoded": {"compression.type": "lz4"}, "refuses": {},
 }
-UNTOUCHED, ADDED_TO = {"lazy", "refuses"}, ["plain", "tombstones", "gone", "transactions", "markers", "sequences", "codecs", "headers"]
+UNTOUCHED, ADDED_TO = {"lazy", "refuses", "half"}, ["plain", "tombstones", "gone", "transactions", "markers", "sequences", "codecs", "headers"]
 
 
 def say(what):
@@ -124,10 +127,20 @@ def fill_plain(life, r):
         put(p, "lazy", f"k{n % 20}", text(r, 40)), put(p, "overdue", f"k{n % 20}", text(r, 40))
         put(p, "both", f"k{r.randrange(40)}", text(r, 60), ago=(60 if n < 500 else 12) * HOUR)
         put(p, "young", f"k{r.randrange(40)}", text(r, 60), ago=12 * HOUR if n < 900 else 0)
+        put(p, "late", f"k{r.randrange(40)}", text(r, 60), ago=12 * HOUR if 600 <= n < 1000 else 0)
+        put(p, "behind", f"k{r.randrange(40)}", text(r, 60), ago=HOUR * 4 // 5 if n < 600 else 12 * HOUR if n >= 1000 else 0)
         put(p, "keyless", f"k{r.randrange(40)}" if n % 5 else None, text(r, 40))
         if n % 40 == 0:
             flush(p)
     flush(p)
+    for n in range(450):  # one segment and the active one: "half" loses a part of the former, "wholly" nothing
+        put(p, "half", f"k{n % 20}", text(r, 40)), put(p, "wholly", f"k{n % 20}", text(r, 40))
+        if n % 40 == 0:
+            flush(p)
+    flush(p)
+    with life.b.conn(20) as c:
+        told = c.call(DELETE_RECORDS, 1, struct.pack(">i", 1) + string("half") + struct.pack(">iiqi", 1, 0, 100, 30000)).data[-2:]
+        check("the records of a topic are deleted up to the middle of its segment", told == b"\0\0", told.hex())
     p = producer(life)
     for n in range(5000):
         put(p, "large", f"k{r.randrange(300)}", os.urandom(40) + text(r, 400))
