@@ -151,6 +151,59 @@ START_TEST(a_group_changes_its_kind_with_its_members)
 }
 END_TEST
 
+START_TEST(a_classic_member_takes_the_place_of_the_last_consumer)
+{
+	c[0].instance = c[1].instance = "i";
+	join(&c[0]);
+	ck_assert_int_eq(count(&c[0]), 4);
+	ck_assert_int_eq(classic_join(&c[1]), 0); /* it is no matter that the other one lives */
+	ck_assert_int_eq(c[1].epoch, c[0].epoch);
+	ck_assert(rk_str_is(c[1].join.protocol_name, "range"));
+	ck_assert_int_eq(group()->kind, CORE_GROUP_CLASSIC);
+	ck_assert_int_eq(group()->state, CORE_GROUP_STABLE);
+	ck_assert_int_eq(classic_beat(&c[1]), 0); /* nobody has to join again */
+	ck_assert_int_eq(classic_sync(&c[1], RK_STR_NULL), 0);
+	ck_assert_int_eq(count(&c[1]), 4);
+	broker_crash();
+	pass(1), pass(1);
+	ck_assert_int_eq(group()->kind, CORE_GROUP_CLASSIC);
+	ck_assert_int_eq(group()->count, 1);
+}
+END_TEST
+
+START_TEST(who_waits_for_the_last_consumer_joins_the_classic_group_anew)
+{
+	c[0].instance = c[1].instance = "i";
+	join(&c[0]);
+	pass(1100);
+	classic_come(&c[2]);
+	ck_assert_int_eq(classic_sync(&c[2], RK_STR_NULL), 0);
+	ck_assert_int_eq(count(&c[2]), 0); /* the consumer has not given anything up */
+	ck_assert_int_eq(classic_join(&c[1]), 0);
+	ck_assert_int_eq(group()->kind, CORE_GROUP_CLASSIC);
+	ck_assert_int_eq(group()->count, 2);
+	ck_assert_int_eq(classic_beat(&c[2]), refusal(RK_REBALANCE_IN_PROGRESS));
+}
+END_TEST
+
+START_TEST(a_static_member_that_lives_is_replaced_unless_both_are_consumers)
+{
+	join(&c[0]);
+	pass(1100);
+	c[1].instance = c[2].instance = c[3].instance = "i";
+	ck_assert_int_eq(classic_join(&c[1]), 0);
+	pass(1100);
+	ck_assert_int_eq(classic_join(&c[2]), 0);
+	ck_assert_ptr_null(member(&c[1]));
+	ck_assert_ptr_nonnull(member(&c[2]));
+	ck_assert_int_eq(send_beat(&c[3], 0, true), 0);
+	ck_assert_ptr_null(member(&c[2]));
+	c[4].instance = "i";
+	ck_assert_int_eq(send_beat(&c[4], 0, true), refusal(RK_UNRELEASED_INSTANCE_ID));
+	survives();
+}
+END_TEST
+
 START_TEST(without_the_policy_a_group_stays_what_it_is)
 {
 	t_conf->group_consumer_migration_policy = "disabled";
@@ -176,7 +229,9 @@ int
 main(void)
 {
 	const TTest *const claim[] = { a_classic_member_is_a_member, a_group_changes_its_kind_with_its_members,
-		without_the_policy_a_group_stays_what_it_is, an_empty_group_is_for_whoever_comes };
+		without_the_policy_a_group_stays_what_it_is, a_classic_member_takes_the_place_of_the_last_consumer,
+		who_waits_for_the_last_consumer_joins_the_classic_group_anew,
+		a_static_member_that_lives_is_replaced_unless_both_are_consumers, an_empty_group_is_for_whoever_comes };
 
 	return broker_claims("core_consumer_classic", claim, rk_countof(claim), begin, over);
 }

@@ -307,6 +307,7 @@ core_load(struct core *c, const struct meta_view *view)
 	core_missing_look(c);
 	recover(c);
 	core_group_confs_read(c, view);
+	core_assignors_tell(c->conf);
 	c->loaded = true;
 	if (!rk_list_empty(&c->moves))
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));

@@ -119,7 +119,7 @@ core_consumer_remove(struct core_group *g, struct core_consumer *const *who, int
 	struct rk_str name = rk_arena_str(&a, g->name); /* the group may be made anew */
 	enum rk_err err = core_turn_write(&t, w);
 	if (err == RK_OK && t.downgrades)
-		core_consumer_downgraded(home, name);
+		core_consumer_downgraded(home, name, false);
 	rk_arena_free(&a);
 	return err;
 }
@@ -207,6 +207,15 @@ lacks(const req_t *q, int16_t version)
 	if (q->member_epoch == CORE_CONSUMER_AWAY)
 		return q->instance_id.len < 0 ? "InstanceId can't be null." : NULL;
 	return "MemberEpoch is invalid.";
+}
+
+void
+core_assignors_tell(const struct conf *c)
+{
+	for (uint32_t i = 0; i < c->group_consumer_assignors.count; i++)
+		if (core_assignor_named(rk_str_of(c->group_consumer_assignors.at[i])) == NULL)
+			rk_say(RK_WARN, "group.consumer.assignors names %s, which this broker does not have: groups that ask for it get "
+			    "another one. Take it out of the list; there are uniform and range.", c->group_consumer_assignors.at[i]);
 }
 
 enum rk_err
@@ -307,7 +316,7 @@ introduce(struct core_turn *t, const req_t *q, struct rk_str id, const struct co
 		return RK_OK;
 	}
 	if (joins && q->instance_id.len >= 0) {
-		if (m->at.epoch != CORE_CONSUMER_AWAY) {
+		if (m->at.epoch != CORE_CONSUMER_AWAY && !core_consumer_classic(m)) {
 			WHY("Static member %.*s with instance id %.*s cannot join the group because the instance id is owned by a "
 			    "member.", TEXT(id), TEXT(q->instance_id));
 			return RK_UNRELEASED_INSTANCE_ID;

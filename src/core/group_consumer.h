@@ -142,7 +142,7 @@ struct core_turn {
 void core_turn_begin(struct core_turn *, struct core_group *, struct rk_arena *);
 void core_turn_member(struct core_turn *, struct core_consumer *); /* it is about this one */
 void core_turn_put(struct core_turn *, struct kp_pair);
-/* It is about a new one that takes the place of this static one, which is away. */
+/* It is about a new one that takes the place of this static one. */
 void core_turn_replace(struct core_turn *, struct core_consumer *, struct rk_str id);
 /* The member says says from now on. */
 void core_turn_subscribe(struct core_turn *);
@@ -180,9 +180,10 @@ const char *core_consumers_state(const struct core_group *);
 /* A group of another kind becomes one of these; the turn begins anew. RK_GROUP_ID_NOT_FOUND: it may not (why: in
  * Kafka's words). Others: it could not be written. */
 rk_must_use enum rk_err core_consumer_upgrade(struct core_turn *, struct rk_str *why);
-/* When only classic members are left without these: true: the turn makes a classic group of it. */
+/* When only classic members are left without these, with the turn's own: true: the turn makes a classic group of it. */
 bool core_consumer_downgrade(struct core_turn *, struct core_consumer *const *gone, int32_t count);
-void core_consumer_downgraded(struct core_groups *, struct rk_str name); /* it is written */
+/* It is written. rests: its generation stands; else its members are to join again. */
+void core_consumer_downgraded(struct core_groups *, struct rk_str name, bool rests);
 struct kp_join_group_req;
 bool core_consumer_join(struct core_group *, struct core_group_asker *, const struct kp_join_group_req *,
     struct kp_join_group_res *);

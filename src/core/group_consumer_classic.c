@@ -117,10 +117,12 @@ protocol_of(const core_consumer_says *s)
 }
 
 static bool
-has_protocol(const struct core_consumer *m, struct rk_str name)
+has_protocol(const core_consumer_says *s, struct rk_str name)
 {
-	for (int32_t i = 0; i < classic_of(m)->supported_protocols.len; i++)
-		if (rk_str_eq(classic_of(m)->supported_protocols.at[i].name, name))
+	const classic_t *c = s->classic_member_metadata;
+
+	for (int32_t i = 0; i < c->supported_protocols.len; i++)
+		if (rk_str_eq(c->supported_protocols.at[i].name, name))
 			return true;
 	return false;
 }
@@ -135,7 +137,7 @@ fits(const struct core_consumers *k, const struct kp_join_group_req *q)
 		bool all = true;
 		rk_list_each(&k->members, l) {
 			const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-			if (m->known && core_consumer_classic(m) && !has_protocol(m, q->protocols.at[i].name))
+			if (m->known && core_consumer_classic(m) && !has_protocol(&m->says, q->protocols.at[i].name))
 				all = false;
 		}
 		if (all)
@@ -256,6 +258,45 @@ finish_join(struct core_turn *t, struct core_group_asker *a, const struct kp_joi
 	return true;
 }
 
+/* Everybody has what the group's epoch gives: as a classic generation it needs no rebalance. */
+static bool
+at_rest(const struct core_turn *t)
+{
+	rk_list_each(&t->k->members, l) {
+		const struct core_consumer *m = rk_of(l, struct core_consumer, link);
+		if (m != t->gone && (m->at.epoch != t->epoch || m->at.state != CORE_CONSUMER_STABLE))
+			return false;
+	}
+	return !t->changed && t->target_epoch == t->epoch;
+}
+
+/* It takes the place of the last one of the consumer protocol: the group is a classic one at once. Its generation
+ * stands when everybody has what it gives. */
+static bool
+downgrade_join(struct core_turn *t, struct core_group_asker *a, struct kp_join_group_res *res, bool *waits)
+{
+	struct core_groups *home = t->group->home;
+	struct rk_str name = rk_arena_str(a->arena, t->group->name); /* the group is made anew */
+	bool rests = at_rest(t);
+
+	if (t->gone == NULL || core_consumer_classic(t->gone) || !core_consumer_downgrade(t, &t->gone, 1))
+		return false;
+	res->generation_id = t->epoch;
+	res->protocol_type = rk_lit("consumer");
+	res->member_id = rk_arena_str(a->arena, t->id);
+	res->leader = rk_lit("");
+	a->put.done = joined;
+	enum rk_err err = core_turn_write(t, &a->put);
+	*waits = err == RK_OK;
+	if (err != RK_OK) {
+		refused(res, err, rk_lit(""));
+		return true;
+	}
+	core_consumer_downgraded(home, name, rests);
+	res->protocol_name = rk_arena_str(a->arena, core_group_get(home, name)->protocol);
+	return true;
+}
+
 bool
 core_consumer_join(struct core_group *g, struct core_group_asker *a, const struct kp_join_group_req *q,
     struct kp_join_group_res *res)
@@ -264,6 +305,7 @@ core_consumer_join(struct core_group *g, struct core_group_asker *a, const struc
 	struct core_parts owned;
 	subscription_t sub;
 	struct core_turn t;
+	bool waits;
 
 	if (k->count >= g->home->core->conf->group_consumer_max_size && core_consumer_get(k, q->member_id) == NULL
 	    && core_consumer_static(k, q->group_instance_id) == NULL)
@@ -281,6 +323,8 @@ core_consumer_join(struct core_group *g, struct core_group_asker *a, const struc
 		return refused(res, err, rk_lit(""));
 	owned = owned_of(g->home->core, &sub, a->arena);
 	core_turn_subscribe(&t);
+	if (downgrade_join(&t, a, res, &waits))
+		return waits;
 	core_turn_refresh(&t);
 	core_turn_epoch(&t);
 	core_turn_target(&t);
@@ -567,77 +611,81 @@ leaves(const struct core_consumer *m, struct core_consumer *const *gone, int32_t
 	return false;
 }
 
-static bool
-may_downgrade(const struct core_group *g, struct core_consumer *const *gone, int32_t count)
-{
-	int32_t left = g->consumers->count - count;
+struct stayer { /* a member of the classic group that comes out of it */
+	struct rk_str id;
+	const core_consumer_says *says;
+	struct core_parts target;
+};
 
-	if (left <= 0 || !policy_has(g, "downgrade") || left > g->home->core->conf->group_max_size)
-		return false;
-	rk_list_each(&g->consumers->members, l) {
+/* Those without gone, and the one that the turn is about; 0: there is nobody, or one of the consumer protocol. */
+static int32_t
+stayers(struct core_turn *t, struct core_consumer *const *gone, int32_t count, struct stayer **s)
+{
+	int32_t n = 0;
+
+	*s = rk_arena_get(t->arena, (size_t)t->k->count + 1, sizeof **s);
+	if (*s == NULL)
+		return 0;
+	rk_list_each(&t->k->members, l) {
 		const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-		if (!leaves(m, gone, count) && (!m->known || !core_consumer_classic(m)))
-			return false;
+		if (leaves(m, gone, count))
+			continue;
+		if (!m->known || !core_consumer_classic(m))
+			return 0;
+		(*s)[n++] = (struct stayer){ m->id, &m->says, m->target };
 	}
-	return true;
+	if (t->id.len >= 0)
+		(*s)[n++] = (struct stayer){ t->id, &t->says, t->target };
+	return n;
 }
 
-/* The protocol that all who stay have: the first such of the first. */
+/* The protocol that all have: the first such of the first. */
 static struct rk_str
-common_protocol(const struct core_group *g, struct core_consumer *const *gone, int32_t count,
-    const struct core_consumer **first)
+common_protocol(const struct stayer *s, int32_t n)
 {
-	*first = NULL;
-	rk_list_each(&g->consumers->members, l)
-		if (*first == NULL && !leaves(rk_of(l, struct core_consumer, link), gone, count))
-			*first = rk_of(l, struct core_consumer, link);
-	rk_assert(*first != NULL);
-	for (int32_t i = 0; i < classic_of(*first)->supported_protocols.len; i++) {
-		struct rk_str name = classic_of(*first)->supported_protocols.at[i].name;
+	const classic_t *first = s[0].says->classic_member_metadata;
+
+	for (int32_t i = 0; i < first->supported_protocols.len; i++) {
 		bool all = true;
-		rk_list_each(&g->consumers->members, l) {
-			const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-			all &= leaves(m, gone, count) || has_protocol(m, name);
-		}
+		for (int32_t k = 1; k < n; k++)
+			all &= has_protocol(s[k].says, first->supported_protocols.at[i].name);
 		if (all)
-			return name;
+			return first->supported_protocols.at[i].name;
 	}
 	return RK_STR_NULL;
 }
 
 static struct rk_str
-metadata_of(const struct core_consumer *m, struct rk_str protocol)
+metadata_of(const core_consumer_says *s, struct rk_str protocol)
 {
-	for (int32_t i = 0; i < classic_of(m)->supported_protocols.len; i++)
-		if (rk_str_eq(classic_of(m)->supported_protocols.at[i].name, protocol))
-			return classic_of(m)->supported_protocols.at[i].metadata;
+	const classic_t *c = s->classic_member_metadata;
+
+	for (int32_t i = 0; i < c->supported_protocols.len; i++)
+		if (rk_str_eq(c->supported_protocols.at[i].name, protocol))
+			return c->supported_protocols.at[i].metadata;
 	return rk_lit("");
 }
 
 static struct kp_pair
-classic_record(struct core_turn *t, struct core_consumer *const *gone, int32_t count)
+classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 {
 	struct core_group *g = t->group;
-	const struct core_consumer *first;
 	struct kp_group_metadata_value v;
 
 	kp_defaults(&kp_group_metadata_value_d, &v);
 	v.protocol_type = rk_lit("consumer");
 	v.generation = t->epoch;
-	v.protocol = common_protocol(g, gone, count, &first);
-	v.leader = first->id;
+	v.protocol = common_protocol(s, n);
+	v.leader = s[0].id;
 	v.current_state_timestamp = rk_wall(g->home->core->env);
-	v.members.at = rk_arena_get(t->arena, (size_t)g->consumers->count + 1, sizeof *v.members.at);
-	if (v.members.at != NULL)
-		rk_list_each(&g->consumers->members, l) {
-			const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-			struct rk_str bytes = leaves(m, gone, count) ? RK_STR_NULL : metadata_of(m, v.protocol);
-			if (bytes.len >= 0)
-				v.members.at[v.members.len++] = (struct kp_group_metadata_value_members){ m->id, m->says.instance_id,
-					m->says.client_id, m->says.client_host, m->says.rebalance_timeout_ms,
-					classic_of(m)->session_timeout_ms, bytes,
-					assignment_bytes(g->home->core, m->target, version_of(bytes), t->arena) };
-		}
+	v.members.at = rk_arena_get(t->arena, (size_t)n, sizeof *v.members.at);
+	for (int32_t i = 0; v.members.at != NULL && i < n; i++) {
+		struct rk_str bytes = metadata_of(s[i].says, v.protocol);
+		v.members.at[v.members.len++] = (struct kp_group_metadata_value_members){ s[i].id, s[i].says->instance_id,
+			s[i].says->client_id, s[i].says->client_host, s[i].says->rebalance_timeout_ms,
+			((const classic_t *)s[i].says->classic_member_metadata)->session_timeout_ms, bytes,
+			assignment_bytes(g->home->core, s[i].target, version_of(bytes), t->arena) };
+	}
 	return core_group_record_of(g->name, &v, t->arena);
 }
 
@@ -646,8 +694,10 @@ core_consumer_downgrade(struct core_turn *t, struct core_consumer *const *gone, 
 {
 	struct core_group *g = t->group;
 	struct kp_pair r[3];
+	struct stayer *s;
+	int32_t n = policy_has(g, "downgrade") ? stayers(t, gone, count, &s) : 0;
 
-	if (!may_downgrade(g, gone, count))
+	if (n == 0 || n > g->home->core->conf->group_max_size)
 		return false;
 	for (int kind = 0; kind < 3; kind++) {
 		if (kind == 2)
@@ -656,24 +706,29 @@ core_consumer_downgrade(struct core_turn *t, struct core_consumer *const *gone, 
 			core_consumer_tombstones(g, rk_of(l, struct core_consumer, link)->id, r, t->arena);
 			core_turn_put(t, r[kind]);
 		}
+		if (t->id.len >= 0) {
+			core_consumer_tombstones(g, t->id, r, t->arena);
+			core_turn_put(t, r[kind]);
+		}
 	}
 	rk_list_each(&g->consumers->patterns, l)
 		core_turn_put(t, core_consumer_pattern_record(g, rk_of(l, struct core_pattern, link)->text, NULL, -1, 0, t->arena));
 	core_consumers_tombstones(g, r, t->arena);
 	core_turn_put(t, r[1]);
 	core_turn_put(t, r[2]);
-	core_turn_put(t, classic_record(t, gone, count));
+	core_turn_put(t, classic_record(t, s, n));
 	t->downgrades = true;
 	return true;
 }
 
 void
-core_consumer_downgraded(struct core_groups *home, struct rk_str name)
+core_consumer_downgraded(struct core_groups *home, struct rk_str name, bool rests)
 {
 	struct core_group *g = core_group_get(home, name);
 
 	rk_assert(g != NULL && g->kind == CORE_GROUP_CLASSIC && g->consumers == NULL && g->count > 0);
 	rk_say(RK_INFO, "Group %.*s has classic members alone and is a classic group now.", name.len, name.at);
 	core_group_start_sessions(g);
-	core_group_prepare(g);
+	if (!rests)
+		core_group_prepare(g);
 }

@@ -40,7 +40,7 @@ core_turn_replace(struct core_turn *t, struct core_consumer *m, struct rk_str id
 {
 	struct core_parts has = core_parts_sum(m->at.has, (struct core_parts){ NULL, 0 }, t->arena);
 
-	rk_assert(m->known && m->at.epoch == CORE_CONSUMER_AWAY);
+	rk_assert(m->known && m->says.instance_id.len >= 0);
 	core_turn_leave(t, m);
 	for (int32_t i = 0; i < has.count; i++)
 		has.at[i].epoch = 0;

@@ -220,6 +220,7 @@ void core_stop_counted(struct core *);                  /* one of what core_stop
 /* --- group_conf.c */
 void core_group_conf_read(struct core *, const struct meta_view *, struct rk_str group); /* one group's have changed */
 void core_group_confs_read(struct core *, const struct meta_view *);
+void core_assignors_tell(const struct conf *); /* warns of those that are not ours */
 void core_group_confs_free(struct core *);
 
 /* --- coord.c */

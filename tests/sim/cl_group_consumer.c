@@ -1,9 +1,10 @@
 /* cl_group_consumer.c - consumers of a KIP-848 group in cluster_sim: the coordinator deals out. See cluster.h.
  *
  * Each beats, gives up what it is not to have any more, takes what it is given, says so, and commits from where the
- * group stands; it leaves, crashes and comes back as somebody else, or sleeps. What is given to one is not another's:
- * unless that one has been silent for a whole session, left, or said that it gave it up. Who does not own a partition
- * commits nothing for it; a committed offset never goes back. */
+ * group stands; it leaves, crashes and comes back as somebody else, or sleeps. Every other one is static: a new process
+ * takes the place of the one that said it would be back, or waits until the silent one's session is over. What is given
+ * to one is not another's: unless that one has been silent for a whole session, left, or said that it gave it up. Who
+ * does not own a partition commits nothing for it; a committed offset never goes back. */
 #include "protocol/gen/consumer_group_heartbeat.h"
 #include "protocol/gen/find_coordinator.h"
 #include "protocol/gen/keys.h"
@@ -52,6 +53,12 @@ renamed(struct cl_reader *m)
 	snprintf(m->id, sizeof m->id, "reader-%u-%u", m->number, m->life++);
 }
 
+static struct rk_str
+instance(const struct cl_reader *m)
+{
+	return m->instance[0] != 0 ? rk_str_of(m->instance) : RK_STR_NULL;
+}
+
 static bool
 well(struct cl_ask *a, int16_t code)
 {
@@ -68,6 +75,8 @@ well(struct cl_ask *a, int16_t code)
 	switch (code == -2 ? RK_NETWORK_EXCEPTION : rk_err_of_wire(code)) {
 	case RK_UNKNOWN_MEMBER_ID:
 	case RK_FENCED_MEMBER_EPOCH:
+	case RK_FENCED_INSTANCE_ID:
+	case RK_UNRELEASED_INSTANCE_ID:
 		outside(m);
 		break;
 	case RK_NETWORK_EXCEPTION:
@@ -196,6 +205,7 @@ beat(struct cl_reader *m, int32_t epoch)
 	q.group_id = rk_str_of(cl->readers.name);
 	q.member_id = rk_str_of(m->id);
 	q.member_epoch = epoch;
+	q.instance_id = instance(m);
 	if (epoch == 0 || m->whole) {
 		q.rebalance_timeout_ms = REBALANCE_MS;
 		q.subscribed_topic_names.at = &topic;
@@ -323,7 +333,7 @@ go(void *arg, bool lost)
 		beat(m, 0);
 	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
 		outside(m);
-		beat(m, -1);
+		beat(m, m->instance[0] != 0 && !sim_chance(&cl->sim, 4) ? -2 : -1); /* -2: it will be back */
 	} else {
 		inside(m);
 	}
@@ -337,6 +347,8 @@ cl_reader_start(struct cl *cl, uint32_t number)
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
 	m->number = number;
 	m->node = -1;
+	if ((number + cl->seed / 3) % 2 == 1)
+		snprintf(m->instance, sizeof m->instance, "place-%u", number);
 	renamed(m);
 	if (number == 0) {
 		snprintf(cl->readers.name, sizeof cl->readers.name, "r");

@@ -2,8 +2,9 @@
  *
  * They join, the leader deals the first topic's partitions out, they sync, beat, ask for what is committed of what they
  * own and commit on from there; they leave, crash and come back as somebody else, or sleep and wake as one of a
- * generation that is over. In one generation a partition has one owner; when a later generation has been told to
- * anybody, nothing of an earlier one is accepted any more; a committed offset never goes back. */
+ * generation that is over. Every other one is static: its new process takes the old one's place. In one generation a
+ * partition has one owner; when a later generation has been told to anybody, nothing of an earlier one is accepted any
+ * more; a committed offset never goes back. */
 #include "protocol/gen/find_coordinator.h"
 #include "protocol/gen/heartbeat.h"
 #include "protocol/gen/join_group.h"
@@ -42,6 +43,12 @@ outside(struct cl_member *m)
 	}
 }
 
+static struct rk_str
+instance(const struct cl_member *m)
+{
+	return m->instance[0] != 0 ? rk_str_of(m->instance) : RK_STR_NULL;
+}
+
 /* True: it was granted. Else what follows from it is arranged. */
 static bool
 well(struct cl_ask *a, int16_t code)
@@ -55,6 +62,7 @@ well(struct cl_ask *a, int16_t code)
 		return true;
 	switch (code == -2 ? RK_NETWORK_EXCEPTION : rk_err_of_wire(code)) {
 	case RK_UNKNOWN_MEMBER_ID:
+	case RK_FENCED_INSTANCE_ID:
 		m->id[0] = 0;
 		outside(m);
 		break;
@@ -141,7 +149,7 @@ join(struct cl_member *m)
 	q.session_timeout_ms = SESSION_MS;
 	q.rebalance_timeout_ms = REBALANCE_MS;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = RK_STR_NULL;
+	q.group_instance_id = instance(m);
 	q.protocol_type = rk_lit("consumer");
 	q.protocols.at = &p;
 	q.protocols.len = 1;
@@ -208,7 +216,7 @@ sync_in(struct cl_member *m)
 	q.group_id = rk_str_of(cl->crowd.name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = RK_STR_NULL;
+	q.group_instance_id = instance(m);
 	q.protocol_type = rk_lit("consumer");
 	q.protocol_name = rk_lit("deal");
 	for (int32_t p = 0; m->leads && p < (int32_t)cl->plan.parts; p++) {
@@ -261,7 +269,7 @@ beat(struct cl_member *m)
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = RK_STR_NULL;
+	q.group_instance_id = instance(m);
 	m->beat_us = m->client.cl->sim.now_us;
 	stamp(m, ask(m, m->node, KP_HEARTBEAT, 4, &q, beaten));
 }
@@ -322,7 +330,7 @@ commit(struct cl_member *m)
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
 	q.generation_id_or_member_epoch = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = RK_STR_NULL;
+	q.group_instance_id = instance(m);
 	q.topics.at = &t;
 	q.topics.len = 1;
 	m->client.cl->crowd.sent[m->asks] = rk_max(m->client.cl->crowd.sent[m->asks], p.committed_offset);
@@ -347,7 +355,7 @@ static void
 leave(struct cl_member *m)
 {
 	struct kp_leave_group_req q;
-	struct kp_leave_group_req_members one = { .member_id = rk_str_of(m->id), .group_instance_id = RK_STR_NULL };
+	struct kp_leave_group_req_members one = { .member_id = rk_str_of(m->id), .group_instance_id = instance(m) };
 
 	kp_defaults(&kp_leave_group_req_d, &q);
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
@@ -419,6 +427,8 @@ cl_member_start(struct cl *cl, uint32_t number)
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
 	m->number = number;
 	m->node = -1;
+	if ((number + cl->seed / 3) % 2 == 1)
+		snprintf(m->instance, sizeof m->instance, "place-%u", number);
 	outside(m);
 	if (number == 0) {
 		snprintf(cl->crowd.name, sizeof cl->crowd.name, "m");

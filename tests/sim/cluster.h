@@ -277,7 +277,7 @@ struct cl_marker {
 struct cl_member { /* of a classic group */
 	struct cl_client client;
 	uint32_t number, group;
-	char id[64];
+	char id[64], instance[16]; /* instance "": dynamic */
 	int32_t node, generation, joined; /* coordinator; of its join; of its last sync */
 	bool in, leads, busy, synced;
 	int64_t at_us, beat_us, told_us;
@@ -291,7 +291,7 @@ struct cl_member { /* of a classic group */
 struct cl_reader { /* of a KIP-848 group */
 	struct cl_client client;
 	uint32_t number, life, commits;
-	char id[32];
+	char id[32], instance[16]; /* instance "": dynamic */
 	int32_t node, epoch;
 	bool busy, changed;      /* changed: what it owns is to be said */
 	bool whole;              /* all is to be said again: what was answered last is not known */

@@ -199,10 +199,68 @@ def migration(r):
     s = Story(r, "no consumers")
     join("Connect's", "", type="connect"), join("Connect's with an id", Var("cm"), type="connect"), s.join("c", [t]), s.beat("c", 1), s.beat("c", -1), s.told()
 
+class Classic:
+    """A classic member in a story, with an instance id or without one."""
+    def __init__(self, s, t, name, instance=None):
+        self.s, self.t, self.name, self.i = s, t, name, instance
+        s.r.t.vars.setdefault(name, "")
+
+    def gen(self):
+        return self.s.r.t.vars.get("gen " + self.name, -1)
+
+    def join(self, what, member="", owned=()):
+        vars = self.s.r.t.vars
+        a = self.s.do(f"JoinGroup {what}", "JoinGroup", 9, {"GroupId": self.s.g, "SessionTimeoutMs": 30000, "RebalanceTimeoutMs": 60000, "MemberId": member, "GroupInstanceId": self.i,
+            "ProtocolType": "consumer", "Protocols": [{"Name": "range", "Metadata": subscription([self.t], owned)}]}, timeout=12)
+        for answer in self.s.r.results[self.s.r.name]:
+            got = answer.get("body") or {}
+            for where in [got] + list(got.get("Members", [])):
+                for field in ("Leader", "MemberId"):
+                    if where.get(field):
+                        where[field] = "<uuid>"
+        if a and a["ErrorCode"] in (0, 79):
+            vars.update({self.name: a["MemberId"], "gen " + self.name: a["GenerationId"]})
+
+    def sync(self, what, parts=None):
+        self.s.do(f"SyncGroup {what}", "SyncGroup", 5, {"GroupId": self.s.g, "GenerationId": self.gen(), "MemberId": Var(self.name), "GroupInstanceId": self.i, "ProtocolType": "consumer",
+            "ProtocolName": "range", "Assignments": [] if parts is None else [{"MemberId": Var(self.name), "Assignment": assignment(self.t, parts)}]})
+
+    def live(self, what):
+        self.s.do(f"Heartbeat {what}", "Heartbeat", 4, {"GroupId": self.s.g, "GenerationId": self.gen(), "MemberId": Var(self.name), "GroupInstanceId": self.i})
+
+    def described(self):
+        self.s.do("described", "DescribeGroups", 6, {"Groups": [self.s.g]})
+        for answer in self.s.r.results[self.s.r.name]:
+            for g in (answer.get("body") or {}).get("Groups", []):
+                for m in g.get("Members", []):
+                    m["MemberId"] = "<uuid>"
+
+
+def replaced(r):
+    """Static members that come back with the other protocol."""
+    t, i = r.topic(r.n("cr"), 4), {"InstanceId": "i"}
+    s = Story(r, "replaced alone")
+    c = Classic(s, t, "x1", "i")
+    s.join("a", [t], **i), s.beat("a", 1, **i), c.join("as i"), c.described(), s.beat("a", 1, **i), c.live("as i"), c.sync("as i"), c.live("as i"), c.described()
+    c.join("as i again", owned=[(t, [0, 1])]), c.sync("as i again"), c.live("as i again"), c.described()
+    s.join("b", [t], **i), c.described(), s.beat("b", 1, **i), s.told()
+    s = Story(r, "replaced of two")
+    c = Classic(s, t, "x2", "i")
+    s.join("a", [t], **i), s.join("b", [t]), s.beat("a", 1, **i), s.beat("a", 1, **has((t, [0, 1])), **i), s.beat("b", 2), c.join("as i"), c.live("as i"), c.sync("as i"), c.live("as i"), s.beat("a", 2, **i)
+    s.beat("b", 2), c.join("as i anew"), c.sync("as i anew"), c.live("as i anew"), s.beat("b", 2), s.join("d", [t], **i), s.beat("b", -1), c.described(), c.live("alone"), c.join("alone", Var("x2"), [(t, [0, 1])])
+    c.sync("alone", [0, 1, 2, 3]), c.described()
+    s = Story(r, "replaced beside one")
+    c, d = Classic(s, t, "x3", "i"), Classic(s, t, "x4")
+    s.join("a", [t], **i), d.join("without an id"), d.join("with one", Var("x4")), d.sync("in"), s.beat("a", 1, **i), s.beat("a", 1, **has((t, [0, 1])), **i)
+    d.join("again", Var("x4")), d.sync("again"), d.live("in"), c.join("as i"), c.described(), d.live("beside i"), c.live("as i"), c.sync("as i"), d.sync("beside i"), c.described()
+    s = Story(r, "away")
+    c = Classic(s, t, "x5", "i")
+    s.join("a", [t], **i), s.join("b", [t]), s.beat("a", -2, **i), c.join("as i"), c.sync("as i"), c.live("as i"), s.beat("b", 2)
+
 
 def consumer(r):
     for part in (bad, two, instances, offsets, expressions, migration):
         part(r)
 
 
-SCENARIOS = [consumer]
+SCENARIOS = [consumer, replaced]
