@@ -3,6 +3,7 @@
 #include <check.h>
 #include "base/mem.h"
 #include "src/core/coord.h"
+#include "src/core/replica.h"
 #include "tests/core_help.h"
 
 struct words {
@@ -210,6 +211,28 @@ START_TEST(everything_is_there_again_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_restarted_leader_waits_for_what_the_others_may_not_have)
+{
+	struct core_shard *s;
+
+	for (int32_t i = 0; i < 4; i++)
+		partition_is(1, i, 1, (const int32_t[]){1, 2}, 2, false);
+	ck_assert_int_eq(say("w1", "1"), RK_OK);
+	struct core_partition *p = core_shard_partition(shard("w1"));
+	int32_t at = p->index;
+	settle();
+	ck_assert_int_eq(answers, 0);
+	core_write_forget(&wait);
+	broker_crash();
+	pass(1), pass(1);
+	ck_assert_int_eq(core_coord_find(coord, rk_lit("w1"), &s), RK_COORDINATOR_LOAD_IN_PROGRESS);
+	p = part("__consumer_offsets", at);
+	ck_assert_int_eq(core_set_fetched(p, 2, -1, core_end(p), 0, 0), RK_OK);
+	pass(1), pass(1);
+	ck_assert_int_eq(value_of("w1"), 1);
+}
+END_TEST
+
 START_TEST(a_lost_partition_ends_its_shard)
 {
 	ck_assert_int_eq(say("abc", "1"), RK_OK);
@@ -305,6 +328,7 @@ main(void)
 	tcase_add_test(c, what_is_written_is_seen_at_once_and_answered_when_it_is_stable);
 	tcase_add_test(c, a_read_waits_for_what_it_has_read);
 	tcase_add_test(c, everything_is_there_again_after_a_restart);
+	tcase_add_test(c, a_restarted_leader_waits_for_what_the_others_may_not_have);
 	tcase_add_test(c, a_lost_partition_ends_its_shard);
 	tcase_add_test(c, whoever_waits_hears_that_leadership_went);
 	tcase_add_test(c, a_timer_that_comes_between_loss_and_burial_writes_nothing);

@@ -309,6 +309,7 @@ core_load(struct core *c, const struct meta_view *view)
 	core_group_confs_read(c, view);
 	core_assignors_tell(c->conf);
 	c->loaded = true;
+	core_lead_found(c);
 	if (!rk_list_empty(&c->moves))
 		rk_timer_set(c->timers, &c->move_timer, rk_now(c->env));
 	core_clean_soon(c);

@@ -163,6 +163,7 @@ void core_lead_init(struct core *);
 void core_lead(struct core_partition *, const struct kp_partition_record *);
 /* The partition goes away, with the leading or following of it. The waiters hear err (RK_OK: they are gone already). */
 void core_lead_over(struct core_partition *, enum rk_err);
+void core_lead_found(struct core *); /* every directory was listed: who listens hears what is led */
 void core_lead_free(struct core *);
 
 /* --- replica.c, isr.c */

@@ -74,6 +74,18 @@ won(struct core_partition *p)
 	core_wait_acks(p, &l->wait);
 }
 
+/* At start this node learns what it leads before it has found what is in its directories: an end would be taken for
+ * 0, and all there is for committed. */
+void
+core_lead_found(struct core *c)
+{
+	rk_assert(c->magic == CORE_MAGIC && c->loaded);
+	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL; t = core_topics_walk(c, t))
+		for (uint32_t i = 0; t->internal && i < t->partitions; i++)
+			if (t->partition[i] != NULL && t->partition[i]->leads)
+				won(t->partition[i]);
+}
+
 /* --- changes */
 static void
 note(struct core_partition *p, const struct kp_partition_record *r)
@@ -136,7 +148,7 @@ core_lead(struct core_partition *p, const struct kp_partition_record *r)
 	else
 		core_follow_take(p, r->leader);
 	core_advance(p);
-	if (newly && p->topic->internal)
+	if (newly && p->topic->internal && c->loaded)
 		won(p);
 }
 
