@@ -161,6 +161,23 @@ START_TEST(epochs_that_only_one_side_knows_are_walked_back)
 }
 END_TEST
 
+START_TEST(records_of_later_epochs_alone_are_cut_off_although_the_leader_has_as_many)
+{
+	put(part("t", 0), batch_of(7, b.w.wall_ms)); /* of epoch 0, and nobody hears of it */
+	settle();
+	partition_is(1, 0, 2, both, 2, true);
+	put(other("t", 0), batch_of(3, b.w.wall_ms)); /* likewise of epoch 1, two batches */
+	put(other("t", 0), batch_of(4, b.w.wall_ms));
+	other_settle();
+	ck_assert_int_eq(core_end(other("t", 0)), 7);
+	partition_is(1, 0, 1, both, 2, true);
+	flow();
+	both_pass(200);
+	same(0);
+	ck_assert_int_eq(part("t", 0)->high, 7);
+}
+END_TEST
+
 START_TEST(a_cut_below_the_high_watermark_is_made_and_said)
 {
 	put(part("t", 0), batch_of(5, b.w.wall_ms));
@@ -353,7 +370,8 @@ main(void)
 	    a_leader_that_becomes_a_follower_tells_only_of_what_its_disk_has,
 	    an_idle_source_names_nothing, a_thousand_batches_arrive_in_order,
 	    a_new_leader_goes_on_where_the_old_one_was, records_that_nobody_else_had_are_cut_off,
-	    epochs_that_only_one_side_knows_are_walked_back, a_cut_below_the_high_watermark_is_made_and_said,
+	    epochs_that_only_one_side_knows_are_walked_back,
+	    records_of_later_epochs_alone_are_cut_off_although_the_leader_has_as_many, a_cut_below_the_high_watermark_is_made_and_said,
 	    a_follower_that_comes_late_starts_where_the_leaders_log_does,
 	    a_replica_that_is_moved_away_leaves_no_folder, deleted_records_go_at_the_follower_too,
 	    a_follower_that_crashes_goes_on_from_what_it_kept,

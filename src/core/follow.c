@@ -231,7 +231,10 @@ diverged(struct core_follow *f, int32_t epoch, int64_t end)
 		return;
 	}
 	st_log_epoch_end(p->log, epoch, &own_epoch, &own);
-	to = own_epoch < 0 ? end : own_epoch == epoch ? rk_min(own, end) : own;
+	if (own_epoch < 0) /* all that is here is of later epochs, which the leader does not have */
+		to = rk_min(st_log_start(p->log), end);
+	else
+		to = own_epoch == epoch ? rk_min(own, end) : own;
 	to = rk_max(0, rk_min(to, st_log_end(p->log)));
 	bool same = to == st_log_end(p->log) && st_log_last_epoch(p->log) == own_epoch;
 	if (!cut_to(f, to))
