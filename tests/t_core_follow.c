@@ -161,7 +161,7 @@ START_TEST(epochs_that_only_one_side_knows_are_walked_back)
 }
 END_TEST
 
-START_TEST(records_of_later_epochs_alone_are_cut_off_although_the_leader_has_as_many)
+START_TEST(later_epochs_alone_are_cut_off_though_the_leader_has_as_many)
 {
 	put(part("t", 0), batch_of(7, b.w.wall_ms)); /* of epoch 0, and nobody hears of it */
 	settle();
@@ -371,7 +371,8 @@ main(void)
 	    an_idle_source_names_nothing, a_thousand_batches_arrive_in_order,
 	    a_new_leader_goes_on_where_the_old_one_was, records_that_nobody_else_had_are_cut_off,
 	    epochs_that_only_one_side_knows_are_walked_back,
-	    records_of_later_epochs_alone_are_cut_off_although_the_leader_has_as_many, a_cut_below_the_high_watermark_is_made_and_said,
+	    later_epochs_alone_are_cut_off_though_the_leader_has_as_many,
+	    a_cut_below_the_high_watermark_is_made_and_said,
 	    a_follower_that_comes_late_starts_where_the_leaders_log_does,
 	    a_replica_that_is_moved_away_leaves_no_folder, deleted_records_go_at_the_follower_too,
 	    a_follower_that_crashes_goes_on_from_what_it_kept,
