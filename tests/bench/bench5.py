@@ -4,7 +4,8 @@
 Groups, transactions and compaction: one node of rookery and one of Apache Kafka on this machine, in turns, the same client,
 the same configs. "rookery" has log.write.caching=true (Kafka's promise: an acknowledgement says that the record is in the page
 cache), "safe" is rookery's default (on stable storage). Server CPU is from /proc. Kafka does the same work once before it is measured.
-The client speaks raw frames from one thread, so that what is measured is the server; where a real client matters it is librdkafka.
+The members of groups are tests/bench/group (`make -C build bench-programs` first), the raw transactions frames from one thread here, so that
+what is measured is the server; where a real client matters it is librdkafka.
 Run it alone: `unshare -n -p -f --kill-child --mount-proc tests/bench/bench5.py` has ports of its own."""
 import argparse
 import collections
@@ -16,23 +17,24 @@ import shutil
 import socket
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-import uuid
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GROUP = os.path.join(os.environ.get("ROOKERY_BUILD", os.path.join(ROOT, "build")), "tests/bench/group")
 sys.path.insert(0, os.path.join(ROOT, "tests/interop"))
 from cluster import BROKER, Cluster, kafka_there  # noqa: E402
-from raw import PRODUCE, Closed, Cursor, batch, string  # noqa: E402
+from raw import PRODUCE, Closed, batch, string  # noqa: E402
 
 p = argparse.ArgumentParser(usage=__doc__)
 p.add_argument("--only", default=""), p.add_argument("--repeat", type=int, default=3), p.add_argument("--out")
 p.add_argument("--servers", default="rookery,safe,kafka"), p.add_argument("--quick", action="store_true")
 arg = p.parse_args()
 KINDS, QUICK = arg.servers.split(","), arg.quick
-JOIN, SYNC, HEARTBEAT, COMMIT, OFFSETS, INIT, ADD, END, COORDINATOR, CONSUMER, ALTER = 11, 14, 12, 8, 9, 22, 24, 26, 10, 68, 44
+HEARTBEAT, COMMIT, OFFSETS, INIT, ADD, END, COORDINATOR, ALTER = 12, 8, 9, 22, 24, 26, 10, 44
 NOT_YET = (14, 15, 16)  # the coordinator loads, or is not there yet
 os.environ.setdefault("KAFKA_BROKER_HEAP", "-Xmx1g -Xms1g")
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -82,8 +84,8 @@ class Crowd:
         self.by_fd = {s.fileno(): i for i, s in enumerate(self.s)}
 
     @staticmethod
-    def frame(key, version, body, flexible=False):
-        head = struct.pack(">hhi", key, version, 0) + string("bench") + (b"\0" if flexible else b"")
+    def frame(key, version, body):
+        head = struct.pack(">hhi", key, version, 0) + string("bench")
         return struct.pack(">i", len(head) + len(body)) + head + body
 
     def send(self, i, frame):
@@ -146,226 +148,61 @@ def wait_group(t, group="g"):
     raise RuntimeError("no coordinator")
 
 
-# --- classic groups
+# --- groups: the members are tests/bench/group, one program for all servers
 
-def join_frame(group, member, tag):
-    meta = struct.pack(">hi", 0, 1) + string("t") + struct.pack(">i", len(tag)) + tag  # what it subscribes to, and user data
-    return Crowd.frame(JOIN, 5, string(group) + struct.pack(">ii", 45000, 60000) + string(member) + b"\xff\xff" + string("consumer")
-                       + struct.pack(">i", 1) + string("range") + struct.pack(">i", len(meta)) + meta)
+class Members:
+    """group VERB: a line of key=value pairs a step; the next step begins when it is asked for."""
+
+    def __init__(self, t, verb, *words):
+        self.p = subprocess.Popen([GROUP, verb, f"{t.addr}:{BROKER}", *words],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.begun = False
+
+    def step(self):
+        if self.begun:
+            self.p.stdin.write("\n"), self.p.stdin.flush()
+        self.begun = True
+        line = self.p.stdout.readline()
+        if not line:
+            raise RuntimeError(self.p.stderr.read().strip() or "group ended")
+        return {k: float(v) for k, v in (w.split("=") for w in line.split())}
+
+    def close(self):
+        self.p.kill()
+        self.p.communicate()
 
 
-def read_join(body):
-    a = Cursor(body)
-    _, error, generation = a.take("ihi")
-    a.string()
-    leader, me = a.string(), a.string()
-    return error, generation, leader, me, a.take("i")
-
-
-class Classic:
-    """count members of one group, each on a connection of the crowd from `first` on."""
-
-    def __init__(self, crowd, group, count, first=0):
-        self.crowd, self.group, self.count, self.first = crowd, group, count, first
-        self.member, self.leader, self.round, self.generation = [""] * count, 0, 0, 0
-
-    def rebalance(self):
-        """Every member joins (the leader first, and with something new to say) and gets its part."""
-        self.round += 1
-        tag, here = struct.pack(">i", self.round), range(self.count)
-        order = [self.leader] + [i for i in here if i != self.leader]
-        for i in order:
-            self.crowd.send(self.first + i, join_frame(self.group, self.member[i], tag))
-        joined, newest, whole, small = {}, 0, False, 0  # small: the last generation that somebody was missing from
-        while not whole or len(joined) < self.count:
-            for at, body in self.crowd.answers():
-                i = at - self.first
-                error, generation, leader, me, size = read_join(body)
-                if error == 79 or error in NOT_YET:
-                    self.member[i] = me or self.member[i]
-                elif error:
-                    raise RuntimeError(f"JoinGroup: {error}")
-                else:
-                    self.member[i], joined[i] = me, (generation, leader, me, size)
-                    if generation > newest:
-                        newest, whole = generation, False
-                    whole |= me == leader and generation == newest and size == self.count
-                    small = max(small, generation if me == leader and size < self.count else newest - 1)
-                again = {k for k, (g, *_) in joined.items() if g <= small}
-                for k in again | ({i} if error else set()):
-                    joined.pop(k, None)
-                    self.crowd.send(self.first + k, join_frame(self.group, self.member[k], tag))
-        for i in here:
-            self.generation, leader, self.member[i], size = joined[i]
-            plan = struct.pack(">i", 0)
-            if self.member[i] == leader:
-                assert size == self.count, f"{size} members"
-                self.leader, plan = i, self.plan(joined)
-            self.crowd.send(self.first + i, Crowd.frame(SYNC, 3, string(self.group) + struct.pack(">i", self.generation) + string(self.member[i]) + b"\xff\xff" + plan))
-        left = self.count
-        while left:
-            for _, body in self.crowd.answers():
-                error = struct.unpack_from(">ih", body)[1]
-                if error:
-                    raise RuntimeError(f"SyncGroup: {error}")
-                left -= 1
-
-    @staticmethod
-    def plan(joined):
-        out = struct.pack(">i", len(joined))
-        for k, (_, _, member, _) in joined.items():
-            part = struct.pack(">hi", 0, 1) + string("t") + struct.pack(">iii", 1, k, -1)
-            out += string(member) + struct.pack(">i", len(part)) + part
-        return out
+def whole_group(t, title, verb, group, again, *words):
+    """It forms, then moves that often. title None: to warm up."""
+    g = Members(t, verb, group, "members=200", f"again={again}", *words)
+    try:
+        formed, cpu = g.step(), t.m.cpu()
+        done = g.step()
+        cpu = (t.m.cpu() - cpu) / again * 1000
+    finally:
+        g.close()
+    if title:
+        forms, moves = title
+        put(f"a {forms} group of 200 members forms", "ms", t.kind, formed["formed_ms"])
+        put(f"a {forms} group of 200 members {moves}: median", "ms", t.kind, done["median_ms"])
+        put(f"the same, {forms}: the slowest", "ms", t.kind, done["max_ms"])
+        put(f"the same, {forms}: server CPU", "ms", t.kind, cpu)
+        put(f"the same, {forms}: the members' own CPU", "ms", t.kind, done["client_ms"])
 
 
 def classic(t):
     """Time from the first JoinGroup sent to the last SyncGroup answered."""
-    n, wait = 200, wait_group(t)
-    crowd = Crowd(t.addr, n)
-
-    def form(group):
-        g, began = Classic(crowd, group, n), time.perf_counter()
-        g.rebalance()
-        return g, time.perf_counter() - began
-    t.warm(lambda: [form(f"warm{i}")[0].rebalance() for i in range(3)])
-    g, took = form("g")
-    put("a classic group of 200 members forms", "ms", t.kind, took * 1000)
-    times, cpu, again = [], t.m.cpu(), 20 if QUICK else 60
-    for _ in range(again):
-        began = time.perf_counter()
-        g.rebalance()
-        times.append(time.perf_counter() - began)
-    put("a classic group of 200 members rebalances: median", "ms", t.kind, statistics.median(times) * 1000)
-    put("the same: the slowest", "ms", t.kind, max(times) * 1000)
-    put("the same: server CPU", "ms", t.kind, (t.m.cpu() - cpu) / again * 1000)
-    crowd.close()
-
-
-# --- KIP-848
-
-def uvarint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    return bytes(out + bytes([n]))
-
-
-def short(s):
-    b = s.encode()
-    return uvarint(len(b) + 1) + b
-
-
-def beat(group, member, epoch, topics=None, owned=None):
-    """ConsumerGroupHeartbeat 1. owned: {topic id: partitions}"""
-    body = short(group) + short(member) + struct.pack(">i", epoch) + b"\0\0" + struct.pack(">i", 60000 if topics is not None else -1)
-    body += b"\0" if topics is None else uvarint(len(topics) + 1) + b"".join(map(short, topics))
-    body += b"\0\0" + (b"\0" if owned is None else uvarint(len(owned) + 1) + b"".join(
-        i + uvarint(len(ps) + 1) + b"".join(struct.pack(">i", x) for x in ps) + b"\0" for i, ps in owned.items()))
-    return Crowd.frame(CONSUMER, 1, body + b"\0", flexible=True)
-
-
-def read_beat(body):
-    """(error, epoch, {topic id: partitions} or None)"""
-    a = Cursor(body)
-
-    def size():
-        n = shift = 0
-        while True:
-            b = a.take("B")
-            n, shift = n | (b & 127) << shift, shift + 7
-            if b < 128:
-                return n - 1
-    a.take("b"), a.take("i")  # tags, throttle
-    error = a.take("h")
-    for _ in range(2):  # message, member
-        a.bytes(max(size(), 0))
-    epoch, _ = a.take("ii")
-    if a.take("b") < 0:
-        return error, epoch, None
-    parts = {}
-    for _ in range(size()):
-        topic = a.bytes(16)
-        parts[topic] = [a.take("i") for _ in range(size())]
-        a.take("b")
-    return error, epoch, parts
-
-
-class Members:
-    """A KIP-848 group: each member heartbeats again 10 ms after its last answer, at once when it has something to say."""
-
-    def __init__(self, crowd, group, count):
-        self.crowd, self.group, self.count, self.topic = crowd, group, count, None
-        self.id = [str(uuid.uuid4()) for _ in range(count)]
-        self.epoch, self.owned, self.beats = [0] * count, [{} for _ in range(count)], 0
-
-    def say(self, i, *more):
-        self.beats += 1
-        self.crowd.send(i, beat(self.group, self.id[i], self.epoch[i], *more))
-
-    def settled(self, parts):
-        topics = {k for o in self.owned for k in o}
-        return len(topics) == 1 and self.topic not in topics and len(set(self.epoch)) == 1 \
-            and sorted(x for o in self.owned for ps in o.values() for x in ps) == list(range(parts))
-
-    def move(self, topic, parts):
-        """All subscribe to that topic and to no other: until they have its partitions, in one epoch."""
-        later, waits, end = collections.deque(), 0, time.time() + 120
-        for i in range(self.count):
-            self.say(i, [topic], self.owned[i])
-            waits += 1
-        while not self.settled(parts):
-            if time.time() > end:
-                raise RuntimeError("the group does not settle")
-            while later and later[0][0] <= time.perf_counter():
-                self.say(later.popleft()[1])
-                waits += 1
-            for i, body in self.crowd.answers(0.005):
-                error, self.epoch[i], told = read_beat(body)
-                waits -= 1
-                if error in NOT_YET:
-                    time.sleep(0.02)
-                    self.epoch[i] = 0
-                    self.say(i, [topic], self.owned[i])
-                    waits += 1
-                    continue
-                if error:
-                    raise RuntimeError(f"ConsumerGroupHeartbeat: {error}")
-                if told is not None and told != self.owned[i]:
-                    self.owned[i] = told
-                    self.say(i, None, told)
-                    waits += 1
-                else:
-                    later.append((time.perf_counter() + 0.01, i))
-        took = time.perf_counter()
-        self.topic = next(k for o in self.owned for k in o)
-        while waits:  # nobody is left in the middle of a question
-            for i, body in self.crowd.answers():
-                self.epoch[i], waits = read_beat(body)[1], waits - 1
-        return took
+    wait_group(t)
+    t.warm(lambda: [whole_group(t, None, "classic", f"warm{i}", 20) for i in range(3)])
+    whole_group(t, ("classic", "rebalances"), "classic", "g", 60 if QUICK else 200)
 
 
 def consumer(t):
     """Every member has its partition, and has said so."""
-    n = 200
     wait_group(t)
-    t.topic("one", n), t.topic("two", n)
-    crowd = Crowd(t.addr, n)
-
-    def form(group):
-        g, began = Members(crowd, group, n), time.perf_counter()
-        return g, g.move("one", n) - began
-    t.warm(lambda: form("warm")[0].move("two", n))
-    g, took = form("g848")
-    put("a consumer-protocol group of 200 members forms", "ms", t.kind, took * 1000)
-    times, cpu, again = [], t.m.cpu(), 6 if QUICK else 20
-    for k in range(again):
-        began = time.perf_counter()
-        times.append(g.move(["two", "one"][k % 2], n) - began)
-    put("a consumer-protocol group of 200 members moves to another topic: median", "ms", t.kind, statistics.median(times) * 1000)
-    put("the same: server CPU", "ms", t.kind, (t.m.cpu() - cpu) / again * 1000)
-    crowd.close()
+    t.topic("one", 200), t.topic("two", 200)
+    t.warm(lambda: whole_group(t, None, "consumer", "warm", 6, "one", "two"))
+    whole_group(t, ("consumer-protocol", "moves to another topic"), "consumer", "g848", 20 if QUICK else 60, "one", "two")
 
 
 # --- transactions
@@ -579,34 +416,18 @@ def compaction(t):
 # --- idle members
 
 def idle(t):
-    size, groups = 50, 20 if QUICK else 100
     wait_group(t)
     time.sleep(2)
-    before = t.m.rss_mb()
-    crowd = Crowd(t.addr, size * groups)
-    gs = [Classic(crowd, f"idle-{k}", size, k * size) for k in range(groups)]
-    for g in gs:
-        g.rebalance()
-    beats = [[Crowd.frame(HEARTBEAT, 3, string(g.group) + struct.pack(">i", g.generation) + string(m) + b"\xff\xff") for m in g.member] for g in gs]
-
-    def round_():
-        for g, frames in zip(gs, beats):
-            for i, f in enumerate(frames):
-                crowd.send(g.first + i, f)
-            left = size
-            while left:
-                for _, body in crowd.answers():
-                    if struct.unpack_from(">ih", body)[1]:
-                        raise RuntimeError(f"Heartbeat: {struct.unpack_from('>ih', body)[1]}")
-                    left -= 1
-    round_()
-    put(f"{'1,000' if QUICK else '5,000'} idle members of classic groups of 50, with their connections: memory each", "KiB", t.kind, (t.m.rss_mb() - before) * 1024 / len(crowd.s))
-    cpu, began, n = t.m.cpu(), time.perf_counter(), 0
-    while time.perf_counter() - began < (3 if QUICK else 10):
-        round_()
-        n += len(crowd.s)
-    put("the same: server CPU of a heartbeat", "µs", t.kind, (t.m.cpu() - cpu) / n * 1e6)
-    crowd.close()
+    before, n = t.m.rss_mb(), 5000
+    g = Members(t, "idle", "idle", f"groups={n // 50}", "members=50", f"seconds={3 if QUICK else 10}")
+    try:
+        g.step()
+        put("5,000 idle members of classic groups of 50, with their connections: memory each", "KiB", t.kind, (t.m.rss_mb() - before) * 1024 / n)
+        cpu = t.m.cpu()
+        done = g.step()["done"]
+        put("the same: server CPU of a heartbeat", "µs", t.kind, (t.m.cpu() - cpu) / done * 1e6)
+    finally:
+        g.close()
 
 
 PARTS = (classic, consumer, transactions, offsets, compaction, idle)

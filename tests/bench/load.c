@@ -1,26 +1,25 @@
 /* load.c - a load for any Kafka-compatible server, light enough not to be what is measured.
  *
- *	load create  HOST:PORT TOPIC PARTITIONS [CONFIG=VALUE]...   until every leader is visible;
- *prints ms load many    HOST:PORT PREFIX TOPICS                        as many topics in one
- *request, likewise load produce HOST:PORT TOPIC [key=value]...   conns=1 parts=1 batch=16384
- *record=1024 acks=-1 seconds=5 bytes=0 rate=0 load fetch   HOST:PORT TOPIC [key=value]...   conns=1
- *bytes=N tail=0: reads from 0 until N bytes each; tail=1: from the end load e2e     HOST:PORT TOPIC
- *rate=1000 seconds=5 record=100: one a request, read by a long-polling consumer load idle HOST:PORT
- *TOPIC conns=5000 poll=0|1 seconds=10: connections that do nothing, or long polls on TOPIC load
- *first   HOST:PORT TOPIC: tries until the first acks=all record is acknowledged; prints ms since
- *the start
+ *	load create  HOST:PORT TOPIC PARTITIONS [CONFIG=VALUE]...
+ *		until every leader is visible; prints ms
+ *	load many    HOST:PORT PREFIX TOPICS
+ *		as many topics in one request, likewise
+ *	load produce HOST:PORT TOPIC [key=value]...
+ *		conns=1 parts=1 batch=16384 record=1024 acks=-1 seconds=5 bytes=0
+ *	load fetch   HOST:PORT TOPIC [key=value]...
+ *		conns=1 bytes=N tail=0: reads from 0 until N bytes each; tail=1: from the end
+ *	load e2e     HOST:PORT TOPIC rate=1000 seconds=5 record=100
+ *		one record a request, read by a long-polling consumer
+ *	load idle    HOST:PORT TOPIC conns=5000 poll=0|1 seconds=10
+ *		connections that do nothing, or long polls on TOPIC
+ *	load first   HOST:PORT TOPIC
+ *		tries until the first acks=all record is acknowledged; prints ms since the start
  *
- * Requests in versions every server since 1.0 speaks: Metadata 4, CreateTopics 4, Produce 7,
- *Fetch 11. Latencies are printed as percentiles in microseconds. One line of key=value pairs on
- *stdout. */
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include "base/str.h"
+ * Requests in versions every server since 1.0 speaks: Metadata 4, CreateTopics 4, Produce 7, Fetch 11. Latencies are
+ * printed as percentiles in microseconds. One line of key=value pairs on stdout. */
+#include "tests/bench/wire.h"
 
 enum { HEAD = 61, CONNS_MAX = 20000, SAMPLES = 1 << 21 };
-static struct sockaddr_in server;
 static uint32_t *sample, samples;
 
 struct conn {
@@ -30,85 +29,6 @@ struct conn {
 	int64_t sent_us, offset, got_bytes;
 	int part;
 };
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
-}
-
-static void
-fail(const char *what)
-{
-	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int
-dial(bool must)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	if (fd < 0)
-		fail("socket");
-	if (connect(fd, (struct sockaddr *)&server, sizeof server) != 0) {
-		if (must)
-			fail("connect");
-		close(fd);
-		return -1;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	return fd;
-}
-
-/* --- requests, written by hand into one buffer */
-static uint8_t *buf;
-static size_t len;
-static void
-p8(int v)
-{
-	buf[len++] = (uint8_t)v;
-}
-static void
-p16(int v)
-{
-	rk_put16(buf + len, (uint16_t)v);
-	len += 2;
-}
-static void
-p32(int64_t v)
-{
-	rk_put32(buf + len, (uint32_t)v);
-	len += 4;
-}
-static void
-p64(int64_t v)
-{
-	rk_put64(buf + len, (uint64_t)v);
-	len += 8;
-}
-static void
-ps(const char *s)
-{
-	p16((int)strlen(s));
-	memcpy(buf + len, s, strlen(s));
-	len += strlen(s);
-}
-static void
-head(int key, int version)
-{
-	len = 4;
-	p16(key);
-	p16(version);
-	p32(7);
-	ps("load");
-}
-static void
-end(void)
-{
-	rk_put32(buf, (uint32_t)(len - 4));
-}
 
 static uint32_t
 varint(uint8_t *to, int64_t v)
@@ -201,32 +121,6 @@ make_fetch(const char *topic, int part, int64_t offset, int wait_ms)
 	ps("");
 	end();
 	return len;
-}
-
-static bool
-send_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
-		if (k <= 0)
-			return false;
-		p += k;
-		n -= (size_t)k;
-	}
-	return true;
-}
-
-static bool
-read_all(int fd, void *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t k = recv(fd, p, n, 0);
-		if (k <= 0)
-			return false;
-		p = (char *)p + k;
-		n -= (size_t)k;
-	}
-	return true;
 }
 
 /* One request in buf, one answer into a fresh block; NULL: the connection broke. */
@@ -342,15 +236,6 @@ took(int64_t us)
 }
 
 static const char *topic_of;
-static int64_t
-opt(int argc, char **argv, const char *name, int64_t or)
-{
-	for (int i = 4; i < argc; i++)
-		if (strncmp(argv[i], name, strlen(name)) == 0 && argv[i][strlen(name)] == '=')
-			return atoll(argv[i] + strlen(name) + 1);
-	return or ;
-}
-
 /* Reads what is there of an answer, throwing away all but its first bytes; true: it is whole. */
 static bool
 drain(struct conn *c, bool *broken)
@@ -689,19 +574,11 @@ first(void)
 int
 main(int argc, char **argv)
 {
-	struct rlimit lim = {65536, 65536};
-	char host[64];
-	int port;
-
-	if (argc < 4 || sscanf(argv[2], "%63[^:]:%d", host, &port) != 2) {
+	if (argc < 4 || !place(argv[2])) {
 		fprintf(stderr, "usage: load create|many|produce|fetch|e2e|idle|first HOST:PORT "
 				"TOPIC [key=value]...\n");
 		return 2;
 	}
-	setrlimit(RLIMIT_NOFILE, &lim);
-	server = (struct sockaddr_in){.sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)port),
-	    .sin_addr.s_addr = inet_addr(host)};
 	topic_of = argv[3];
 	sample = malloc(SAMPLES * sizeof *sample);
 	if (strcmp(argv[1], "create") == 0)
