@@ -9,6 +9,7 @@ static const int32_t pair[] = { 1, 2 }, only[] = { 1 };
 static struct core_marks marks;
 static struct kp_write_txn_markers_res res;
 static int answers;
+static bool hurried;
 
 static void
 done(struct core_marks *m)
@@ -36,7 +37,7 @@ mark_as(const char *topic, int64_t producer, int16_t epoch, bool commit, int32_t
 	one.transaction_version = version;
 	one.topics.at = &t;
 	one.topics.len = 1;
-	marks = (struct core_marks){ .done = done, .arena = &b.arena };
+	marks = (struct core_marks){ .done = done, .arena = &b.arena, .hurried = hurried };
 	res = (struct kp_write_txn_markers_res){ 0 };
 	answers = 0;
 	return core_marks_write(b.core, &marks, &q, &res);
@@ -101,6 +102,7 @@ begin(void)
 {
 	pair_begin();
 	topic_of("t", 1, 1, only, 1);
+	hurried = false;
 }
 
 START_TEST(a_marker_is_the_bytes_that_Kafka_writes)
@@ -236,6 +238,57 @@ START_TEST(replicas_that_do_not_come_make_it_time_out)
 	pass(1);
 	ck_assert_int_eq(answers, 1);
 	ck_assert_int_eq(row(), RK_REQUEST_TIMED_OUT);
+}
+END_TEST
+
+START_TEST(a_coordinator_is_told_soon_that_a_marker_waits)
+{
+	topic_of("both", 4, 1, pair, 2);
+	hurried = true;
+	ck_assert(mark_as("both", 7, 0, true, 0, 0));
+	pass(CORE_MARKS_HURRY_MS - 1);
+	ck_assert_int_eq(answers, 0);
+	pass(1);
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(row(), RK_REQUEST_TIMED_OUT);
+	ck_assert_int_eq(core_end(part("both", 0)), 1);
+}
+END_TEST
+
+START_TEST(a_marker_that_waits_and_comes_again_is_not_appended_again)
+{
+	topic_of("both", 4, 1, pair, 2);
+	hurried = true;
+	for (int i = 0; i < 3; i++) {
+		ck_assert(mark_as("both", 7, 0, true, 0, 2));
+		pass(CORE_MARKS_HURRY_MS);
+		ck_assert_int_eq(row(), RK_REQUEST_TIMED_OUT);
+	}
+	ck_assert(mark_as("both", 8, 0, true, 0, 2));
+	core_marks_forget(&marks);
+	ck_assert_int_eq(core_end(part("both", 0)), 2);
+	ck_assert(mark_as("both", 7, 0, true, 0, 2));
+	ck_assert_int_eq(core_end(part("both", 0)), 2);
+	flow();
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(row(), RK_OK);
+	ck_assert(mark_as("both", 7, 0, true, 0, 2)); /* that one is over: this is another, for all that is known */
+	ck_assert_int_eq(core_end(part("both", 0)), 3);
+	core_marks_forget(&marks);
+}
+END_TEST
+
+START_TEST(what_differs_from_a_marker_that_waits_is_another)
+{
+	topic_of("both", 4, 1, pair, 2);
+	hurried = true;
+	ck_assert(mark_as("both", 7, 0, true, 0, 2)), core_marks_forget(&marks);
+	ck_assert(mark_as("both", 7, 0, true, 1, 2)), core_marks_forget(&marks);
+	ck_assert_int_eq(core_end(part("both", 0)), 2);
+	ck_assert(mark_as("both", 7, 1, true, 1, 2)), core_marks_forget(&marks);
+	ck_assert_int_eq(core_end(part("both", 0)), 3);
+	ck_assert(mark_as("both", 7, 1, false, 1, 2)), core_marks_forget(&marks);
+	ck_assert_int_eq(core_end(part("both", 0)), 4);
 }
 END_TEST
 
@@ -402,7 +455,9 @@ main(void)
 		where_it_is_not_led_a_row_says_so, an_older_coordinator_and_an_older_epoch_are_fenced,
 		a_marker_that_the_coordinator_sends_again_is_taken_again,
 		with_version_2_a_marker_is_an_epoch_above_its_data, a_marker_of_nobody_is_an_error, a_marker_waits_for_the_replicas,
-		replicas_that_do_not_come_make_it_time_out, whoever_forgets_it_is_not_told,
+		replicas_that_do_not_come_make_it_time_out, a_coordinator_is_told_soon_that_a_marker_waits,
+		a_marker_that_waits_and_comes_again_is_not_appended_again, what_differs_from_a_marker_that_waits_is_another,
+		whoever_forgets_it_is_not_told,
 		a_followers_producers_end_their_transaction_with_the_leaders,
 		the_first_batch_of_a_transaction_wants_a_guard_the_next_ones_none,
 		a_marker_between_question_and_append_takes_the_guard_away, what_overtook_an_earlier_batch_is_out_of_order,

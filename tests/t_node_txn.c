@@ -402,9 +402,55 @@ START_TEST(whatever_may_pass_is_tried_again)
 		confirm(last(), passing[i]);
 		ck_assert_int_eq(txn[0].said[0], UNTOLD);
 		turn(500);
+		if (passing[i] == RK_REQUEST_TIMED_OUT)
+			hello(last()); /* set aside: on a connection of its own from now on */
 	}
 	confirm(last(), RK_OK);
 	ck_assert_int_eq(txn[0].said[0], RK_OK);
+}
+END_TEST
+
+START_TEST(a_marker_that_waits_for_replicas_holds_nobody_up)
+{
+	struct conn *first, *aside;
+
+	owe(0, 7, "there", 0);
+	mark(0);
+	turn(0);
+	hello(first = last());
+	confirm(first, RK_REQUEST_TIMED_OUT);
+	turn(20);
+	hello(aside = last());
+	ck_assert_ptr_ne(first, aside);
+	owe(1, 8, "there", 0), owe(2, 9, "there", 1);
+	mark(1); /* what is set aside is under way */
+	turn(0);
+	ck_assert_int_eq(confirm(first, RK_OK), 1);
+	ck_assert_int_eq(txn[1].said[0], RK_OK);
+	mark(2);
+	turn(0);
+	ck_assert_int_eq(confirm(first, RK_OK), 1);
+	ck_assert_int_eq(txn[2].said[0], RK_OK);
+	ck_assert_int_eq(txn[0].said[0], UNTOLD);
+	uint32_t sends = aside->sends;
+	confirm(aside, RK_REQUEST_TIMED_OUT);
+	turn(200);
+	ck_assert_uint_eq(aside->sends, sends + 1);
+	ck_assert_int_eq(confirm(aside, RK_OK), 1);
+	ck_assert_int_eq(txn[0].said[0], RK_OK);
+}
+END_TEST
+
+START_TEST(this_nodes_own_partitions_do_not_wait_for_each_other)
+{
+	topic_of("both", 4, 1, (const int32_t[]){ 1, 2 }, 2);
+	owe(0, 7, "both", 0), owe(1, 8, "here", 0);
+	mark(0), mark(1);
+	turn(0), turn(CORE_MARKS_HURRY_MS);
+	ck_assert_int_eq(txn[0].said[0], UNTOLD);
+	ck_assert_int_eq(txn[1].said[0], RK_OK);
+	turn(200);
+	ck_assert_int_eq(core_end(part("both", 0)), 1); /* asked for again, not written again */
 }
 END_TEST
 
@@ -672,7 +718,9 @@ main(void)
 {
 	const TTest *const claim[] = { what_this_node_leads_is_written_without_a_socket,
 		what_one_broker_is_owed_goes_in_one_request, a_leader_that_is_none_sends_it_to_the_next,
-		whatever_may_pass_is_tried_again, a_coordinator_that_is_fenced_hears_of_it_and_sends_no_more,
+		whatever_may_pass_is_tried_again, a_marker_that_waits_for_replicas_holds_nobody_up,
+		this_nodes_own_partitions_do_not_wait_for_each_other,
+		a_coordinator_that_is_fenced_hears_of_it_and_sends_no_more,
 		a_topic_that_was_deleted_is_owed_nothing, without_a_leader_it_waits_for_one, a_connection_that_breaks_is_made_again,
 		nobody_waits_for_a_broker_that_is_fenced, what_is_taken_back_is_not_told, the_end_may_come_at_any_time,
 		questions_to_one_coordinator_go_together_each_id_once,

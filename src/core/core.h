@@ -77,6 +77,7 @@ struct core_partition {
 	bool uncleanable;      /* compacting it failed in this life */
 	uint8_t told;          /* the directory that the metadata names: an index, or one of CORE_DIR_* */
 	struct core_guards *guards; /* of producers that are being verified (mark.h); NULL: none */
+	struct core_marked *marked; /* markers that are not committed yet (mark.c); NULL: none */
 	struct core_move *move; /* to another directory of this node; NULL: none */
 	struct rk_list place;  /* in core->misplaced or core->placing (place.c) */
 	int64_t high;          /* high watermark */

@@ -123,6 +123,7 @@ lose_leadership(struct core_partition *p, int32_t epoch)
 {
 	core_set_drop(p);
 	core_guards_free(p);
+	core_marked_free(p);
 	core_wake_all(p, RK_NOT_LEADER_OR_FOLLOWER);
 	if (p->topic->internal)
 		tell(p, CORE_LOST, epoch);
@@ -161,6 +162,7 @@ core_lead_over(struct core_partition *p, enum rk_err err)
 		core_wake_all(p, err);
 	core_set_drop(p);
 	core_guards_free(p);
+	core_marked_free(p);
 	core_follow_drop(p);
 	if (tells)
 		tell(p, CORE_LOST, p->leader_epoch);

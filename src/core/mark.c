@@ -7,7 +7,7 @@
 #include "protocol/gen/write_txn_markers.h"
 #include "src/core/inside.h"
 
-enum { KEY_BYTES = 4, VALUE_BYTES = 6, GUARDS_MAX = 4096, VERSION_2 = 2 };
+enum { KEY_BYTES = 4, VALUE_BYTES = 6, GUARDS_MAX = 4096, VERSION_2 = 2, MARKED_MAX = 4096 };
 
 typedef struct kp_write_txn_markers_req_markers marker_in;
 typedef struct kp_write_txn_markers_res_markers marker_out;
@@ -106,6 +106,69 @@ build(const marker_in *in, int64_t wall_ms, struct rk_arena *a)
 	return kp_build_end(&b, -1, in->producer_id, in->producer_epoch, -1);
 }
 
+/* --- markers that are not committed yet */
+struct marked {
+	int64_t producer_id, need;
+	int32_t coordinator_epoch;
+	int16_t epoch;
+	bool commit;
+};
+struct core_marked {
+	struct marked *at;
+	uint32_t count, cap;
+};
+
+void
+core_marked_free(struct core_partition *p)
+{
+	if (p->marked == NULL)
+		return;
+	rk_mem_put(p->marked->at);
+	rk_mem_put(p->marked);
+	p->marked = NULL;
+}
+
+/* The end that the same marker waits for; -1: it is not in the log, or committed. */
+static int64_t
+waits_already(struct core_partition *p, const marker_in *in)
+{
+	struct core_marked *k = p->marked;
+	int64_t need = -1;
+	uint32_t n = 0;
+
+	rk_assert(k == NULL || k->count > 0);
+	for (uint32_t i = 0; k != NULL && i < k->count; i++) {
+		const struct marked *m = &k->at[i];
+		if (m->need <= p->high)
+			continue;
+		if (m->producer_id == in->producer_id && m->epoch == in->producer_epoch
+		    && m->coordinator_epoch == in->coordinator_epoch && m->commit == in->transaction_result)
+			need = m->need;
+		k->at[n++] = *m;
+	}
+	if (k != NULL)
+		k->count = n;
+	if (n == 0)
+		core_marked_free(p);
+	return need;
+}
+
+/* One that is not noted (there are too many) is appended again when it is sent again, which does no harm. */
+static void
+note(struct core_partition *p, const marker_in *in, int64_t need)
+{
+	rk_assert(p->leads && need > p->high);
+	if (p->marked == NULL)
+		p->marked = rk_new(struct core_marked);
+	else if (p->marked->count >= MARKED_MAX)
+		return;
+	struct core_marked *k = p->marked;
+	*(struct marked *)rk_mem_room((void **)&k->at, k->count, &k->cap, sizeof *k->at) = (struct marked){
+		.producer_id = in->producer_id, .need = need, .coordinator_epoch = in->coordinator_epoch,
+		.epoch = in->producer_epoch, .commit = in->transaction_result };
+	k->count++;
+}
+
 /* Appends one marker to one partition. RK_OK and *need past the high watermark: it is not committed yet. */
 static enum rk_err
 append(struct core_partition *p, const marker_in *in, struct rk_arena *arena, int64_t *need)
@@ -115,6 +178,8 @@ append(struct core_partition *p, const marker_in *in, struct rk_arena *arena, in
 		.wall_ms = rk_wall(c->env) };
 	enum rk_err err = p->leads ? judge_epoch(p, in) : RK_NOT_LEADER_OR_FOLLOWER;
 
+	if (err == RK_OK && !c->cut_off && !c->stopping && !p->broken && (*need = waits_already(p, in)) >= 0)
+		return RK_OK;
 	if (err != RK_OK)
 		return err;
 	struct rk_str batch = build(in, a.wall_ms, arena);
@@ -129,6 +194,8 @@ append(struct core_partition *p, const marker_in *in, struct rk_arena *arena, in
 	if (p->topic->internal)
 		core_coord_marked(p, a.at);
 	*need = core_acked(p, &a) ? -1 : a.need;
+	if (*need >= 0)
+		note(p, in, *need);
 	return RK_OK;
 }
 
@@ -202,7 +269,8 @@ core_marks_write(struct core *c, struct core_marks *m, const struct kp_write_txn
 	rk_assert(m->count <= rows && m->left >= 1);
 	if (--m->left == 0)
 		return false;
-	rk_timer_set(c->timers, &m->timer, rk_now(c->env) + c->conf->request_timeout_ms);
+	rk_timer_set(c->timers, &m->timer,
+	    rk_now(c->env) + (m->hurried ? CORE_MARKS_HURRY_MS : c->conf->request_timeout_ms));
 	return true;
 }
 

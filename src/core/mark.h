@@ -2,7 +2,8 @@
  * its coordinator does not know of (KIP-890).
  *
  * A marker is a control batch; when it is committed the transaction's records are decided for readers, and an internal
- * topic's coordinator is told (core_coord_marked) the moment it is appended.
+ * topic's coordinator is told (core_coord_marked) the moment it is appended. A leader remembers those that are not
+ * committed yet: the same one sent again waits with the first, it is not appended once more.
  *
  * A producer's first batch in a transaction is appended only after the transactional id's coordinator has said that
  * the partition belongs to it. Between the question and the append a marker may come, and then the answer is about the
@@ -15,10 +16,14 @@
 struct kp_write_txn_markers_req;
 struct kp_write_txn_markers_res;
 
+/* A coordinator's request must not keep what is committed waiting for what is not. */
+enum { CORE_MARKS_HURRY_MS = 50 };
+
 /* WriteTxnMarkers; embedded in the caller's own struct. */
 struct core_marks {
 	void (*done)(struct core_marks *); /* once, from the loop */
 	struct rk_arena *arena;
+	bool hurried; /* out of patience after CORE_MARKS_HURRY_MS: who asks will ask again for what waits */
 	/* mark.c's */
 	struct core_marks_wait *wait;
 	uint32_t count, left;
@@ -26,11 +31,13 @@ struct core_marks {
 	struct rk_timer timer;
 };
 /* Appends every marker to every partition named in the request, and answers row by row as Kafka does. True: done comes
- * when all are committed (acks=all), or refused, or request.timeout.ms is over. For this node's own markers too,
- * without a socket. False: the answer is complete. */
+ * when all are committed (acks=all), or refused, or the time is over (request.timeout.ms, or that of the hurried): what
+ * waits is told RK_REQUEST_TIMED_OUT then, and is in the log nevertheless. For this node's own markers too, without a
+ * socket. False: the answer is complete. */
 bool core_marks_write(struct core *, struct core_marks *, const struct kp_write_txn_markers_req *,
     struct kp_write_txn_markers_res *);
 void core_marks_forget(struct core_marks *); /* the appends go their way, nobody waits */
+void core_marked_free(struct core_partition *); /* this node leads it no more */
 
 /* What a producer is about to write into a partition. */
 struct core_intent {

@@ -4,9 +4,12 @@
  *	  ^                                  |
  *	  +------------- waiting <-----------+   another leads now, or nobody, or it was not reached
  *
- * What is owed to one broker goes in one request, one at a time: what comes meanwhile is the next one. The partitions
- * that this node leads itself are written to without a socket. A leader that a request waits for and that is
- * fenced meanwhile is not waited for: a marker that is written twice does no harm. */
+ * What is owed to one broker goes in one request, one at a time: what comes meanwhile is the next one. A leader answers
+ * soon, also when some of it is not committed; that is set aside, and asked for again on a connection of its own, so
+ * that a marker which waits for replicas holds nobody up. It has the marker in its log and appends no other. One item
+ * is in one request at most: a transaction's markers keep their order. The partitions that this node leads itself are
+ * written to without a socket. A leader that a request waits for and that is fenced meanwhile is not waited for: a
+ * marker that is written twice does no harm. */
 #include "src/node/txn.h"
 #include "base/mem.h"
 #include "protocol/gen/keys.h"
@@ -30,6 +33,7 @@ struct item { /* one partition that is to have a marker */
 	int32_t at[3];       /* its row in the cargo's request: marker, topic, partition */
 	uint8_t tries;
 	bool flying;         /* in a cargo */
+	bool aside;          /* it was not committed soon */
 };
 struct owed {
 	struct rk_list link; /* in node_txn */
@@ -40,7 +44,7 @@ struct owed {
 struct cargo {
 	struct rk_list link; /* in node_txn */
 	struct node_txn *x;
-	struct dest *to;
+	struct lane *on;
 	struct rk_list items;
 	struct node_ask ask;     /* to another node */
 	struct core_marks marks; /* to this one */
@@ -48,12 +52,17 @@ struct cargo {
 	struct kp_write_txn_markers_req req;
 	struct kp_write_txn_markers_res res;
 };
-struct dest {
-	struct rk_list link; /* in node_txn */
-	int32_t id;
+struct lane {
+	struct dest *to;
 	struct node_link *wire;
 	struct rk_list queue;
 	struct cargo *busy;  /* another node's: under way */
+};
+enum { LANES = 2 };              /* the first time; what was set aside */
+struct dest {
+	struct rk_list link; /* in node_txn */
+	int32_t id;
+	struct lane lane[LANES];
 };
 struct node_txn {
 	struct node *node;
@@ -62,7 +71,7 @@ struct node_txn {
 	bool closed;
 };
 
-static void pump(struct node_txn *, struct dest *);
+static void pump(struct node_txn *, struct lane *);
 
 /* --- where */
 enum rk_err
@@ -109,7 +118,10 @@ dest_of(struct node_txn *x, int32_t id)
 			return rk_of(m, struct dest, link);
 	struct dest *d = rk_new(struct dest);
 	d->id = id;
-	rk_list_init(&d->queue);
+	for (int k = 0; k < LANES; k++) {
+		d->lane[k].to = d;
+		rk_list_init(&d->lane[k].queue);
+	}
 	rk_list_add(&x->dests, &d->link);
 	return d;
 }
@@ -217,8 +229,8 @@ unmark(void *arg, struct core_marker *m)
 static void
 unload(struct cargo *c)
 {
-	if (c->to->busy == c)
-		c->to->busy = NULL;
+	if (c->on->busy == c)
+		c->on->busy = NULL;
 	rk_list_del(&c->link);
 	node_ask_forget(&c->ask);
 	rk_arena_free(&c->arena);
@@ -278,6 +290,7 @@ take_answer(struct cargo *c, enum rk_err err, const struct kp_write_txn_markers_
 		enum rk_err e = err != RK_OK || m == NULL ? err : verdict(i, res);
 		if (e != RK_OK)
 			rk_event("marker refused", e, m == NULL ? -1 : m->producer_id);
+		i->aside |= err == RK_OK && e == RK_REQUEST_TIMED_OUT;
 		if (m != NULL && is_final(e))
 			tell(i, e);
 		else
@@ -290,14 +303,14 @@ answered(struct node_ask *a, enum rk_err err, const void *res, int16_t version)
 {
 	struct cargo *c = rk_of(a, struct cargo, ask);
 	struct node_txn *x = c->x;
-	struct dest *d = c->to;
+	struct lane *l = c->on;
 
 	(void)version;
 	if (x->node->stopping || x->node->failed)
 		return;
 	take_answer(c, err, res);
 	unload(c);
-	pump(x, d);
+	pump(x, l);
 }
 
 static void
@@ -358,27 +371,28 @@ load_partitions(struct cargo *c)
 }
 
 static struct cargo *
-make_cargo(struct node_txn *x, struct dest *d)
+make_cargo(struct node_txn *x, struct lane *l)
 {
 	struct cargo *c = rk_new(struct cargo);
 	const struct owed *last = NULL;
 
 	c->x = x;
-	c->to = d;
+	c->on = l;
 	rk_list_init(&c->items);
 	rk_list_add(&x->cargos, &c->link);
 	node_ask_init(&c->ask, answered);
 	c->marks.done = written;
 	c->marks.arena = &c->arena;
+	c->marks.hurried = true;
 	rk_arena_init(&c->arena, ARENA_MAX);
 	kp_defaults(&kp_write_txn_markers_req_d, &c->req);
 	int32_t most = 0;
-	rk_list_each(&d->queue, m)
+	rk_list_each(&l->queue, m)
 		most++;
 	most = rk_min(most, CARGO_MAX);
 	c->req.markers.at = rk_arena_get(&c->arena, (size_t)most, sizeof *c->req.markers.at);
 	for (int32_t k = 0; k < most && c->req.markers.at != NULL; k++) {
-		struct item *i = rk_of(d->queue.next, struct item, link);
+		struct item *i = rk_of(l->queue.next, struct item, link);
 		rk_assert(i->of->m != NULL && !i->flying);
 		rk_list_del(&i->link);
 		rk_list_add(&c->items, &i->link);
@@ -390,19 +404,20 @@ make_cargo(struct node_txn *x, struct dest *d)
 }
 
 static void
-pump(struct node_txn *x, struct dest *d)
+pump(struct node_txn *x, struct lane *l)
 {
 	struct node *n = x->node;
-	bool here = d->id == n->conf->node_id;
+	int32_t id = l->to->id;
+	bool here = id == n->conf->node_id;
 
-	while (!rk_list_empty(&d->queue) && d->busy == NULL) {
-		if (!here && !node_txn_link(n, d->id, "txn-markers", &d->wire)) {
-			struct item *i = rk_of(d->queue.next, struct item, link);
+	while (!rk_list_empty(&l->queue) && l->busy == NULL) {
+		if (!here && !node_txn_link(n, id, "txn-markers", &l->wire)) {
+			struct item *i = rk_of(l->queue.next, struct item, link);
 			rk_list_del(&i->link);
 			later(x, i);
 			continue;
 		}
-		struct cargo *c = make_cargo(x, d);
+		struct cargo *c = make_cargo(x, l);
 		if (c->arena.over) {
 			take_answer(c, RK_NO_MEMORY, NULL);
 			unload(c);
@@ -410,8 +425,8 @@ pump(struct node_txn *x, struct dest *d)
 			if (!core_marks_write(n->core, &c->marks, &c->req, &c->res))
 				written(&c->marks);
 		} else {
-			d->busy = c;
-			node_link_ask(d->wire, &c->ask, KP_WRITE_TXN_MARKERS, 1, -1, &c->req, n->conf->request_timeout_ms);
+			l->busy = c;
+			node_link_ask(l->wire, &c->ask, KP_WRITE_TXN_MARKERS, 1, -1, &c->req, n->conf->request_timeout_ms);
 			if (x->look.at_ms == INT64_MAX)
 				rk_timer_set(&n->timers, &x->look, rk_now(n->env) + LOOK_MS);
 		}
@@ -431,7 +446,7 @@ route(struct node_txn *x, struct item *i)
 	else if (!there || id < 0)
 		later(x, i);
 	else
-		rk_list_add(&dest_of(x, id)->queue, &i->link);
+		rk_list_add(&dest_of(x, id)->lane[i->aside ? 1 : 0].queue, &i->link);
 }
 
 static void
@@ -457,7 +472,8 @@ turn(struct rk_timer *t, int64_t now_ms)
 		route(x, i);
 	}
 	rk_list_each(&x->dests, m)
-		pump(x, rk_of(m, struct dest, link));
+		for (int k = 0; k < LANES; k++)
+			pump(x, &rk_of(m, struct dest, link)->lane[k]);
 	if (next != INT64_MAX)
 		soon(x, next);
 }
@@ -474,13 +490,15 @@ look(struct rk_timer *t, int64_t now_ms)
 	rk_list_each(&x->dests, m) {
 		struct dest *d = rk_of(m, struct dest, link);
 		const struct core_broker *b = core_broker(x->node->core, d->id);
-		if (d->busy != NULL && (b == NULL || !b->active || !b->reachable)) {
-			struct cargo *c = d->busy;
-			node_ask_forget(&c->ask);
-			take_answer(c, RK_NETWORK_EXCEPTION, NULL);
-			unload(c);
+		for (int k = 0; k < LANES; k++) {
+			struct cargo *c = d->lane[k].busy;
+			if (c != NULL && (b == NULL || !b->active || !b->reachable)) {
+				node_ask_forget(&c->ask);
+				take_answer(c, RK_NETWORK_EXCEPTION, NULL);
+				unload(c);
+			}
+			any |= d->lane[k].busy != NULL;
 		}
-		any |= d->busy != NULL;
 	}
 	if (any)
 		rk_timer_set(&x->node->timers, t, now_ms + LOOK_MS);
@@ -539,8 +557,10 @@ node_txn_close(struct node *n)
 	}
 	rk_list_each(&x->dests, m) {
 		struct dest *d = rk_of(m, struct dest, link);
-		node_link_free(d->wire);
-		d->wire = NULL;
+		for (int k = 0; k < LANES; k++) {
+			node_link_free(d->lane[k].wire);
+			d->lane[k].wire = NULL;
+		}
 	}
 }
 
