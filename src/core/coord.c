@@ -335,9 +335,14 @@ woken(struct core_wait *wait, enum rk_err err)
 {
 	struct core_write *w = rk_of(wait, struct core_write, wait);
 
-	w->done(w, err == RK_OK		      ? RK_OK
+	w->err = err == RK_OK		? RK_OK
 	    : err == RK_KAFKA_STORAGE_ERROR ? RK_COORDINATOR_NOT_AVAILABLE
-					      : RK_NOT_COORDINATOR);
+					    : RK_NOT_COORDINATOR;
+	/* An append may move the high watermark by itself: whoever waits must not decide in the middle of another's. */
+	if (w->core->writing)
+		rk_timer_set(w->core->timers, &w->soon, rk_now(w->core->env));
+	else
+		w->done(w, w->err);
 }
 
 static void
@@ -414,7 +419,9 @@ append(struct core_shard *s, struct rk_str batch, bool txn, struct rk_arena *a)
 	struct core_append p = { .at = (uint8_t *)(uintptr_t)batch.at, .len = batch.len, .acks = -1, .own = true,
 		.transactional = txn, .arena = a, .wall_ms = rk_wall(s->coord->core->env) };
 
+	s->coord->core->writing = true;
 	core_append(s->partition, &p);
+	s->coord->core->writing = false;
 	if (p.err != RK_OK)
 		return refused(p.err);
 	rk_assert(p.base_offset >= s->applied);

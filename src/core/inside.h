@@ -94,6 +94,7 @@ struct core {
 	struct rk_list watchers, loadings; /* lead.c */
 	struct core_txn_world txn_world; /* of transactions (mark.c); mark NULL: there is none */
 	uint64_t guards;               /* how many were made (mark.c) */
+	bool writing;                  /* a shard's record is being appended (coord.c) */
 	int16_t transaction_version;   /* finalised level of the feature; 0: none */
 	/* core_stop's own */
 	struct rk_timer stop_timer;
