@@ -69,6 +69,8 @@ well(struct cl_ask *a, int16_t code)
 	again(m, 1 + sim_below(&cl->sim, code == 0 ? 20 * MS : 300 * MS));
 	if (code == 0)
 		return true;
+	if (a->key == KP_CONSUMER_GROUP_HEARTBEAT)
+		m->whole = true; /* what it said was not heard: as Kafka's client does, it says everything and asks for everything */
 	if (code > 0)
 		cl_tell(cl, "reader %u: %s in epoch %d at node %d: %s", m->number, kp_api(a->key)->name, m->epoch, a->node + 1,
 		    rk_err_name(rk_err_of_wire(code)));
