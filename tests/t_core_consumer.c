@@ -266,6 +266,37 @@ START_TEST(whatever_happens_no_partition_has_two_readers)
 }
 END_TEST
 
+/* librdkafka closes a connection whose answer is late, and does not ask for everything again on the next one. */
+START_TEST(what_an_answer_that_never_left_said_is_said_again)
+{
+	struct kp_consumer_group_heartbeat_req q;
+
+	join(&c[0]);
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_null(c[0].beat.assignment);
+	join(&c[1]);
+	pass(1100);
+	kp_defaults(&kp_consumer_group_heartbeat_req_d, &q);
+	kp_defaults(&kp_consumer_group_heartbeat_res_d, &c[0].beat);
+	ask(&c[0]);
+	q.group_id = rk_lit("g");
+	q.member_id = rk_str_of(c[0].id);
+	q.member_epoch = c[0].epoch;
+	ck_assert(core_consumer_heartbeat(shard(), &c[0].ask, &q, &c[0].beat)); /* it is to give something back */
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+	core_write_forget(&c[0].ask.put);
+	c[0].waits = false;
+	pass(1);
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_null(c[0].beat.assignment);
+	survives();
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+}
+END_TEST
+
 START_TEST(too_many_are_too_many)
 {
 	t_conf->group_consumer_max_size = 1;
@@ -307,7 +338,7 @@ main(void)
 		who_is_silent_is_out, who_does_not_give_back_in_time_is_out, a_static_member_comes_back_to_what_it_had,
 		topics_that_grow_come_and_go_are_seen, a_regular_expression_finds_topics_old_and_new,
 		regular_expressions_are_res, a_new_coordinator_knows_it_all, whatever_happens_no_partition_has_two_readers,
-		too_many_are_too_many, a_lost_coordinator_tells_who_waits };
+		what_an_answer_that_never_left_said_is_said_again, too_many_are_too_many, a_lost_coordinator_tells_who_waits };
 
 	return broker_claims("core_consumer", claim, rk_countof(claim), begin, over);
 }

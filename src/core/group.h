@@ -44,6 +44,8 @@ struct core_group_asker {
 	struct core_group_member *member; /* whose join or sync it is */
 	struct core_write put;
 	void *res;
+	struct core_groups *home;     /* of a member of the consumer protocol; good when its write is */
+	struct rk_str group;
 	int16_t *code;                /* where the answer says that the write failed */
 };
 

@@ -146,6 +146,21 @@ beaten(struct core_write *w, enum rk_err err)
 	core_group_answer(a);
 }
 
+/* Of one that is in. Who gave up waiting is not answered: its assignment comes with the next answer, also when that
+ * client does not ask for it again (librdkafka 2.12 does not; with Kafka it then waits for its rebalance timeout). */
+static void
+beaten_in(struct core_write *w, enum rk_err err)
+{
+	struct core_group_asker *a = rk_of(w, struct core_group_asker, put);
+	const res_t *res = a->res;
+	struct core_group *g = err == RK_OK && res->assignment != NULL ? core_group_get(a->home, a->group) : NULL;
+	struct core_consumer *m = g == NULL || g->consumers == NULL ? NULL : core_consumer_get(g->consumers, res->member_id);
+
+	if (m != NULL && m->at.epoch == res->member_epoch)
+		m->told = true;
+	beaten(w, err);
+}
+
 static void
 fill_assignment(res_t *res, struct core_parts p, struct rk_arena *a)
 {
@@ -484,13 +499,18 @@ answer(struct core_turn *t, struct core_group_asker *a, const req_t *q, res_t *r
 	res->member_id = t->id;
 	res->member_epoch = t->at.epoch;
 	res->heartbeat_interval_ms = core_group_times(t->group->home->core, t->group->name).heartbeat_ms;
-	if (whole || !core_parts_eq(t->was.has, t->at.has))
+	bool other = !core_parts_eq(t->was.has, t->at.has);
+	if (whole || other || t->old == NULL || !t->old->told)
 		fill_assignment(res, t->at.has, a->arena);
-	a->put.done = beaten;
+	a->home = t->group->home;
+	a->group = q->group_id;
+	a->put.done = beaten_in;
 	if (t->records == 0) {
 		core_consumer_alive(t->old);
 		core_turn_seen(t);
-		return core_shard_settle(t->group->home->shard, &a->put);
+		bool waits = core_shard_settle(t->group->home->shard, &a->put);
+		t->old->told |= !waits;
+		return waits;
 	}
 	struct core_group *g = t->group;
 	bool moved = !t->placed || t->was.epoch != t->at.epoch || t->was.state != t->at.state
@@ -503,6 +523,7 @@ answer(struct core_turn *t, struct core_group_asker *a, const req_t *q, res_t *r
 	struct core_consumer *m = core_consumer_get(g->consumers, t->id);
 	rk_assert(m != NULL && m->known);
 	core_consumer_alive(m);
+	m->told &= !other;
 	if (moved)
 		core_consumer_watch(m);
 	return true;

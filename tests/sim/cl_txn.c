@@ -464,9 +464,11 @@ static void
 go(void *arg, bool lost)
 {
 	struct cl_writer *w = arg;
-	struct cl *cl = w->client.cl;
 
-	if (lost || w->dead || cl->ending || cl->failure[0] != 0 || w->busy || w->at_us != cl->sim.now_us)
+	if (lost) /* it may be gone */
+		return;
+	struct cl *cl = w->client.cl;
+	if (w->dead || cl->ending || cl->failure[0] != 0 || w->busy || w->at_us != cl->sim.now_us)
 		return;
 	w->at_us = rk_max(w->client.asleep_us, cl->sim.now_us);
 	if (cl_asleep(&w->client, go, w))
