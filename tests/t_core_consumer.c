@@ -34,6 +34,22 @@ START_TEST(a_partition_moves_when_its_reader_has_given_it_up)
 }
 END_TEST
 
+START_TEST(what_it_is_to_have_is_told_once_and_whenever_it_says_everything)
+{
+	join(&c[0]);
+	pass(1100);
+	join(&c[1]);
+	ck_assert_int_eq(send_beat(&c[0], 2, false), 0); /* this answer is lost */
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+	survives();
+	ck_assert_int_eq(send_beat(&c[0], 2, false), 0);
+	ck_assert_ptr_null(c[0].beat.assignment);
+	ck_assert_int_eq(send_beat(&c[0], 2, true), 0);
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+	ck_assert_int_eq(count(&c[0]), 2);
+}
+END_TEST
+
 START_TEST(assignments_are_an_interval_apart)
 {
 	join(&c[0]);
@@ -334,7 +350,8 @@ int
 main(void)
 {
 	const TTest *const claim[] = { the_first_member_gets_everything_at_once,
-		a_partition_moves_when_its_reader_has_given_it_up, assignments_are_an_interval_apart, epochs_fence,
+		a_partition_moves_when_its_reader_has_given_it_up,
+		what_it_is_to_have_is_told_once_and_whenever_it_says_everything, assignments_are_an_interval_apart, epochs_fence,
 		who_is_silent_is_out, who_does_not_give_back_in_time_is_out, a_static_member_comes_back_to_what_it_had,
 		topics_that_grow_come_and_go_are_seen, a_regular_expression_finds_topics_old_and_new,
 		regular_expressions_are_res, a_new_coordinator_knows_it_all, whatever_happens_no_partition_has_two_readers,
