@@ -178,6 +178,22 @@ START_TEST(later_epochs_alone_are_cut_off_though_the_leader_has_as_many)
 }
 END_TEST
 
+START_TEST(who_cut_its_log_hears_the_high_watermark_although_it_does_not_move)
+{
+	put(part("t", 0), batch_of(5, b.w.wall_ms));
+	flow();
+	partition_is(1, 0, 2, both, 2, true);
+	put(other("t", 0), batch_of(2, b.w.wall_ms)); /* nobody hears of it */
+	other_settle();
+	partition_is(1, 0, 1, both, 2, true);
+	other("t", 0)->high = 0; /* as after a power cut */
+	flow();
+	both_pass(1000);
+	same(0);
+	ck_assert_int_eq(other("t", 0)->high, 5);
+}
+END_TEST
+
 START_TEST(a_cut_below_the_high_watermark_is_made_and_said)
 {
 	put(part("t", 0), batch_of(5, b.w.wall_ms));
@@ -372,6 +388,7 @@ main(void)
 	    a_new_leader_goes_on_where_the_old_one_was, records_that_nobody_else_had_are_cut_off,
 	    epochs_that_only_one_side_knows_are_walked_back,
 	    later_epochs_alone_are_cut_off_though_the_leader_has_as_many,
+	    who_cut_its_log_hears_the_high_watermark_although_it_does_not_move,
 	    a_cut_below_the_high_watermark_is_made_and_said,
 	    a_follower_that_comes_late_starts_where_the_leaders_log_does,
 	    a_replica_that_is_moved_away_leaves_no_folder, deleted_records_go_at_the_follower_too,

@@ -129,6 +129,8 @@ answer_one(struct replica_fetch *r, struct core_feed *f, int64_t *budget, bool *
 	o->last_stable_offset = core_stable(f->at);
 	o->diverging_epoch.epoch = l.from.epoch;
 	o->diverging_epoch.end_offset = l.from.epoch_end;
+	if (l.from.epoch >= 0) /* who cuts its log takes no high watermark from that answer: it is told again */
+		f->high = f->start = -1;
 	if (o->records.out != NULL)
 		core_set_answered(f->at, f->fetcher->replica);
 	return l.from.epoch >= 0 || (l.records && o->records.out == NULL);
