@@ -141,7 +141,9 @@ raze(struct cl *cl)
 	cl_client_free(&cl->admin);
 	for (uint32_t i = 0; i < cl->nodes; i++)
 		cl_node_free(&cl->node[i]);
-	sim_end(&cl->sim);
+	sim_end(&cl->sim); /* what waits hears that it is lost: its owners are still there */
+	for (uint32_t i = 0; i < cl->plan.tids; i++)
+		cl_txn_bury(&cl->tid[i]);
 	for (uint32_t i = 0; i < cl->nodes; i++) {
 		sim_disk_free(cl->node[i].disk);
 		sim_mdisk_free(cl->node[i].mdisk);

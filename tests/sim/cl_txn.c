@@ -464,11 +464,9 @@ static void
 go(void *arg, bool lost)
 {
 	struct cl_writer *w = arg;
-
-	if (lost) /* it may be gone */
-		return;
 	struct cl *cl = w->client.cl;
-	if (w->dead || cl->ending || cl->failure[0] != 0 || w->busy || w->at_us != cl->sim.now_us)
+
+	if (lost || w->dead || cl->ending || cl->failure[0] != 0 || w->busy || w->at_us != cl->sim.now_us)
 		return;
 	w->at_us = rk_max(w->client.asleep_us, cl->sim.now_us);
 	if (cl_asleep(&w->client, go, w))
@@ -596,9 +594,14 @@ cl_txns_done(struct cl *cl, int64_t since_us, char why[256])
 void
 cl_txn_free(struct cl_tid *t)
 {
-	for (uint32_t i = 0; i < t->lives; i++) {
+	for (uint32_t i = 0; i < t->lives; i++)
 		cl_client_free(&t->life[i]->client);
+}
+
+void
+cl_txn_bury(struct cl_tid *t)
+{
+	for (uint32_t i = 0; i < t->lives; i++)
 		rk_mem_put(t->life[i]);
-	}
 	t->lives = 0;
 }

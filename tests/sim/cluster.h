@@ -439,6 +439,7 @@ bool cl_readers_done(const struct cl *, int64_t since_us, char why[256]);
 /* cl_txn.c */
 void cl_txn_start(struct cl *, uint32_t number);
 void cl_txn_free(struct cl_tid *);
+void cl_txn_bury(struct cl_tid *); /* after the end of the world */
 /* The last incarnation of each is idle, and what was committed has been told since then. */
 bool cl_txns_done(struct cl *, int64_t since_us, char why[256]);
 struct cl_client *cl_txn_client(struct cl *, uint32_t which); /* the last incarnation of some id; NULL: there is none */
