@@ -235,6 +235,20 @@ tell_brokers(struct cl *cl, struct cl_node *n)
 }
 
 /* The last record acknowledged, and one by chance, are on these nodes' disks. */
+bool
+cl_is_newest(struct cl *cl, const struct cl_part *p, int32_t partition_epoch)
+{
+	struct kp_partition_record r;
+
+	for (uint32_t i = 0; i < cl->nodes; i++) {
+		struct cl_node *n = &cl->node[i];
+		if (n->state != CL_DOWN && n->node != NULL && n->node->image != NULL && record_of(cl, n, p, &r)
+		    && r.partition_epoch > partition_epoch)
+			return false;
+	}
+	return true;
+}
+
 void
 cl_must_hold(struct cl *cl, struct cl_part *p, const int32_t *id, int32_t count, const char *whose)
 {

@@ -54,7 +54,8 @@ wished_for(struct cl *cl, struct rk_uuid topic, const struct kp_alter_partition_
 		id[n++] = q->new_isr_with_epochs.at[i].broker_id;
 	for (uint32_t t = 0; t < cl->plan.topics; t++)
 		if (rk_uuid_eq(cl->topic[t].id, topic) && q->partition_index < CL_PARTS
-		    && cl->topic[t].part[q->partition_index].partition_epoch == q->partition_epoch)
+		    && cl->topic[t].part[q->partition_index].partition_epoch == q->partition_epoch
+		    && cl_is_newest(cl, &cl->topic[t].part[q->partition_index], q->partition_epoch))
 			cl_must_hold(cl, &cl->topic[t].part[q->partition_index], id, n, "ISR that its leader wishes for");
 }
 

@@ -492,6 +492,8 @@ sim_tap cl_wire;
 void cl_see(struct cl *, struct cl_part *, const struct cl_seen *, const char *who);
 void cl_led(struct cl *, struct cl_part *, int32_t epoch, int32_t leader, const char *who);
 void cl_must_hold(struct cl *, struct cl_part *, const int32_t *id, int32_t count, const char *whose);
+/* No node knows a later partition epoch. */
+bool cl_is_newest(struct cl *, const struct cl_part *, int32_t partition_epoch);
 void cl_acked(struct cl *, struct cl_op *, int64_t base, bool leaves);
 void cl_note_applied(struct cl_node *); /* before it dies: nobody may know as much */
 bool cl_once(const struct cl *, const struct cl_op *); /* it may be in its log but once */
