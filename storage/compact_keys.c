@@ -12,7 +12,7 @@ st_keys_init(struct st_keys *k, uint64_t keys, uint64_t bytes, double full, cons
 
 	rk_assert(k->slot == NULL);
 	cap = rk_min(cap, UINT32_MAX);
-	fit = full > 0 && full < 1 ? (uint64_t)((double)fit * full) : full > 0 ? fit : 0;
+	fit = full >= 1 ? fit : full > 0 ? (uint64_t)((double)fit * full) : 0;
 	*k = (struct st_keys){ .cap = (uint32_t)cap, .max = (uint32_t)rk_min(cap - 1, fit), .seed = { seed[0], seed[1] } };
 	k->slot = rk_mem_try(cap * sizeof *k->slot);
 	for (uint32_t i = 0; k->slot != NULL && i < k->cap; i++)

@@ -103,28 +103,35 @@ assignment_parts(struct core *c, struct rk_str b, int32_t epoch, struct rk_arena
 
 /* --- a classic member's own */
 static const classic_t *
-classic_of(const struct core_consumer *m)
+classic_of(const core_consumer_says *s)
 {
-	return m->says.classic_member_metadata;
+	return s->classic_member_metadata;
 }
 
 static struct rk_str
 protocol_of(const core_consumer_says *s)
 {
-	const classic_t *c = s->classic_member_metadata;
+	const classic_t *c = classic_of(s);
 
 	return c == NULL || c->supported_protocols.len <= 0 ? RK_STR_NULL : c->supported_protocols.at[0].name;
+}
+
+/* What it has for a protocol; null: it does not have that one. */
+static struct rk_str
+metadata_of(const core_consumer_says *s, struct rk_str protocol)
+{
+	const classic_t *c = classic_of(s);
+
+	for (int32_t i = 0; i < c->supported_protocols.len; i++)
+		if (rk_str_eq(c->supported_protocols.at[i].name, protocol))
+			return c->supported_protocols.at[i].metadata;
+	return RK_STR_NULL;
 }
 
 static bool
 has_protocol(const core_consumer_says *s, struct rk_str name)
 {
-	const classic_t *c = s->classic_member_metadata;
-
-	for (int32_t i = 0; i < c->supported_protocols.len; i++)
-		if (rk_str_eq(c->supported_protocols.at[i].name, name))
-			return true;
-	return false;
+	return metadata_of(s, name).len >= 0;
 }
 
 /* Is there a protocol that all classic members have? As Kafka, with what this one said before. */
@@ -378,7 +385,7 @@ core_consumer_sync(struct core_group *g, struct core_group_asker *a, const struc
 	res->protocol_type = rk_lit("consumer");
 	res->protocol_name = rk_arena_str(a->arena, protocol_of(&m->says));
 	res->assignment = assignment_bytes(g->home->core, m->at.has,
-	    version_of(classic_of(m)->supported_protocols.at[0].metadata), a->arena);
+	    version_of(classic_of(&m->says)->supported_protocols.at[0].metadata), a->arena);
 	a->code = &res->error_code;
 	a->put.done = settled;
 	return core_shard_settle(g->home->shard, &a->put);
@@ -643,7 +650,7 @@ stayers(struct core_turn *t, struct core_consumer *const *gone, int32_t count, s
 static struct rk_str
 common_protocol(const struct stayer *s, int32_t n)
 {
-	const classic_t *first = s[0].says->classic_member_metadata;
+	const classic_t *first = classic_of(s[0].says);
 
 	for (int32_t i = 0; i < first->supported_protocols.len; i++) {
 		bool all = true;
@@ -653,17 +660,6 @@ common_protocol(const struct stayer *s, int32_t n)
 			return first->supported_protocols.at[i].name;
 	}
 	return RK_STR_NULL;
-}
-
-static struct rk_str
-metadata_of(const core_consumer_says *s, struct rk_str protocol)
-{
-	const classic_t *c = s->classic_member_metadata;
-
-	for (int32_t i = 0; i < c->supported_protocols.len; i++)
-		if (rk_str_eq(c->supported_protocols.at[i].name, protocol))
-			return c->supported_protocols.at[i].metadata;
-	return rk_lit("");
 }
 
 static struct kp_pair
@@ -681,9 +677,10 @@ classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 	v.members.at = rk_arena_get(t->arena, (size_t)n, sizeof *v.members.at);
 	for (int32_t i = 0; v.members.at != NULL && i < n; i++) {
 		struct rk_str bytes = metadata_of(s[i].says, v.protocol);
+		bytes = bytes.len >= 0 ? bytes : rk_lit("");
 		v.members.at[v.members.len++] = (struct kp_group_metadata_value_members){ s[i].id, s[i].says->instance_id,
 			s[i].says->client_id, s[i].says->client_host, s[i].says->rebalance_timeout_ms,
-			((const classic_t *)s[i].says->classic_member_metadata)->session_timeout_ms, bytes,
+			classic_of(s[i].says)->session_timeout_ms, bytes,
 			assignment_bytes(g->home->core, s[i].target, version_of(bytes), t->arena) };
 	}
 	return core_group_record_of(g->name, &v, t->arena);
