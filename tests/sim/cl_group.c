@@ -138,6 +138,15 @@ go(void *arg, bool lost)
 		fetch(g, sim_chance(&cl->sim, 700000) ? g->node : cl_some_broker(cl));
 }
 
+struct rk_str
+cl_place(const struct cl *cl, uint32_t number, char text[16])
+{
+	if ((number + cl->seed / 3) % 2 == 0)
+		return RK_STR_NULL;
+	snprintf(text, 16, "place-%u", number);
+	return rk_str_of(text);
+}
+
 void
 cl_group_start(struct cl *cl, uint32_t number)
 {

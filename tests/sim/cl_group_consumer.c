@@ -53,12 +53,6 @@ renamed(struct cl_reader *m)
 	snprintf(m->id, sizeof m->id, "reader-%u-%u", m->number, m->life++);
 }
 
-static struct rk_str
-instance(const struct cl_reader *m)
-{
-	return m->instance[0] != 0 ? rk_str_of(m->instance) : RK_STR_NULL;
-}
-
 static bool
 well(struct cl_ask *a, int16_t code)
 {
@@ -207,7 +201,7 @@ beat(struct cl_reader *m, int32_t epoch)
 	q.group_id = rk_str_of(cl->readers.name);
 	q.member_id = rk_str_of(m->id);
 	q.member_epoch = epoch;
-	q.instance_id = instance(m);
+	q.instance_id = m->instance;
 	if (epoch == 0 || m->whole) {
 		q.rebalance_timeout_ms = REBALANCE_MS;
 		q.subscribed_topic_names.at = &topic;
@@ -335,7 +329,7 @@ go(void *arg, bool lost)
 		beat(m, 0);
 	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
 		outside(m);
-		beat(m, m->instance[0] != 0 && !sim_chance(&cl->sim, 4) ? -2 : -1); /* -2: it will be back */
+		beat(m, m->instance.len >= 0 && !sim_chance(&cl->sim, 4) ? -2 : -1); /* -2: it will be back */
 	} else {
 		inside(m);
 	}
@@ -349,8 +343,7 @@ cl_reader_start(struct cl *cl, uint32_t number)
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
 	m->number = number;
 	m->node = -1;
-	if ((number + cl->seed / 3) % 2 == 1)
-		snprintf(m->instance, sizeof m->instance, "place-%u", number);
+	m->instance = cl_place(cl, number, m->place);
 	renamed(m);
 	if (number == 0) {
 		snprintf(cl->readers.name, sizeof cl->readers.name, "r");

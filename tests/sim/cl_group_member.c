@@ -43,12 +43,6 @@ outside(struct cl_member *m)
 	}
 }
 
-static struct rk_str
-instance(const struct cl_member *m)
-{
-	return m->instance[0] != 0 ? rk_str_of(m->instance) : RK_STR_NULL;
-}
-
 /* True: it was granted. Else what follows from it is arranged. */
 static bool
 well(struct cl_ask *a, int16_t code)
@@ -149,7 +143,7 @@ join(struct cl_member *m)
 	q.session_timeout_ms = SESSION_MS;
 	q.rebalance_timeout_ms = REBALANCE_MS;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = instance(m);
+	q.group_instance_id = m->instance;
 	q.protocol_type = rk_lit("consumer");
 	q.protocols.at = &p;
 	q.protocols.len = 1;
@@ -216,7 +210,7 @@ sync_in(struct cl_member *m)
 	q.group_id = rk_str_of(cl->crowd.name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = instance(m);
+	q.group_instance_id = m->instance;
 	q.protocol_type = rk_lit("consumer");
 	q.protocol_name = rk_lit("deal");
 	for (int32_t p = 0; m->leads && p < (int32_t)cl->plan.parts; p++) {
@@ -269,7 +263,7 @@ beat(struct cl_member *m)
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = instance(m);
+	q.group_instance_id = m->instance;
 	m->beat_us = m->client.cl->sim.now_us;
 	stamp(m, ask(m, m->node, KP_HEARTBEAT, 4, &q, beaten));
 }
@@ -330,7 +324,7 @@ commit(struct cl_member *m)
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
 	q.generation_id_or_member_epoch = m->generation;
 	q.member_id = rk_str_of(m->id);
-	q.group_instance_id = instance(m);
+	q.group_instance_id = m->instance;
 	q.topics.at = &t;
 	q.topics.len = 1;
 	m->client.cl->crowd.sent[m->asks] = rk_max(m->client.cl->crowd.sent[m->asks], p.committed_offset);
@@ -355,7 +349,7 @@ static void
 leave(struct cl_member *m)
 {
 	struct kp_leave_group_req q;
-	struct kp_leave_group_req_members one = { .member_id = rk_str_of(m->id), .group_instance_id = instance(m) };
+	struct kp_leave_group_req_members one = { .member_id = rk_str_of(m->id), .group_instance_id = m->instance };
 
 	kp_defaults(&kp_leave_group_req_d, &q);
 	q.group_id = rk_str_of(m->client.cl->crowd.name);
@@ -427,8 +421,7 @@ cl_member_start(struct cl *cl, uint32_t number)
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
 	m->number = number;
 	m->node = -1;
-	if ((number + cl->seed / 3) % 2 == 1)
-		snprintf(m->instance, sizeof m->instance, "place-%u", number);
+	m->instance = cl_place(cl, number, m->place);
 	outside(m);
 	if (number == 0) {
 		snprintf(cl->crowd.name, sizeof cl->crowd.name, "m");

@@ -277,7 +277,8 @@ struct cl_marker {
 struct cl_member { /* of a classic group */
 	struct cl_client client;
 	uint32_t number, group;
-	char id[64], instance[16]; /* instance "": dynamic */
+	char id[64], place[16];
+	struct rk_str instance; /* null: dynamic */
 	int32_t node, generation, joined; /* coordinator; of its join; of its last sync */
 	bool in, leads, busy, synced;
 	int64_t at_us, beat_us, told_us;
@@ -291,7 +292,8 @@ struct cl_member { /* of a classic group */
 struct cl_reader { /* of a KIP-848 group */
 	struct cl_client client;
 	uint32_t number, life, commits;
-	char id[32], instance[16]; /* instance "": dynamic */
+	char id[32], place[16];
+	struct rk_str instance; /* null: dynamic */
 	int32_t node, epoch;
 	bool busy, changed;      /* changed: what it owns is to be said */
 	bool whole;              /* all is to be said again: what was answered last is not known */
@@ -419,6 +421,8 @@ void cl_consumer_free(struct cl_consumer *);
 
 /* cl_group.c */
 void cl_group_start(struct cl *, uint32_t number);
+/* The instance id of a member, in text; every other one is dynamic and has none: null. */
+struct rk_str cl_place(const struct cl *, uint32_t number, char text[16]);
 bool cl_groups_told(const struct cl *, int64_t since_us, char why[256]); /* each has had an answer since then */
 
 /* cl_till.c */

@@ -789,14 +789,6 @@ sees_a_lying_disk(void)
 	return false;
 }
 
-/* A life that ends in a crash leaves behind what its lost callbacks held. */
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 int
 main(int argc, char **argv)
 {

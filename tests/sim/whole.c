@@ -136,3 +136,11 @@ sim_known_free(struct sim_known *k)
 {
 	rk_mem_put(k->at);
 }
+
+/* A life that ends in a crash leaves behind what its lost callbacks held. */
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
