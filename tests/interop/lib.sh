@@ -20,6 +20,14 @@ count_lines() {
 	passed=$((passed + $(grep -c '^ok ' "$1"))) failed=$((failed + $(grep -c '^FAIL ' "$1"))) skipped=$((skipped + $(grep -c '^skip ' "$1")))
 	if grep -q '^Traceback' "$1"; then no "the test itself broke: $(tail -n 1 "$1")"; fi
 }
+# told PROGRAM ARG...: another program's lines, as they come, count as ours; a status above 1 says that it broke
+told() {
+	"$@" 2>&1 | tee "$W/out"
+	[ "${PIPESTATUS[0]}" -lt 2 ] || no "the test itself broke"
+	count_lines "$W/out"
+}
+# until_true N COMMAND...: tries once a second until it succeeds
+until_true() { local n=$1; shift; for _ in $(seq "$n"); do if "$@"; then return 0; fi; sleep 1; done; return 1; }
 # can_mount: this shell may put a file system on a loop device
 can_mount() {
 	[ "$(id -u)" -eq 0 ] && command -v mkfs.ext4 > /dev/null || return 1
