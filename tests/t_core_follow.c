@@ -142,6 +142,18 @@ START_TEST(records_that_nobody_else_had_are_cut_off)
 }
 END_TEST
 
+/* Node 2 leads for a while, and nobody hears of what it takes: a batch of so many records, and one of more when that is
+ * not 0. */
+static void
+unheard(int32_t records, int32_t more)
+{
+	partition_is(1, 0, 2, both, 2, true);
+	put(other("t", 0), batch_of(records, b.w.wall_ms));
+	if (more > 0)
+		put(other("t", 0), batch_of(more, b.w.wall_ms));
+	other_settle();
+}
+
 START_TEST(epochs_that_only_one_side_knows_are_walked_back)
 {
 	/* 1 writes in epochs 0 and 2 alone, 2 in epoch 1 alone. */
@@ -149,9 +161,7 @@ START_TEST(epochs_that_only_one_side_knows_are_walked_back)
 	flow();
 	put(part("t", 0), batch_of(5, b.w.wall_ms));
 	settle();
-	partition_is(1, 0, 2, both, 2, true);
-	put(other("t", 0), batch_of(3, b.w.wall_ms));
-	other_settle();
+	unheard(3, 0);
 	partition_is(1, 0, 1, both, 2, true);
 	put(part("t", 0), batch_of(1, b.w.wall_ms));
 	flow();
@@ -165,10 +175,7 @@ START_TEST(later_epochs_alone_are_cut_off_though_the_leader_has_as_many)
 {
 	put(part("t", 0), batch_of(7, b.w.wall_ms)); /* of epoch 0, and nobody hears of it */
 	settle();
-	partition_is(1, 0, 2, both, 2, true);
-	put(other("t", 0), batch_of(3, b.w.wall_ms)); /* likewise of epoch 1, two batches */
-	put(other("t", 0), batch_of(4, b.w.wall_ms));
-	other_settle();
+	unheard(3, 4); /* likewise of epoch 1 */
 	ck_assert_int_eq(core_end(other("t", 0)), 7);
 	partition_is(1, 0, 1, both, 2, true);
 	flow();
@@ -182,9 +189,7 @@ START_TEST(who_cut_its_log_hears_the_high_watermark_although_it_does_not_move)
 {
 	put(part("t", 0), batch_of(5, b.w.wall_ms));
 	flow();
-	partition_is(1, 0, 2, both, 2, true);
-	put(other("t", 0), batch_of(2, b.w.wall_ms)); /* nobody hears of it */
-	other_settle();
+	unheard(2, 0);
 	partition_is(1, 0, 1, both, 2, true);
 	other("t", 0)->high = 0; /* as after a power cut */
 	flow();

@@ -277,14 +277,15 @@ sync_group(int i)
 	tell(first + i);
 }
 
+/* SyncGroup's answer and Heartbeat's: a throttle time, an error. */
 static void
-heard_sync(int at, struct cur c)
+heard_done(int at, struct cur c)
 {
 	(void)at;
 	skip(&c, 4);
 	int error = g16(&c);
 	if (error != 0)
-		stop("SyncGroup", error);
+		stop("SyncGroup or Heartbeat", error);
 	answered++;
 }
 
@@ -306,7 +307,7 @@ rebalance(void)
 	for (int i = 0; i < count; i++)
 		sync_group(i);
 	while (answered < count)
-		hear(LONG, heard_sync);
+		hear(LONG, heard_done);
 }
 
 static void
@@ -379,17 +380,6 @@ classic(int argc, char **argv)
 }
 
 static int64_t beats;
-static void
-heard_beat(int at, struct cur c)
-{
-	(void)at;
-	skip(&c, 4);
-	int error = g16(&c);
-	if (error != 0)
-		stop("Heartbeat", error);
-	answered++;
-}
-
 static int
 idle(int argc, char **argv)
 {
@@ -416,7 +406,7 @@ idle(int argc, char **argv)
 				tell(k * n + i);
 			}
 			while (answered < n)
-				hear(LONG, heard_beat);
+				hear(LONG, heard_done);
 			beats += n;
 		}
 		if (round == 0) {
