@@ -83,7 +83,7 @@ ask(struct client *x)
 	x->told = false;
 	x->waits = true;
 	x->ask = (struct core_group_asker){ .done = answered, .arena = &x->arena, .client_id = rk_lit("app"),
-		.client_host = rk_lit("/127.0.0.1"), .version = (int16_t)x->version };
+		.client_host = rk_lit("/127.0.0.1"), .version = (int16_t)x->version, .line = x->line + 1 };
 }
 
 void

@@ -19,6 +19,7 @@ struct client {
 	char id[80];
 	const char *instance, *topics, *regex, *assignor; /* topics: words */
 	int32_t epoch, version;
+	uint64_t line;                /* counts its connections */
 	bool waits, told, reads[2][PARTS], is_to[2][PARTS];
 	int code;
 	struct kp_consumer_group_heartbeat_res beat;

@@ -302,6 +302,12 @@ START_TEST(what_an_answer_that_never_left_said_is_said_again)
 	core_write_forget(&c[0].ask.put);
 	c[0].waits = false;
 	pass(1);
+	c[0].line++;
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_nonnull(c[0].beat.assignment);
+	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
+	ck_assert_ptr_null(c[0].beat.assignment);
+	c[0].line++; /* a coordinator that was stopped for a while answers one that has hung up, and cannot tell */
 	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);
 	ck_assert_ptr_nonnull(c[0].beat.assignment);
 	ck_assert_int_eq(send_beat(&c[0], c[0].epoch, false), 0);

@@ -12,6 +12,7 @@ api_consumer_group_heartbeat(struct api_call *c, const struct kp_consumer_group_
 
 	if (a == NULL)
 		return API_CLOSE;
+	a->line = rk_hash(c->peer, strlen(c->peer), 0) | 1;
 	err = api_consumer_groups(c) ? core_consumer_check(c->shared->core, q, a, &res->error_message)
 				     : RK_UNSUPPORTED_VERSION;
 	if (err == RK_OK)

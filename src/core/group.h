@@ -40,12 +40,11 @@ struct core_group_asker {
 	struct rk_arena *arena;       /* of the request: answers' strings go there */
 	struct rk_str client_id, client_host; /* host as Kafka has it: "/127.0.0.1" */
 	int16_t version;              /* of the request */
+	uint64_t line;                /* of a ConsumerGroupHeartbeat: its connection, another number for each, never 0 */
 	/* the group's */
 	struct core_group_member *member; /* whose join or sync it is */
 	struct core_write put;
 	void *res;
-	struct core_groups *home;     /* of a member of the consumer protocol; good when its write is */
-	struct rk_str group;
 	int16_t *code;                /* where the answer says that the write failed */
 };
 

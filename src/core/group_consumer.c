@@ -146,21 +146,6 @@ beaten(struct core_write *w, enum rk_err err)
 	core_group_answer(a);
 }
 
-/* Of one that is in. Who gave up waiting is not answered: its assignment comes with the next answer, also when that
- * client does not ask for it again (librdkafka 2.12 does not; with Kafka it then waits for its rebalance timeout). */
-static void
-beaten_in(struct core_write *w, enum rk_err err)
-{
-	struct core_group_asker *a = rk_of(w, struct core_group_asker, put);
-	const res_t *res = a->res;
-	struct core_group *g = err == RK_OK && res->assignment != NULL ? core_group_get(a->home, a->group) : NULL;
-	struct core_consumer *m = g == NULL || g->consumers == NULL ? NULL : core_consumer_get(g->consumers, res->member_id);
-
-	if (m != NULL && m->at.epoch == res->member_epoch)
-		m->told = true;
-	beaten(w, err);
-}
-
 static void
 fill_assignment(res_t *res, struct core_parts p, struct rk_arena *a)
 {
@@ -499,18 +484,16 @@ answer(struct core_turn *t, struct core_group_asker *a, const req_t *q, res_t *r
 	res->member_id = t->id;
 	res->member_epoch = t->at.epoch;
 	res->heartbeat_interval_ms = core_group_times(t->group->home->core, t->group->name).heartbeat_ms;
-	bool other = !core_parts_eq(t->was.has, t->at.has);
-	if (whole || other || t->old == NULL || !t->old->told)
+	/* Whoever comes on another connection may have given up the last answer. librdkafka 2.12 does not ask for everything
+	 * then: with Kafka its member keeps what it was to give back until its rebalance timeout. */
+	if (whole || !core_parts_eq(t->was.has, t->at.has) || t->old == NULL || t->old->told_on != a->line)
 		fill_assignment(res, t->at.has, a->arena);
-	a->home = t->group->home;
-	a->group = q->group_id;
-	a->put.done = beaten_in;
+	a->put.done = beaten;
 	if (t->records == 0) {
 		core_consumer_alive(t->old);
 		core_turn_seen(t);
-		bool waits = core_shard_settle(t->group->home->shard, &a->put);
-		t->old->told |= !waits;
-		return waits;
+		t->old->told_on = a->line;
+		return core_shard_settle(t->group->home->shard, &a->put);
 	}
 	struct core_group *g = t->group;
 	bool moved = !t->placed || t->was.epoch != t->at.epoch || t->was.state != t->at.state
@@ -523,7 +506,7 @@ answer(struct core_turn *t, struct core_group_asker *a, const req_t *q, res_t *r
 	struct core_consumer *m = core_consumer_get(g->consumers, t->id);
 	rk_assert(m != NULL && m->known);
 	core_consumer_alive(m);
-	m->told &= !other;
+	m->told_on = a->line;
 	if (moved)
 		core_consumer_watch(m);
 	return true;

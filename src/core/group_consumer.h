@@ -43,7 +43,7 @@ struct core_consumer {            /* a member */
 	struct core_parts target;
 	struct rk_timer session;      /* silence */
 	struct rk_timer slow;         /* a revocation, or a classic member's join or sync, that takes too long */
-	bool told;                    /* an answer with what it has has left; not so for a coordinator that is new */
+	uint64_t told_on;             /* the connection on which it was last told what it has; 0: not by this coordinator */
 	bool known;                   /* a record has said what it says; else only its other records were there */
 };
 

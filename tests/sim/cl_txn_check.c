@@ -187,7 +187,7 @@ state_batch(void *arg, const struct cl_batch *b)
 	return true;
 }
 
-/* Whoever leads, or believes so: what it calls committed is. */
+/* What any replica calls committed is: a follower may compact it away while nobody leads. The end is a leader's. */
 static int64_t
 read_along(struct cl *cl, int32_t part)
 {
@@ -198,9 +198,10 @@ read_along(struct cl *cl, int32_t part)
 		if (!n->broker || n->state == CL_DOWN || node_failed(n->node))
 			continue;
 		struct core_partition *p = core_partition(core_topic_named(n->node->core, rk_str_of(cl->inner[0].name)), part);
-		if (p == NULL || !p->leads)
+		if (p == NULL)
 			continue;
-		all = rk_max(all, core_end(p));
+		if (p->leads)
+			all = rk_max(all, core_end(p));
 		struct reader x = { cl, &cl->state_at[part], p->high };
 		if (p->high > cl->state_at[part])
 			(void)cl_look(n, &cl->inner[0].part[part], cl->state_at[part], false, state_batch, &x);
