@@ -1,4 +1,5 @@
 /* t_core_txn_coords.c - claims about what outlives a coordinator of transactions, and about its time. */
+#include "src/core/replica.h"
 #include "tests/txn_help.h"
 
 /* --- coordinators come and go */
@@ -109,6 +110,71 @@ START_TEST(a_disk_that_fails_is_said)
 }
 END_TEST
 
+/* --- what ends a producer: another node may lead, and grant it */
+static struct core_partition *
+with_another_replica(void)
+{
+	struct core_partition *p = core_shard_partition(shard());
+
+	replicas_are(1, p->index, (const int32_t[]){1, 2}, 2);
+	partition_is(1, p->index, 1, (const int32_t[]){1, 2}, 2, false);
+	ck_assert_ptr_nonnull(p->set);
+	return p;
+}
+
+static void
+the_other_has_it_all(struct core_partition *p)
+{
+	ck_assert_int_eq(core_set_fetched(p, 2, -1, core_end(p), 0, 0), RK_OK);
+	go();
+}
+
+START_TEST(a_refusal_for_good_waits_until_this_node_is_known_to_lead)
+{
+	init();
+	ck_assert_int_eq(end(10, 0, true, TV2), rk_err_wire(RK_INVALID_TXN_STATE)); /* the only replica knows */
+	struct core_partition *p = with_another_replica();
+	ck_assert_int_eq(end(10, 0, true, TV2), WAITS);
+	the_other_has_it_all(p);
+	ck_assert(told);
+	ck_assert_int_eq(ended.error_code, rk_err_wire(RK_INVALID_TXN_STATE));
+	waits = false;
+	ck_assert_int_eq(add(9, 0, TV2, 1), WAITS);
+	the_other_has_it_all(p);
+	ck_assert_int_eq(row[0].partition_error_code, rk_err_wire(RK_INVALID_PRODUCER_ID_MAPPING));
+	waits = false;
+	ck_assert_int_eq(init_as(9, 0), WAITS);
+	the_other_has_it_all(p);
+	ck_assert_int_eq(inited.error_code, rk_err_wire(RK_PRODUCER_FENCED));
+	state_is(CORE_TXN_EMPTY, 10, 0);
+}
+END_TEST
+
+START_TEST(a_coordinator_that_does_not_lead_any_more_refuses_nothing)
+{
+	init();
+	struct core_partition *p = with_another_replica();
+	ck_assert_int_eq(end(10, 0, true, TV2), WAITS);
+	partition_is(1, p->index, 2, (const int32_t[]){1, 2}, 2, true);
+	go();
+	ck_assert(told);
+	ck_assert_int_eq(ended.error_code, rk_err_wire(RK_NOT_COORDINATOR));
+}
+END_TEST
+
+START_TEST(who_is_refused_and_gone_is_not_answered)
+{
+	init();
+	struct core_partition *p = with_another_replica();
+	ck_assert_int_eq(end(10, 0, true, TV2), WAITS);
+	core_txn_forget(&asker);
+	the_other_has_it_all(p);
+	ck_assert(!told);
+	waits = false;
+	ck_assert_int_eq(end(10, 0, true, TV2), WAITS); /* and this one when the node ends: nobody is to be told */
+}
+END_TEST
+
 /* --- time */
 START_TEST(a_transaction_past_its_timeout_is_aborted)
 {
@@ -167,6 +233,8 @@ main(void)
 		a_decision_that_outlives_its_shard_by_a_moment_marks_nothing, who_waits_hears_that_the_coordinator_is_lost,
 		who_is_gone_is_not_answered_but_its_wish_is_done,
 		a_refused_marker_leaves_the_transaction_to_the_next_coordinator, a_disk_that_fails_is_said,
+		a_refusal_for_good_waits_until_this_node_is_known_to_lead,
+		a_coordinator_that_does_not_lead_any_more_refuses_nothing, who_is_refused_and_gone_is_not_answered,
 		a_transaction_past_its_timeout_is_aborted, an_idle_coordinator_has_no_timer_for_transactions,
 		an_id_that_nobody_uses_is_forgotten };
 

@@ -320,6 +320,13 @@ core_shard_partition(const struct core_shard *s)
 	return s->partition;
 }
 
+bool
+core_shard_alone(const struct core_shard *s)
+{
+	rk_assert(s->magic == SHARD_MAGIC);
+	return s->partition != NULL && s->partition->set == NULL;
+}
+
 /* --- writing */
 static void
 fire_soon(struct rk_timer *t, int64_t now_ms)

@@ -60,6 +60,8 @@ struct core_shard *core_coord_walk(const struct core_coord *, struct core_shard 
 void *core_shard_state(const struct core_shard *);
 struct core *core_shard_core(const struct core_shard *);
 struct core_partition *core_shard_partition(const struct core_shard *); /* NULL: lost a moment ago */
+/* The partition has no other replica: nobody else can have become its leader unheard. */
+bool core_shard_alone(const struct core_shard *);
 
 /* Somebody who waits for what was written to be committed; in the waiter's own memory. Like core_wait, woken once:
  * RK_OK, or RK_NOT_COORDINATOR (leadership went, it may or may not be there), RK_COORDINATOR_NOT_AVAILABLE (disk). */

@@ -92,6 +92,7 @@ make(struct core_shard *s)
 	x->shard = s;
 	x->core = core_shard_core(s);
 	rk_list_init(&x->ongoing);
+	rk_list_init(&x->refused);
 	core_txn_timers_init(x);
 	return x;
 }
@@ -136,6 +137,7 @@ end(void *state, enum rk_err err)
 	struct core_txn *t;
 
 	core_txn_timers_stop(home);
+	core_txn_refused_end(home, err);
 	while ((t = core_txn_next(home, NULL)) != NULL) {
 		core_txn_stop(t, err);
 		core_txn_drop(t);
@@ -152,7 +154,19 @@ core_txn_kind(void)
 	return &kind;
 }
 
-/* --- what is asked. PRODUCER_FENCED is a word that older clients do not know. */
+/* --- what is asked */
+/* The answer is that, now (false) or once this node is known to lead. */
+static bool
+refuse(struct core_shard *s, struct core_txn_asker *a, enum rk_err err)
+{
+	a->err = err;
+	if (core_txn_refuse(core_shard_state(s), a))
+		return true;
+	a->tell(a, a->err);
+	return false;
+}
+
+/* PRODUCER_FENCED is a word that older clients do not know. */
 static enum rk_err
 worded(enum rk_err err, int16_t version, int16_t since)
 {
@@ -204,8 +218,7 @@ core_txn_init(struct core_shard *s, struct core_txn_asker *a, const struct kp_in
 		return true;
 	if (fresh && t != NULL)
 		core_txn_drop(t);
-	told_init(a, err);
-	return false;
+	return refuse(s, a, err);
 }
 
 /* --- partitions */
@@ -300,8 +313,7 @@ core_txn_add(struct core_shard *s, struct core_txn_asker *a, const struct kp_add
 	a->client = a->version >= 4 ? CORE_TXN_V2 : 0;
 	if (err == RK_OK && core_txn_add_soon(t, a, &err))
 		return true;
-	told_add(a, err);
-	return false;
+	return refuse(s, a, err);
 }
 
 static void
@@ -332,8 +344,7 @@ core_txn_add_offsets(struct core_shard *s, struct core_txn_asker *a, const struc
 		if (core_txn_add_soon(t, a, &err))
 			return true;
 	}
-	told_offsets(a, err);
-	return false;
+	return refuse(s, a, err);
 }
 
 /* --- the end */
@@ -371,8 +382,7 @@ core_txn_end(struct core_shard *s, struct core_txn_asker *a, const struct kp_end
 		if (err == RK_OK)
 			return true;
 	}
-	told_end(a, err);
-	return false;
+	return refuse(s, a, err);
 }
 
 /* --- for people */

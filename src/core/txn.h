@@ -7,9 +7,10 @@
  *
  * Order of things, which nothing may turn round: Prepare is committed (high watermark) before a marker leaves; all
  * markers are acknowledged before Complete is written; EndTxn is answered when Prepare is committed, and only then may
- * the client go on. A shard that is loaded resumes markers of what it finds prepared. Timeouts abort with a raised
- * epoch (KIP-98); transaction.version 2 raises the epoch with every transaction (KIP-890), a marker then carries the
- * epoch after its data's.
+ * the client go on; a refusal that ends a producer is told when this node is known to lead (txn_refuse.c). A shard
+ * that is loaded resumes markers of what it finds prepared. Timeouts abort with a raised epoch (KIP-98);
+ * transaction.version 2 raises the epoch with every transaction (KIP-890), a marker then carries the epoch after its
+ * data's.
  *
  * Requests are decoded protocol structs, answers are filled in place, strings of an answer live in the asker's arena.
  * Each function returns true when it keeps the asker and will call done later, false when the answer is complete.
@@ -45,6 +46,7 @@ struct core_txn_asker {
 	int64_t producer_id;
 	int32_t count;
 	int16_t producer_epoch, client;
+	struct core_write put; /* of a refusal that waits */
 };
 
 const struct core_coord_kind *core_txn_kind(void);

@@ -38,6 +38,7 @@ struct core_txns {                /* a shard's state */
 	struct core *core;
 	struct rk_map by_id;
 	struct rk_list ongoing;       /* transactions that may time out */
+	struct rk_list refused;       /* askers whose refusal waits until this node is known to lead */
 	struct rk_timer late, expiry;
 	bool own;                     /* a record is applied that the memory has given: it knows */
 	struct core_txn_expiry *expiring;
@@ -97,6 +98,11 @@ enum rk_err core_txn_decide_end(const struct core_txn *, int64_t producer_id, in
 enum rk_err core_txn_decide_fence(const struct core_txn *, struct core_txn_values *to);
 /* A prepared one is complete when all its markers are written. */
 void core_txn_decide_complete(const struct core_txn *, struct core_txn_values *to);
+
+/* --- txn_refuse.c */
+/* May a->err not be told yet? True: it waits, and is told later, or NOT_COORDINATOR. False: a->err is the answer. */
+bool core_txn_refuse(struct core_txns *, struct core_txn_asker *a);
+void core_txn_refused_end(struct core_txns *, enum rk_err); /* who waits so hears it unless RK_OK */
 
 /* --- txn_move.c: what is under way */
 /* Writes it; asker (may be NULL) is told then, or why it failed, when it is committed. An error: nothing was

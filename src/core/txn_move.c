@@ -77,11 +77,13 @@ take(struct rk_list *from, struct rk_list *to, enum rk_err err)
 
 /* The last thing that is done: the next request of whoever is told may come at once. */
 static void
-tell(struct rk_list *askers)
+tell(struct core_txns *home, struct rk_list *askers)
 {
 	while (!rk_list_empty(askers)) {
 		struct core_txn_asker *a = rk_of(askers->next, struct core_txn_asker, link);
 		rk_list_del(&a->link);
+		if (core_txn_refuse(home, a))
+			continue;
 		a->tell(a, a->err);
 		a->done(a);
 	}
@@ -172,7 +174,7 @@ written(struct core_write *w, enum rk_err err)
 	else
 		over(m, &told);
 	core_txn_watch(t->home);
-	tell(&told);
+	tell(t->home, &told);
 }
 
 /* All markers are written. */
@@ -192,7 +194,7 @@ step(struct rk_timer *timer, int64_t now_ms)
 	core_txn_become(t, &m->to);
 	over(m, &told);
 	core_txn_watch(t->home);
-	tell(&told);
+	tell(t->home, &told);
 }
 
 static void
@@ -204,7 +206,7 @@ impatient(struct rk_timer *timer, int64_t now_ms)
 	(void)now_ms;
 	rk_list_init(&told);
 	take(&m->parked, &told, RK_CONCURRENT_TRANSACTIONS);
-	tell(&told);
+	tell(m->txn->home, &told);
 }
 
 static struct core_txn_move *
@@ -355,16 +357,9 @@ core_txn_stop(struct core_txn *t, enum rk_err err)
 	unmark(m);
 	free_move(m);
 	if (err != RK_OK)
-		tell(&told);
+		tell(t->home, &told);
 	while (!rk_list_empty(&told))
 		rk_list_del(told.next);
-}
-
-void
-core_txn_forget(struct core_txn_asker *a)
-{
-	rk_assert(a->link.next != NULL);
-	rk_list_del(&a->link);
 }
 
 /* --- transactions that take too long */

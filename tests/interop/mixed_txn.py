@@ -6,6 +6,7 @@ did not begin, commits two of three and aborts the third; then they go on, and t
 reads what is committed sees each committed transaction whole and once, and nothing else.
 """
 import argparse
+import logging
 import os
 import sys
 import time
@@ -21,6 +22,8 @@ arg, _ = p.parse_known_args()
 TILLS, PARTITIONS, TOPIC, LOG = 8, 4, "money", "__transaction_state"
 LINES = ["default.replication.factor=2", "min.insync.replicas=1", "offsets.topic.replication.factor=2",
          "transaction.state.log.replication.factor=2", "transaction.state.log.min.isr=1"]
+QUIET = logging.Logger("quiet")  # who is shut out says so on stderr, whatever the level
+QUIET.addHandler(logging.NullHandler())
 report = Report("mixed txn" + (" (all of it Kafka)" if arg.kind == "kafka" else ""))
 check, started = report.check, time.monotonic()
 
@@ -48,7 +51,7 @@ class Till:
 
     def start(self):
         self.producer = Producer({"bootstrap.servers": self.bootstrap, "transactional.id": f"till-{self.id}", "linger.ms": 0, "log_level": 0,
-                                  "transaction.timeout.ms": 60000})
+                                  "transaction.timeout.ms": 60000}, logger=QUIET)
         until_done(self.producer.init_transactions, 30)
 
     def begin(self):
@@ -84,6 +87,19 @@ def seen(bootstrap):
     return at
 
 
+def shut_out(t):
+    """A second producer of the same transactional id takes over; what the first hears then."""
+    first = t.producer
+    t.start()
+    first.begin_transaction()
+    first.produce(TOPIC, f"{t.id}-late", partition=0)
+    try:
+        until_done(first.commit_transaction, 30)
+    except KafkaException as e:
+        return e.args[0].name()
+    return "nothing"
+
+
 def rounds(cluster, tills, victim):
     for t in tills:
         t.begin()
@@ -99,7 +115,8 @@ def rounds(cluster, tills, victim):
             t.end(t.n % 5 != 0)
     victim.start()
     check(f"the broker of {victim.kind} is in sync again", cluster.in_sync([TOPIC, LOG], replicas=2, seconds=120))
-    tills[0].start()  # a second producer of the same transactional id shuts the first out
+    heard = {shut_out(t) for t in tills}  # whoever takes the coordinator over next loads what refusals left in the log
+    check("a second producer of the same transactional id shuts the first out", heard <= {"_FENCED", "PRODUCER_FENCED"}, f"{heard}")
     say(f"coordinators {coordinators(cluster)}")
 
 

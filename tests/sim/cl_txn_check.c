@@ -138,7 +138,10 @@ state_record(struct cl *cl, const struct kp_record *r)
 	struct cl_tid *t;
 	bool gone;
 
-	if (!core_txn_read(r->key, r->value, &cl->arena, &name, &gone, &v) || gone || (t = tid_named(cl, name)) == NULL) {
+	bool read = core_txn_read(r->key, r->value, &cl->arena, &name, &gone, &v);
+	if (read && gone && name.len == 0) /* of a refusal: it changes nothing */
+		return;
+	if (!read || gone || (t = tid_named(cl, name)) == NULL) {
 		cl_fail(cl, "the coordinators' log has a record at %" PRId64 " that nobody knows", r->offset);
 		return;
 	}
