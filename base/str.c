@@ -134,24 +134,53 @@ rk_hash(const void *p, size_t len, uint64_t seed)
 	return mix(h ^ v, 0x94d049bb133111ebu) ^ h;
 }
 
+int
+rk_utf16_next(struct rk_str s, int32_t *at, uint16_t unit[2])
+{
+	int32_t i = *at;
+	rk_assert(i >= 0 && i < s.len);
+	uint32_t c = (uint8_t)s.at[i], n = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+
+	if (n > 0 && i + (int32_t)n < s.len) {
+		c &= 0x3fu >> n;
+		for (; n > 0; n--)
+			c = c << 6 | ((uint8_t)s.at[++i] & 0x3f);
+	}
+	*at = i + 1;
+	if (c <= 0xffff) {
+		unit[0] = (uint16_t)c;
+		return 1;
+	}
+	unit[0] = (uint16_t)(0xd800 + ((c - 0x10000) >> 10));
+	unit[1] = (uint16_t)(0xdc00 + ((c - 0x10000) & 0x3ff));
+	return 2;
+}
+
+int
+rk_utf16_cmp(struct rk_str a, struct rk_str b)
+{
+	uint16_t x[2], y[2];
+	int32_t i = 0, k = 0;
+
+	while (i < a.len && k < b.len) {
+		int n = rk_utf16_next(a, &i, x), m = rk_utf16_next(b, &k, y);
+		if (x[0] != y[0])
+			return x[0] < y[0] ? -1 : 1;
+		if (n == 2 && m == 2 && x[1] != y[1])
+			return x[1] < y[1] ? -1 : 1;
+	}
+	return (i < a.len) - (k < b.len);
+}
+
 uint32_t
 rk_java_hash(struct rk_str s)
 {
+	uint16_t unit[2];
 	uint32_t h = 0;
 
-	for (int32_t i = 0; i < s.len; i++) {
-		uint32_t c = (uint8_t)s.at[i], n = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-		if (n > 0 && i + (int32_t)n < s.len) {
-			c &= 0x3fu >> n;
-			for (; n > 0; n--)
-				c = c << 6 | ((uint8_t)s.at[++i] & 0x3f);
-		}
-		if (c > 0xffff) {
-			h = h * 31 + (0xd800 + ((c - 0x10000) >> 10));
-			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-		}
-		h = h * 31 + c;
-	}
+	for (int32_t i = 0; i < s.len;)
+		for (int k = 0, n = rk_utf16_next(s, &i, unit); k < n; k++)
+			h = h * 31 + unit[k];
 	return h;
 }
 

@@ -38,6 +38,10 @@ uint64_t rk_hash(const void *, size_t len, uint64_t seed);
 /* For qsort and bsearch: things that begin with such a number, ascending. */
 int rk_by_i32(const void *, const void *);
 int rk_by_i64(const void *, const void *);
+/* Java's view of a text: the UTF-16 units (one or two) of the character at *at, which moves behind it. *at is before
+ * the end. A byte that is not UTF-8 counts as itself. */
+int rk_utf16_next(struct rk_str, int32_t *at, uint16_t unit[2]);
+int rk_utf16_cmp(struct rk_str, struct rk_str); /* as Java's String.compareTo has it */
 /* Java's String.hashCode (over UTF-16 units), where Kafka's placement or order depends on it. A byte that is not UTF-8
  * counts as itself. */
 uint32_t rk_java_hash(struct rk_str);

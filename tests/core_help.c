@@ -48,11 +48,7 @@ broker_world(struct broker *x, const struct st_meta *m)
 void
 broker_load(struct core *c)
 {
-	struct meta_view v;
-
-	meta_view_begin(t_image, &v);
-	ck_assert_int_eq(core_load(c, &v), RK_OK);
-	meta_view_end(&v);
+	ck_assert_int_eq(core_load(c, t_image), RK_OK);
 }
 
 void
@@ -233,8 +229,8 @@ replicas_are(uint8_t id, int32_t partition, const int32_t *replicas, int32_t cou
 	committed(KP_PARTITION_CHANGE_RECORD, &r);
 }
 
-void
-broker_is(int32_t id, bool fenced)
+static void
+registered(int32_t id, bool fenced, struct rk_str rack)
 {
 	struct kp_register_broker_record r;
 	struct kp_register_broker_record_end_points at = {
@@ -244,9 +240,22 @@ broker_is(int32_t id, bool fenced)
 	r.broker_id = id;
 	r.broker_epoch = 100 + id;
 	r.fenced = fenced;
+	r.rack = rack;
 	r.end_points.at = &at;
 	r.end_points.len = 1;
 	committed(KP_REGISTER_BROKER_RECORD, &r);
+}
+
+void
+broker_is(int32_t id, bool fenced)
+{
+	registered(id, fenced, RK_STR_NULL);
+}
+
+void
+broker_in(int32_t id, const char *rack)
+{
+	registered(id, false, rk_str_of(rack));
 }
 
 void

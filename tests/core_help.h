@@ -34,6 +34,7 @@ void topic_of(const char *name, uint8_t id, int32_t partitions, const int32_t *r
 void partition_is(uint8_t id, int32_t partition, int32_t leader, const int32_t *isr, int32_t count, bool led);
 void replicas_are(uint8_t id, int32_t partition, const int32_t *replicas, int32_t count);
 void broker_is(int32_t id, bool fenced); /* registered with epoch 100 + id */
+void broker_in(int32_t id, const char *rack); /* the same, not fenced, in a rack; NULL: in none */
 extern struct core *t_also; /* hears what is committed too; NULL: nobody */
 void topic_gone(uint8_t id);
 void config_is(const char *topic, const char *name, const char *value);

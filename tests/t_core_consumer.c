@@ -169,6 +169,46 @@ START_TEST(topics_that_grow_come_and_go_are_seen)
 }
 END_TEST
 
+/* Where the group's epoch is after a heartbeat. */
+static int32_t
+epoch_then(void)
+{
+	pass(1100);
+	beats(2);
+	return state()->epoch;
+}
+
+START_TEST(replicas_and_racks_that_are_others_are_seen_and_nothing_else_is)
+{
+	broker_in(2, NULL);
+	join(&c[0]);
+	int32_t epoch = state()->epoch;
+	int64_t without = state()->hash;
+	broker_in(2, "a"); /* it has none of the topic's replicas */
+	ck_assert_int_eq(epoch_then(), epoch);
+	replicas_are(0x12, 0, (const int32_t[]){ 1, 2 }, 2); /* nor is anybody subscribed to that one */
+	ck_assert_int_eq(epoch_then(), epoch);
+	replicas_are(0x11, 3, (const int32_t[]){ 1, 2 }, 2);
+	ck_assert_int_eq(epoch_then(), epoch + 1);
+	int64_t in_a = state()->hash;
+	ck_assert_int_ne(in_a, without);
+	partition_is(0x11, 3, 1, (const int32_t[]){ 1, 2 }, 2, false);
+	broker_is(3, false);
+	ck_assert_int_eq(epoch_then(), epoch + 1);
+	broker_in(2, "b");
+	ck_assert_int_eq(epoch_then(), epoch + 2);
+	ck_assert_int_ne(state()->hash, in_a);
+	broker_in(2, "a");
+	ck_assert_int_eq(epoch_then(), epoch + 3);
+	ck_assert_int_eq(state()->hash, in_a);
+	survives(); /* who takes the group over finds the same */
+	ck_assert_int_eq(epoch_then(), epoch + 3);
+	broker_in(2, NULL);
+	ck_assert_int_eq(epoch_then(), epoch + 4);
+	ck_assert_int_eq(state()->hash, without);
+}
+END_TEST
+
 START_TEST(a_regular_expression_finds_topics_old_and_new)
 {
 	c[0].topics = "";
@@ -358,7 +398,8 @@ main(void)
 		a_partition_moves_when_its_reader_has_given_it_up,
 		what_it_is_to_have_is_told_once_and_whenever_it_says_everything, assignments_are_an_interval_apart, epochs_fence,
 		who_is_silent_is_out, who_does_not_give_back_in_time_is_out, a_static_member_comes_back_to_what_it_had,
-		topics_that_grow_come_and_go_are_seen, a_regular_expression_finds_topics_old_and_new,
+		topics_that_grow_come_and_go_are_seen, replicas_and_racks_that_are_others_are_seen_and_nothing_else_is,
+		a_regular_expression_finds_topics_old_and_new,
 		regular_expressions_are_res, a_new_coordinator_knows_it_all, whatever_happens_no_partition_has_two_readers,
 		what_an_answer_that_never_left_said_is_said_again, too_many_are_too_many, a_lost_coordinator_tells_who_waits };
 

@@ -1,4 +1,5 @@
 /* t_core_nearest.c - to which replica a consumer is sent, and what a follower answers (KIP-392). */
+#include "base/mem.h"
 #include "src/core/broker.h"
 #include "src/core/replica.h"
 #include "tests/replica_help.h"
@@ -13,8 +14,8 @@ begin(void)
 	put(part("t", 0), batch_of(3, b.w.wall_ms));
 	flow();
 	both_pass(600);
-	strcpy(core_broker(b.core, 1)->rack, "east");
-	strcpy(core_broker(b.core, 2)->rack, "west");
+	core_broker(b.core, 1)->rack = (struct rk_str){ rk_mem_str("east", 4), 4 };
+	core_broker(b.core, 2)->rack = (struct rk_str){ rk_mem_str("west", 4), 4 };
 	t_conf->replica_selector_class = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 }
 

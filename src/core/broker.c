@@ -40,6 +40,13 @@ take_endpoint(struct core *c, struct core_broker *b, const struct kp_register_br
 	}
 }
 
+static void
+drop_rack(struct core_broker *b)
+{
+	rk_mem_put((char *)(uintptr_t)b->rack.at);
+	b->rack = RK_STR_NULL;
+}
+
 bool
 core_broker_read(struct core *c, const struct meta_view *view, int32_t id)
 {
@@ -53,6 +60,7 @@ core_broker_read(struct core *c, const struct meta_view *view, int32_t id)
 		b = rk_new(struct core_broker);
 		b->id = id;
 		b->epoch = -1;
+		b->rack = RK_STR_NULL;
 		rk_list_add(&c->brokers, &b->link);
 	} else if (b != NULL) {
 		was = *b;
@@ -61,12 +69,20 @@ core_broker_read(struct core *c, const struct meta_view *view, int32_t id)
 		b->epoch = r.broker_epoch;
 		b->active = !r.fenced && !r.in_controlled_shutdown;
 		take_endpoint(c, b, &r);
-		rk_str_copy(b->rack, sizeof b->rack, r.rack.len > 0 && r.rack.len < (int32_t)sizeof b->rack ? r.rack : rk_lit(""));
+		if (!rk_str_eq(b->rack, r.rack)) {
+			drop_rack(b);
+			if (r.rack.len >= 0)
+				b->rack = (struct rk_str){ rk_mem_str(r.rack.at, (size_t)r.rack.len), r.rack.len };
+			core_racks_changed(c);
+		}
 	}
 	bool changed = known ? b->active != was.active || b->epoch != was.epoch || b->port != was.port
 				   || b->reachable != was.reachable || strcmp(b->host, was.host) != 0
 			     : b != NULL;
 	if (!known && b != NULL) {
+		if (b->rack.len >= 0)
+			core_racks_changed(c);
+		drop_rack(b);
 		rk_list_del(&b->link);
 		rk_mem_put(b);
 	}
@@ -99,6 +115,7 @@ core_brokers_free(struct core *c)
 {
 	while (!rk_list_empty(&c->brokers)) {
 		struct core_broker *b = rk_of(c->brokers.next, struct core_broker, link);
+		drop_rack(b);
 		rk_list_del(&b->link);
 		rk_mem_put(b);
 	}

@@ -11,7 +11,8 @@ struct core_broker {
 	bool active;    /* not fenced, and not about to leave */
 	bool reachable; /* it has a listener of our inter-broker listener's name */
 	uint16_t port;
-	char host[256], rack[256];
+	char host[256];
+	struct rk_str rack; /* its own; null: it has none */
 };
 
 struct core_broker *core_broker(const struct core *, int32_t id); /* NULL: not registered */

@@ -284,14 +284,17 @@ take_features(struct core *c, const struct meta_view *view)
 }
 
 enum rk_err
-core_load(struct core *c, const struct meta_view *view)
+core_load(struct core *c, struct meta_image *image)
 {
+	struct meta_view v, *view = &v;
 	struct rk_arena arena;
 	struct meta_topics it;
 	uint32_t good = 0;
 
 	rk_assert(c->magic == CORE_MAGIC);
-	rk_assert(!c->loaded);
+	rk_assert(!c->loaded && image != NULL);
+	c->image = image;
+	meta_view_begin(image, view);
 	take_broker_configs(c, view);
 	take_features(c, view);
 	core_brokers_read(c, view);
@@ -307,6 +310,7 @@ core_load(struct core *c, const struct meta_view *view)
 	core_missing_look(c);
 	recover(c);
 	core_group_confs_read(c, view);
+	meta_view_end(view);
 	core_assignors_tell(c->conf);
 	c->loaded = true;
 	core_lead_found(c);
@@ -336,7 +340,7 @@ core_reconfigure(struct core *c, const struct meta_view *view)
 }
 
 static void
-heard_partition(struct core *c, const struct meta_view *view, struct rk_uuid topic, int32_t index)
+heard_partition(struct core *c, const struct meta_view *view, struct rk_uuid topic, int32_t index, bool replicas)
 {
 	struct core_topic *t = core_topic_of(c, topic);
 	struct kp_partition_record r;
@@ -345,6 +349,8 @@ heard_partition(struct core *c, const struct meta_view *view, struct rk_uuid top
 	if (t == NULL)
 		return; /* removed by a later record of the same batch, which the view shows already
 			 */
+	if (replicas)
+		core_replicas_changed(t);
 	rk_arena_init(&arena, ARENA_MAX);
 	if (meta_partition(view, topic, index, &arena, &r))
 		take_partition(t, &r);
@@ -453,6 +459,7 @@ core_resync(struct core *c, const struct meta_view *view)
 	core_follow_configs(c, view);
 	take_features(c, view);
 	core_brokers_read(c, view);
+	core_racks_changed(c);
 	while (find_gone(c, view, &id)) /* first, for another may have its name now */
 		heard_removed(c, id);
 	rk_arena_init(&arena, ARENA_MAX);
@@ -482,12 +489,12 @@ core_heard(struct core *c, const struct meta_view *view, int16_t type, const voi
 	}
 	case KP_PARTITION_RECORD: {
 		const struct kp_partition_record *r = record;
-		heard_partition(c, view, r->topic_id, r->partition_id);
+		heard_partition(c, view, r->topic_id, r->partition_id, true);
 		break;
 	}
 	case KP_PARTITION_CHANGE_RECORD: {
 		const struct kp_partition_change_record *r = record;
-		heard_partition(c, view, r->topic_id, r->partition_id);
+		heard_partition(c, view, r->topic_id, r->partition_id, r->replicas.len >= 0);
 		break;
 	}
 	case KP_REMOVE_TOPIC_RECORD:

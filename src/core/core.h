@@ -42,6 +42,8 @@ struct core_topic {
 	struct core_partition **partition; /* by index; NULL: not known (yet) */
 	uint32_t partitions;
 	struct core_counts counts;
+	int64_t hash;  /* when hashed: as topic_hash.h has it */
+	bool hashed;
 	bool internal; /* a coordinator's: leadership of its partitions is told to core_listen's */
 };
 
@@ -97,8 +99,9 @@ struct core *core_new(struct rk_env *, struct conf *, struct rk_timers *, int32_
     struct st_dir **dirs, const struct st_dir_opened *opened, uint32_t count);
 /* Once, with an image that has caught up with the quorum (folders it does not know are set aside as
  * strays). Takes over every partition; recovers the logs of a directory that was not closed
- * cleanly, saying how far it is. RK_KAFKA_STORAGE_ERROR: every directory has failed. Waits. */
-rk_must_use enum rk_err core_load(struct core *, const struct meta_view *);
+ * cleanly, saying how far it is. The image is to stay as long as the core serves: what the core does not keep it looks
+ * up there. RK_KAFKA_STORAGE_ERROR: every directory has failed. Waits. */
+rk_must_use enum rk_err core_load(struct core *, struct meta_image *);
 /* A committed metadata record, after the image has it; view shows the image with it. Before
  * core_load nothing happens. Never fails: what a disk refuses marks the partition or the directory.
  */

@@ -68,7 +68,7 @@ struct core_consumers {           /* what a group of this kind has more */
 	struct rk_map owners;         /* partition -> the member that has it, or has not given it back */
 	struct rk_map names;          /* topic -> by how many members it is named */
 	struct rk_list patterns;
-	uint64_t seen;                /* core's topics_changed when the hash was made; 0: not in this life */
+	uint64_t seen;                /* core's hashes_changed when the hash was made; 0: not in this life */
 };
 
 /* --- group_consumer_log.c: the state, its records */
@@ -151,6 +151,8 @@ void core_turn_subscribe(struct core_turn *);
 void core_turn_leave(struct core_turn *, struct core_consumer *);
 /* Regular expressions are matched again when topics have come and gone since. */
 void core_turn_refresh(struct core_turn *);
+/* The hash of all topics that these name. */
+int64_t core_turn_hash(struct core_turn *, const core_consumer_says *const *says, int32_t count);
 void core_turn_epoch(struct core_turn *);    /* the group's epoch rises when there is reason to */
 /* What the group's members want most; t NULL: as it is. */
 struct rk_str core_consumer_assignor(const struct core_turn *, const struct core_consumers *);

@@ -532,15 +532,23 @@ translate_all(struct core_turn *t)
 	struct core_group *g = t->group;
 	struct core_consumer_at at = { g->generation, g->generation, CORE_CONSUMER_STABLE, { NULL, 0 }, { NULL, 0 } };
 
+	core_consumer_says *s = rk_arena_get(t->arena, (size_t)g->count, sizeof *s);
+	const core_consumer_says **all = rk_arena_get(t->arena, (size_t)g->count, sizeof(const core_consumer_says *));
+	int32_t n = 0;
+
+	rk_assert(g->count > 0);
+	if (s == NULL || all == NULL)
+		return true; /* the arena is over: it is not written */
 	core_turn_put(t, core_group_tombstone(g, t->arena));
 	rk_list_each(&g->members, l) {
 		const struct core_group_member *m = rk_of(l, struct core_group_member, link);
-		core_consumer_says s;
-		if (!translate(g, m, t->arena, &s))
+		if (!translate(g, m, t->arena, &s[n]))
 			return false;
-		core_turn_put(t, core_consumer_member_record(g, m->id, &s, t->arena));
+		core_turn_put(t, core_consumer_member_record(g, m->id, &s[n], t->arena));
+		all[n] = &s[n];
+		n++;
 	}
-	core_turn_put(t, core_consumer_epoch_record(g, g->generation, 0, t->arena));
+	core_turn_put(t, core_consumer_epoch_record(g, g->generation, core_turn_hash(t, all, n), t->arena));
 	for (int step = 0; step < 2; step++) {
 		rk_list_each(&g->members, l) {
 			const struct core_group_member *m = rk_of(l, struct core_group_member, link);

@@ -10,6 +10,7 @@
  * So no partition is ever with two members, and nobody waits for anybody else. */
 #include "src/config.h"
 #include "src/core/group_consumer.h"
+#include "src/core/topic_hash.h"
 #include "base/mem.h"
 
 enum { REFRESH_MS = 10000 };
@@ -185,15 +186,52 @@ make_table(struct core_turn *t)
 			t->topic[t->topics++] = (struct core_assign_topic){ f.at[i]->id, (int32_t)f.at[i]->partitions };
 }
 
-/* Kafka has XXH3 of the same and more; who finds another value only makes one more assignment. */
-static int64_t
-hash_of(const struct core_turn *t)
+static int
+by_name(const void *a, const void *b)
 {
-	uint64_t h = 0;
+	const struct core_topic *x = *(struct core_topic *const *)a, *y = *(struct core_topic *const *)b;
 
-	for (int32_t i = 0; i < t->topics; i++)
-		h = rk_hash(t->topic[i].id.id, sizeof t->topic[i].id.id, h + (uint64_t)t->topic[i].partitions + 1);
-	return (int64_t)h;
+	return rk_str_cmp(x->name, y->name); /* ASCII: in Java's order too */
+}
+
+/* Each topic counts once. */
+static int64_t
+hash_found(struct core_turn *t, struct found *f)
+{
+	int64_t *h = rk_arena_get(t->arena, (size_t)f->count + 1, sizeof *h);
+	int32_t n = 0;
+
+	if (f->count > 0)
+		qsort(f->at, f->count, sizeof *f->at, by_name);
+	for (uint32_t i = 0; h != NULL && i < f->count; i++)
+		if (i == 0 || f->at[i] != f->at[i - 1])
+			h[n++] = core_topic_hash(f->at[i]);
+	return core_topics_hash(h, n);
+}
+
+int64_t
+core_turn_hash(struct core_turn *t, const core_consumer_says *const *says, int32_t count)
+{
+	struct found f = { 0 };
+
+	for (int32_t i = 0; i < count; i++)
+		for (int32_t k = 0; k < says[i]->subscribed_topic_names.len; k++)
+			find(t, &f, says[i]->subscribed_topic_names.at[k]);
+	return hash_found(t, &f);
+}
+
+static int64_t
+hash_of(struct core_turn *t)
+{
+	struct found f = { 0 };
+
+	f.at = rk_arena_get(t->arena, (size_t)t->topics + 1, sizeof *f.at);
+	for (int32_t i = 0; f.at != NULL && i < t->topics; i++) {
+		f.at[f.count] = core_topic_of(t->group->home->core, t->topic[i].id);
+		rk_assert(f.at[f.count] != NULL); /* the table was made in this turn */
+		f.count++;
+	}
+	return hash_found(t, &f);
 }
 
 static int32_t
@@ -415,7 +453,7 @@ core_turn_epoch(struct core_turn *t)
 	int64_t hash = t->k->hash;
 	bool rise = t->changed || t->bump;
 
-	if (rise || t->k->seen != c->topics_changed || t->gone != NULL) {
+	if (rise || t->k->seen != c->hashes_changed || t->gone != NULL) {
 		make_table(t);
 		hash = hash_of(t);
 		rise |= hash != t->k->hash;
@@ -603,7 +641,7 @@ void
 core_turn_seen(struct core_turn *t)
 {
 	if (t->topic != NULL)
-		t->k->seen = t->group->home->core->topics_changed;
+		t->k->seen = t->group->home->core->hashes_changed;
 }
 
 enum rk_err

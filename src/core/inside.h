@@ -59,6 +59,8 @@ struct core {
 	struct rk_map ends;        /* of core_end (ends.h) */
 	struct rk_list ends_due;
 	uint64_t topics_changed;   /* rises when topics and their partitions come and go */
+	uint64_t hashes_changed;   /* rises when a topic's hash (topic_hash.h) may be another */
+	struct meta_image *image;  /* since core_load */
 	struct core_cleaner cleaner;
 	struct core_sessions sessions;
 	struct core_counts counts;
@@ -140,6 +142,8 @@ void core_topic_free(struct core_topic *); /* with its partitions, whose waiters
 void core_topic_room(
     struct core_topic *, int32_t index); /* the topic has a partition of that index */
 struct core_partition *core_partition_make(struct core_topic *, int32_t index);
+void core_racks_changed(struct core *); /* a broker is in another rack: every topic's hash may be another */
+void core_replicas_changed(struct core_topic *); /* one topic's */
 /* Effective configs of the topic from the view, into conf and rules. */
 void core_topic_configure(struct core_topic *, const struct meta_view *);
 

@@ -9,7 +9,7 @@ in_rack(const struct core *c, int32_t id, struct rk_str rack)
 {
 	const struct core_broker *b = core_broker(c, id);
 
-	return b != NULL && b->active && rk_str_is(rack, b->rack);
+	return b != NULL && b->active && rk_str_eq(rack, b->rack);
 }
 
 /* Of two that would do, the one that has more; then the one that had all more lately; then the larger id. */

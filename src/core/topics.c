@@ -107,6 +107,28 @@ core_leaders_count(const struct core *c)
 	return c->leaders;
 }
 
+void
+core_replicas_changed(struct core_topic *t)
+{
+	t->hashed = false;
+	t->core->hashes_changed++;
+}
+
+void
+core_racks_changed(struct core *c)
+{
+	for (struct core_topic *t = core_topics_walk(c, NULL); t != NULL; t = core_topics_walk(c, t))
+		core_replicas_changed(t);
+}
+
+/* It is there, or gone, or has more partitions. */
+static void
+changed(struct core_topic *t)
+{
+	core_replicas_changed(t);
+	t->core->topics_changed++;
+}
+
 struct core_topic *
 core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 {
@@ -115,7 +137,7 @@ core_topic_make(struct core *c, struct rk_str name, struct rk_uuid id)
 	struct core_topic *t = rk_new(struct core_topic);
 
 	t->core = c;
-	c->topics_changed++;
+	changed(t);
 	t->id = id;
 	t->internal = meta_topic_internal(name);
 	t->name = (struct rk_str){rk_mem_str(name.at, (size_t)name.len), name.len};
@@ -148,7 +170,7 @@ core_topic_free(struct core_topic *t)
 		rk_mem_put(p->trail);
 		rk_mem_put(p);
 	}
-	c->topics_changed++;
+	changed(t);
 	rk_map_del(&c->by_name, &t->by_name);
 	rk_map_del(&c->by_id, &t->by_id);
 	if (t->conf != NULL)
@@ -194,7 +216,7 @@ core_topic_room(struct core_topic *t, int32_t index)
 	for (uint32_t i = t->partitions; i < count; i++)
 		t->partition[i] = NULL;
 	t->partitions = count;
-	t->core->topics_changed++;
+	changed(t);
 }
 
 struct core_partition *

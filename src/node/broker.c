@@ -138,15 +138,12 @@ static bool
 load(struct node_broker *b)
 {
 	struct node *n = b->node;
-	struct meta_view v;
 
 	if (b->loaded)
 		return true;
 	b->loaded = true;
-	meta_view_begin(n->image, &v);
-	if (core_load(n->core, &v) != RK_OK)
+	if (core_load(n->core, n->image) != RK_OK)
 		node_fail(n, "the logs cannot be opened");
-	meta_view_end(&v);
 	return !n->failed;
 }
 
