@@ -4,6 +4,7 @@ groups3.py member BOOTSTRAP GROUP STRATEGY FILE: one consumer. It commits, synch
 then; FILE gets "read PARTITION FIRST LAST" for each piece, and "kept PARTITION OFFSET" when a commit is acknowledged.
 """
 import argparse
+import json
 import os
 import re
 import signal
@@ -53,7 +54,7 @@ if sys.argv[1] == "member":
     member(*sys.argv[2:])
     sys.exit(0)
 
-from cluster import Cluster, HERE, ROOKERY  # noqa: E402
+from cluster import Cluster, HERE, ROOKERY, kafka, sh  # noqa: E402
 from node import Report  # noqa: E402
 from raw import Closed, string  # noqa: E402
 
@@ -63,6 +64,8 @@ p.add_argument("--faults", default=".", help="a regular expression: those whose 
 arg = p.parse_args()
 report = Report("groups3 " + arg.kind)
 cluster = Cluster(os.path.join(arg.folder, arg.kind.replace(",", "+")), (arg.kind.split(",") * 3)[:3], dynamic=True, lines=SHORT)
+for m in cluster.members:
+    m.extra = [f"broker.rack=rack-{m.id % 2}"]
 started = time.monotonic()
 
 
@@ -211,6 +214,90 @@ def rounds():
         cluster.in_sync([TOPIC, "__consumer_offsets"], seconds=60)
 
 
+def group_epochs(group):
+    """What Kafka's tool reads, in Kafka's log, of the group's epochs (record 3): [(epoch, metadata hash)]."""
+    found = []
+    for m in cluster.members:
+        folder = os.path.join(m.data, f"__consumer_offsets-{slot(group)}")
+        if m.kind != "kafka" or not os.path.isdir(folder):
+            continue
+        for name in sorted(n for n in os.listdir(folder) if n.endswith(".log")):
+            _, told = kafka("kafka-dump-log", "--offsets-decoder", "--files", os.path.join(folder, name))
+            for key, value in re.findall(r"key: (\{.*?\}) payload: ?(.*)$", told, re.M):
+                k = json.loads(key)
+                if str(k["type"]) == "3" and k["data"]["groupId"] == group and value.startswith("{"):
+                    v = json.loads(value)["data"]
+                    found.append((v["epoch"], v["metadataHash"]))
+        return found
+    return found
+
+
+def slot(group):
+    h = 0
+    for c in group:
+        h = (h * 31 + ord(c)) & 0xffffffff
+    return abs(h - (h >> 31 << 32)) % 4
+
+
+def hand_over(group, node):
+    """The group's coordinator is that node: its partition's preferred replica, elected."""
+    path, order = os.path.join(cluster.folder, "order.json"), [node] + [m.id for m in cluster.members if m.id != node]
+    with open(path, "w") as out:
+        json.dump({"version": 1, "partitions": [{"topic": "__consumer_offsets", "partition": slot(group), "replicas": order}]}, out)
+    sh(ROOKERY, "reassign-partitions", "--bootstrap-server", cluster.bootstrap(), "--reassignment-json-file", path, "--execute")
+    for _ in range(100):
+        subprocess.run([ROOKERY, "leader-election", "--bootstrap-server", cluster.bootstrap(), "--election-type", "preferred", "--topic", "__consumer_offsets",
+                        "--partition", str(slot(group))], capture_output=True, timeout=60)
+        m = coordinator(group)
+        if m and m.id == node:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def settled(group, seconds=12):
+    """The group's epochs when they have not changed for six heartbeats."""
+    last, end = None, time.monotonic() + seconds
+    while time.monotonic() < end:
+        now = group_epochs(group)
+        if now and now == last:
+            return now
+        last = now
+        time.sleep(3)
+    return last
+
+
+def rack(m, name):
+    """It starts anew in that rack."""
+    m.term()
+    m.configure("broker.rack=" + name)
+    m.start()
+    return cluster.in_sync([TOPIC, "__consumer_offsets"])
+
+
+def travels(group):
+    """Whoever coordinates it writes the hash of its topics that the other kind would write: its epoch rises when a member comes or a broker
+    is in another rack, and not because the coordinator is another."""
+    (theirs, *_), (one, two, *_) = ([m.id for m in cluster.members if m.kind == kind] for kind in ("kafka", "rookery"))
+    before, wrong, told = settled(group), [], []
+
+    def step(what, done, rises, other):
+        nonlocal before
+        now = settled(group)
+        if not done or not before or now[:len(before)] != before or len(now) - len(before) != rises or (now[-1][1] != before[-1][1]) != other:
+            wrong.append(f"{what}{'' if done else ' (it did not come to pass)'}: {before and before[-2:]} became {now and now[-4:]}")
+        told.append(f"{now[-1][1] & 0xffffffffffffffff:x}" if now else "none")
+        before = now
+    for node in theirs, one:
+        step(f"node {node} coordinates", hand_over(group, node), 0, False)
+        members.add(group)
+        step(f"node {node} coordinates, a member comes", True, 1, False)
+        step(f"node {node} coordinates, node {two} is in another rack", rack(cluster[two], f"rack-of-{node}"), 1, True)
+    step(f"node {theirs} coordinates again", hand_over(group, theirs), 0, False)
+    members.end(group), members.end(group)
+    report.check(f"{group}: its coordinators of both kinds have the same hash of its topics", not wrong, "; ".join(wrong) if wrong else " ".join(told))
+
+
 def check(ends):
     for group in GROUPS:
         seen, kept = {i: [] for i in range(PARTITIONS)}, {}
@@ -258,6 +345,8 @@ try:
     watch.start()
     for group in GROUPS:
         report.check(f"{group}: three members share the partitions and commit", progress(group, {}, 60) is None)
+    if "kafka" in arg.kind and "rookery" in arg.kind:
+        travels("served")
     rounds()
     open(path + ".stop", "w").close()
     said = producer.communicate()[0].strip().splitlines()
