@@ -122,6 +122,28 @@ START_TEST(a_classic_member_is_a_member)
 }
 END_TEST
 
+/* In how many records of the log of the groups is the hash of the group's topics? */
+static int
+hashes_written(void)
+{
+	static uint8_t log[1 << 16];
+	uint8_t hash[8];
+	char path[200];
+	int n = 0;
+
+	rk_put64(hash, (uint64_t)state()->hash);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof path, "%s/__consumer_offsets-%d/00000000000000000000.log", b.path, i);
+		FILE *f = fopen(path, "rb");
+		size_t len = f == NULL ? 0 : fread(log, 1, sizeof log, f);
+		for (size_t k = 0; k + sizeof hash <= len; k++)
+			n += memcmp(log + k, hash, sizeof hash) == 0;
+		if (f != NULL)
+			fclose(f);
+	}
+	return n;
+}
+
 START_TEST(a_group_changes_its_kind_with_its_members)
 {
 	classic_come(&c[1]);
@@ -135,6 +157,7 @@ START_TEST(a_group_changes_its_kind_with_its_members)
 	ck_assert_int_eq(c[0].epoch, 2);
 	ck_assert_int_eq(count(&c[0]), 2); /* what nobody has */
 	survives();
+	ck_assert_int_eq(hashes_written(), 2); /* of the classic generation, and of the first epoch */
 	ck_assert_int_eq(classic_beat(&c[1]), refusal(RK_REBALANCE_IN_PROGRESS));
 	ck_assert_int_eq(classic_join(&c[1]), 0);
 	ck_assert_int_eq(classic_sync(&c[1], RK_STR_NULL), 0);
