@@ -520,6 +520,45 @@ START_TEST(protocols_must_have_one_in_common)
 }
 END_TEST
 
+START_TEST(who_makes_up_protocols_holds_nobody_up)
+{
+	enum { MANY = 200000 };
+	struct kp_join_group_req_protocols *p = calloc(MANY, sizeof *p);
+	char (*name)[16] = calloc(MANY, sizeof *name);
+	struct kp_join_group_req q;
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name[i], sizeof name[i], "made up %d", i / 2); /* each twice */
+		p[i] = (struct kp_join_group_req_protocols){ rk_str_of(name[i]), rk_lit("") };
+	}
+	p[MANY - 1].name = rk_lit("range");
+	come(&c[0]);
+	for (int again = 0; again < 2; again++) {
+		ask(&c[1]);
+		kp_defaults(&kp_join_group_req_d, &q);
+		kp_defaults(&kp_join_group_res_d, &c[1].join);
+		q.group_id = rk_lit("g");
+		q.session_timeout_ms = 10000;
+		q.rebalance_timeout_ms = 60000;
+		q.member_id = rk_str_of(c[1].id);
+		q.group_instance_id = RK_STR_NULL;
+		q.protocol_type = rk_lit("consumer");
+		q.protocols.at = p;
+		q.protocols.len = MANY;
+		c[1].waits = core_group_join(shard(), &c[1].ask, &q, &c[1].join);
+		if (!c[1].waits)
+			rk_str_copy(c[1].id, sizeof c[1].id, c[1].join.member_id);
+	}
+	ck_assert(c[1].waits);
+	pass(3000), pass(3000);
+	take(&c[0]), take(&c[1]);
+	ck_assert(rk_str_is(c[1].join.protocol_name, "range"));
+	ck_assert_uint_eq(group()->known.count, 2 + MANY / 2);
+	free(p);
+	free(name);
+}
+END_TEST
+
 START_TEST(a_lost_partition_sends_everybody_away)
 {
 	come(&c[0]);
@@ -555,6 +594,7 @@ main(void)
 		commits_are_for_members_of_this_generation, a_consumer_without_a_group_commits_too,
 		offsets_expire_when_their_group_is_empty_for_long, a_deleted_group_stays_deleted,
 		a_static_member_comes_back_without_a_rebalance, protocols_must_have_one_in_common,
+		who_makes_up_protocols_holds_nobody_up,
 		a_lost_partition_sends_everybody_away, who_is_gone_is_not_answered };
 
 	tcase_add_checked_fixture(t, begin, over);

@@ -66,6 +66,7 @@ core_group_drop(struct core_group *g)
 	home->offsets -= g->offsets.count;
 	core_offset_free(&g->offsets);
 	core_offset_free(&g->undecided);
+	core_known_free(g);
 	rk_map_del(&home->by_name, &g->node);
 	rk_mem_put((char *)(uintptr_t)g->name.at);
 	rk_mem_put((char *)(uintptr_t)g->protocol_type.at);

@@ -77,6 +77,7 @@ core_group_remove(struct core_group_member *m)
 	if (g->leader == m)
 		g->leader = NULL;
 	rk_list_del(&m->link);
+	core_known_take(m);
 	g->count--;
 	free_member(m);
 	if (g->leader == NULL && g->count > 0)
@@ -91,6 +92,7 @@ core_group_set_protocols(struct core_group_member *m, const struct kp_join_group
 
 	for (int32_t i = 0; i < len; i++)
 		bytes += (size_t)rk_max(at[i].name.len, 0) + (size_t)rk_max(at[i].metadata.len, 0);
+	core_known_take(m);
 	rk_mem_put(m->protocol);
 	m->protocol = rk_mem_get(bytes);
 	m->protocols = len;
@@ -105,6 +107,7 @@ core_group_set_protocols(struct core_group_member *m, const struct kp_join_group
 			to += out[k]->len;
 		}
 	}
+	core_known_add(m);
 }
 
 static bool
@@ -118,29 +121,9 @@ same_protocols(const struct core_group_member *m, const struct kp_join_group_req
 	return same;
 }
 
-static bool
-knows(const struct core_group_member *m, struct rk_str protocol)
-{
-	for (int32_t i = 0; i < m->protocols; i++)
-		if (rk_str_eq(m->protocol[i].name, protocol))
-			return true;
-	return false;
-}
-
-static bool
-all_know(const struct core_group *g, struct rk_str protocol, const struct core_group_member *but)
-{
-	rk_list_each(&g->members, l) {
-		const struct core_group_member *m = rk_of(l, struct core_group_member, link);
-		if (m != but && !knows(m, protocol))
-			return false;
-	}
-	return true;
-}
-
 /* Is there a protocol that all others have too? */
 static bool
-fits(const struct core_group *g, const struct kp_join_group_req *q, const struct core_group_member *but)
+fits(struct core_group *g, const struct kp_join_group_req *q, const struct core_group_member *but)
 {
 	if (q->protocol_type.len <= 0 || q->protocols.len <= 0)
 		return false;
@@ -148,10 +131,7 @@ fits(const struct core_group *g, const struct kp_join_group_req *q, const struct
 		return true;
 	if (!rk_str_eq(g->protocol_type, q->protocol_type))
 		return false;
-	for (int32_t i = 0; i < q->protocols.len; i++)
-		if (all_know(g, q->protocols.at[i].name, but))
-			return true;
-	return false;
+	return core_known_fits(g, q, but);
 }
 
 /* --- pending ids */
@@ -383,33 +363,6 @@ core_group_try(struct core_group *g)
 	}
 }
 
-/* The protocol that most want first, of those that all have. */
-static struct rk_str
-elect_protocol(const struct core_group *g)
-{
-	const struct core_group_member *any = rk_of(g->members.next, struct core_group_member, link);
-	struct rk_str best = RK_STR_NULL;
-	int32_t most = -1;
-
-	for (int32_t i = 0; i < any->protocols; i++) {
-		int32_t votes = 0;
-		if (!all_know(g, any->protocol[i].name, NULL))
-			continue;
-		rk_list_each(&g->members, l) {
-			const struct core_group_member *m = rk_of(l, struct core_group_member, link);
-			int32_t k = 0;
-			while (k < m->protocols && !all_know(g, m->protocol[k].name, NULL))
-				k++;
-			votes += k < m->protocols && rk_str_eq(m->protocol[k].name, any->protocol[i].name);
-		}
-		if (votes > most) {
-			most = votes;
-			best = any->protocol[i].name;
-		}
-	}
-	return best;
-}
-
 /* Those who did not come are out; static ones may come later. */
 static void
 drop_absent(struct core_group *g)
@@ -500,7 +453,7 @@ completed(struct rk_timer *t, int64_t now_ms)
 		now_empty(g);
 		return;
 	}
-	core_group_set(&g->protocol, elect_protocol(g));
+	core_group_set(&g->protocol, core_known_elect(g));
 	rk_assert(g->protocol.len >= 0);
 	core_group_state_set(g, CORE_GROUP_COMPLETING);
 	g->timer.fire = syncs_over;
@@ -616,7 +569,7 @@ join_static(struct core_group *g, struct core_group_member *m, struct core_group
 	core_group_refuse_sync(m, RK_FENCED_INSTANCE_ID);
 	core_group_set(&m->id, new_id(g, a, q));
 	learn(m, a, q);
-	if (g->state == CORE_GROUP_STABLE && rk_str_eq(elect_protocol(g), g->protocol))
+	if (g->state == CORE_GROUP_STABLE && rk_str_eq(core_known_elect(g), g->protocol))
 		return replace_stable(m, a, leader);
 	enter(m, a, q);
 	return true;

@@ -73,6 +73,8 @@ struct core_group {
 	struct rk_timer timer;        /* of the rebalance: its first wait, its end, or the wait for syncs */
 	int64_t state_ms;             /* wall time of the last change of state, as records have it */
 	int32_t delay_left_ms;        /* what may still be waited at the beginning */
+	struct rk_map known;          /* protocols that members know; group_known.c's */
+	uint64_t mark;
 	bool first_wait, grown;       /* it is the first wait of a new group; somebody has come since it was set */
 	struct rk_map offsets;        /* of core_offset: decided ones */
 	struct rk_map undecided;      /* of core_offset: of open transactions, of each its own */
@@ -104,6 +106,16 @@ rk_must_use enum rk_err core_group_write_in(struct core_groups *, const struct k
     const struct core_group_txn *txn, struct core_write *);
 void core_group_answer(struct core_group_asker *); /* calls done */
 void core_group_state_set(struct core_group *, enum core_group_state);
+
+/* --- group_known.c: the protocols that a classic group's members know */
+struct kp_join_group_req;
+void core_known_add(struct core_group_member *);  /* what it says counts */
+void core_known_take(struct core_group_member *); /* and not any more */
+/* Does the request name one that all know, but for the member whose request it is (NULL: a new one's)? */
+bool core_known_fits(struct core_group *, const struct kp_join_group_req *, const struct core_group_member *but);
+/* The protocol that most want first, of those that all have; its string is the table's. Null: there is none. */
+struct rk_str core_known_elect(struct core_group *);
+void core_known_free(struct core_group *);
 
 /* --- group_classic.c: members and the rebalance */
 struct kp_join_group_req_protocols;
