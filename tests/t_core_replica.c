@@ -1,5 +1,6 @@
 /* t_core_replica.c - claims about a leader: what it believes of the others, what it tells them, what it asks for. */
 #include "protocol/gen/delete_records.h"
+#include "src/core/broker.h"
 #include "tests/replica_help.h"
 
 static const int32_t three[] = {1, 2, 3}, pair[] = {1, 2}, only[] = {1};
@@ -189,6 +190,24 @@ START_TEST(a_fenced_broker_or_another_incarnation_does_not_join)
 	ck_assert(!of(3)->wanted);
 	pass(600); /* and later once more */
 	ck_assert_int_eq(take().members, 3);
+}
+END_TEST
+
+START_TEST(a_broker_that_died_is_told_of_until_its_session_would_end)
+{
+	ck_assert(!core_broker_lingers(b.core, 3));
+	broker_is(3, true);
+	ck_assert(core_broker_lingers(b.core, 3));
+	broker_is(3, true); /* it registers again, and is not ready yet */
+	pass(b.core->conf->broker_session_timeout_ms - 1);
+	ck_assert(core_broker_lingers(b.core, 3));
+	broker_is(3, false);
+	ck_assert(!core_broker_lingers(b.core, 3)); /* it is there */
+	broker_is(3, true);
+	pass(b.core->conf->broker_session_timeout_ms);
+	ck_assert(!core_broker_lingers(b.core, 3));
+	broker_is(9, true); /* that is new */
+	ck_assert(!core_broker_lingers(b.core, 9) && !core_broker_lingers(b.core, 10));
 }
 END_TEST
 
@@ -408,6 +427,7 @@ main(void)
 	    who_is_no_replica_or_knows_another_epoch_is_told_so, a_log_that_went_another_way_is_told_where,
 	    below_min_insync_replicas_nothing_is_taken_and_nothing_moves, who_lags_leaves_and_who_has_caught_up_joins,
 	    until_the_controller_has_answered_both_isrs_count, a_fenced_broker_or_another_incarnation_does_not_join,
+	    a_broker_that_died_is_told_of_until_its_session_would_end,
 	    the_metadata_never_takes_back_what_the_controller_answered, a_request_that_reached_nobody_is_made_again,
 	    deleting_records_waits_for_the_replicas, a_new_leader_does_not_tell_an_end_it_does_not_know,
 	    cut_off_from_the_controllers_it_answers_no_client,

@@ -66,10 +66,6 @@ struct api_shared {
 	enum rk_err (*unpacked)(struct api_call *outer, const struct api_packed *);
 	/* The active controller has planned a heartbeat that was in order. */
 	void (*heartbeat)(struct api_call *, const struct kp_broker_heartbeat_req *);
-	/* A broker whose process has just died, and which is fenced by now. Metadata goes on naming it for a moment, as it
-	 * does in Kafka until its session ends: librdkafka (2.10 on) gives up a broker that is named no more together with
-	 * the partitions that it is just moving from it, and finds those again only a second later. */
-	bool (*lingers)(struct api_shared *, int32_t broker);
 	/* Hands out the next producer id, or RK_COORDINATOR_LOAD_IN_PROGRESS while a block is fetched. */
 	enum rk_err (*producer_id)(struct api_shared *, int64_t *);
 };

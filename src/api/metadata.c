@@ -3,6 +3,7 @@
 #include "src/api/cluster.h"
 #include "src/api/handlers.h"
 #include "src/config.h"
+#include "src/core/broker.h"
 
 typedef struct kp_metadata_res_topics topic_out;
 typedef struct kp_metadata_res_topics_partitions part_out;
@@ -164,8 +165,7 @@ add_brokers(struct asked *a)
 	res->brokers.at = rk_arena_get(&a->c->arena, a->brokers.count + 1, sizeof *res->brokers.at);
 	for (uint32_t i = 0; i < a->brokers.count && res->brokers.at != NULL; i++) {
 		const struct api_broker *b = &a->brokers.at[i];
-		bool lingers = a->c->shared->lingers != NULL && a->c->shared->lingers(a->c->shared, b->id);
-		if ((!b->alive && !lingers) || !b->reached)
+		if ((!b->alive && !core_broker_lingers(a->c->shared->core, b->id)) || !b->reached)
 			continue;
 		res->brokers.at[res->brokers.len].node_id = b->id;
 		res->brokers.at[res->brokers.len].host = b->host;

@@ -10,12 +10,19 @@ struct core_broker {
 	int64_t epoch;
 	bool active;    /* not fenced, and not about to leave */
 	bool reachable; /* it has a listener of our inter-broker listener's name */
+	bool fenced;
+	int64_t lingers_ms; /* until then clients are told of it though it is fenced; see core_broker_lingers */
 	uint16_t port;
 	char host[256];
 	struct rk_str rack; /* its own; null: it has none */
 };
 
 struct core_broker *core_broker(const struct core *, int32_t id); /* NULL: not registered */
+/* It was fenced a short time ago. Metadata goes on naming it: one that died for as long as its session would last, as
+ * Kafka does (we fence it within milliseconds), one that left in order for two seconds, in which it is back. librdkafka
+ * (2.10 on) gives up a broker that is named no more, with the partitions that it is just moving from it, and a
+ * transaction's offsets wait for ever for a coordinator that it has given up (its issue 5511). */
+bool core_broker_lingers(const struct core *, int32_t id);
 /* As the view has it now: made, changed or (not there any more) removed. True: something changed. */
 bool core_broker_read(struct core *, const struct meta_view *, int32_t id);
 void core_brokers_read(struct core *, const struct meta_view *); /* all of them */

@@ -10,7 +10,7 @@
 #include "src/node/inside.h"
 #include "src/node/peer.h"
 
-enum { ARENA_MAX = 64 << 20, AGAIN_MS = 50, DOUBT_MS = 250, LINGER_MS = 2000, LIST_VERSION = 9, FETCH_IDS = 13 };
+enum { ARENA_MAX = 64 << 20, AGAIN_MS = 50, DOUBT_MS = 250, LIST_VERSION = 9, FETCH_IDS = 13 };
 
 struct source {
 	struct rk_list link; /* in node_follow */
@@ -167,22 +167,6 @@ node_follow_doubts(struct node *n, int64_t now_ms)
 			continue;
 		struct node_seen seen = node_broker_seen(n, s->core->broker);
 		if (seen.epoch >= 0 && !seen.fenced)
-			return true;
-	}
-	return false;
-}
-
-bool
-node_follow_lingers(struct api_shared *shared, int32_t broker)
-{
-	struct node *n = rk_of(shared, struct node, shared);
-	int64_t now = rk_now(n->env);
-
-	if (n->follow == NULL)
-		return false;
-	rk_list_each(&n->follow->sources, m) {
-		const struct source *s = rk_of(m, struct source, link);
-		if (s->core->broker == broker && s->lost_ms >= 0 && now - s->lost_ms < LINGER_MS)
 			return true;
 	}
 	return false;

@@ -244,7 +244,6 @@ void node_follow_free(struct node *);
 /* A leader closed its connection under a fetch a moment ago, has not been heard since, and the image still has it as
  * alive: what is told of leaders now is likely to be wrong very soon. */
 bool node_follow_doubts(struct node *, int64_t now_ms);
-bool node_follow_lingers(struct api_shared *, int32_t broker); /* api_shared's */
 void node_isr_open(struct node *);
 void node_isr_free(struct node *);
 

@@ -223,7 +223,6 @@ share(struct node *n)
 	n->shared.broker_epoch = -1;
 	n->shared.leader_id = -1;
 	n->shared.unpacked = node_forward_unpacked;
-	n->shared.lingers = node_follow_lingers;
 }
 
 enum rk_err
