@@ -128,31 +128,6 @@ metadata_of(const core_consumer_says *s, struct rk_str protocol)
 	return RK_STR_NULL;
 }
 
-static bool
-has_protocol(const core_consumer_says *s, struct rk_str name)
-{
-	return metadata_of(s, name).len >= 0;
-}
-
-/* Is there a protocol that all classic members have? As Kafka, with what this one said before. */
-static bool
-fits(const struct core_consumers *k, const struct kp_join_group_req *q)
-{
-	if (!rk_str_is(q->protocol_type, "consumer") || q->protocols.len <= 0)
-		return false;
-	for (int32_t i = 0; i < q->protocols.len; i++) {
-		bool all = true;
-		rk_list_each(&k->members, l) {
-			const struct core_consumer *m = rk_of(l, struct core_consumer, link);
-			if (m->known && core_consumer_classic(m) && !has_protocol(&m->says, q->protocols.at[i].name))
-				all = false;
-		}
-		if (all)
-			return true;
-	}
-	return false;
-}
-
 /* It is to do the next step (join, sync) in the time its rebalances may take; a time that runs goes on. */
 static void
 hurry(struct core_consumer *m, bool anew)
@@ -317,7 +292,7 @@ core_consumer_join(struct core_group *g, struct core_group_asker *a, const struc
 	if (k->count >= g->home->core->conf->group_consumer_max_size && core_consumer_get(k, q->member_id) == NULL
 	    && core_consumer_static(k, q->group_instance_id) == NULL)
 		return refused(res, RK_GROUP_MAX_SIZE_REACHED, rk_lit(""));
-	if (!fits(k, q))
+	if (!core_consumer_fits(k, q, a->arena))
 		return refused(res, RK_INCONSISTENT_GROUP_PROTOCOL, rk_lit(""));
 	struct rk_str id = q->member_id.len > 0 ? q->member_id : new_id(g, a->arena);
 	if (q->member_id.len <= 0 && q->group_instance_id.len < 0 && a->version >= 4) /* KIP-394 */
@@ -654,22 +629,6 @@ stayers(struct core_turn *t, struct core_consumer *const *gone, int32_t count, s
 	return n;
 }
 
-/* The protocol that all have: the first such of the first. */
-static struct rk_str
-common_protocol(const struct stayer *s, int32_t n)
-{
-	const classic_t *first = classic_of(s[0].says);
-
-	for (int32_t i = 0; i < first->supported_protocols.len; i++) {
-		bool all = true;
-		for (int32_t k = 1; k < n; k++)
-			all &= has_protocol(s[k].says, first->supported_protocols.at[i].name);
-		if (all)
-			return first->supported_protocols.at[i].name;
-	}
-	return RK_STR_NULL;
-}
-
 static struct kp_pair
 classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 {
@@ -679,7 +638,10 @@ classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 	kp_defaults(&kp_group_metadata_value_d, &v);
 	v.protocol_type = rk_lit("consumer");
 	v.generation = t->epoch;
-	v.protocol = common_protocol(s, n);
+	const core_consumer_says **says = rk_arena_get(t->arena, (size_t)n, sizeof(const core_consumer_says *));
+	for (int32_t i = 0; says != NULL && i < n; i++)
+		says[i] = s[i].says;
+	v.protocol = says == NULL ? RK_STR_NULL : core_consumer_common(says, n, t->arena);
 	v.leader = s[0].id;
 	v.current_state_timestamp = rk_wall(g->home->core->env);
 	v.members.at = rk_arena_get(t->arena, (size_t)n, sizeof *v.members.at);
