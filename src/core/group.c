@@ -293,8 +293,11 @@ loaded(void *state)
 {
 	struct core_groups *home = state;
 
-	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g))
+	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = core_group_next(home, g)) {
 		core_group_start_sessions(g), core_consumers_start(g);
+		if (g->count > 0 && g->leader == NULL) /* its members were joining again when it became a classic one */
+			core_group_prepare(g);
+	}
 	rk_timer_set(home->core->timers, &home->expiry,
 	    rk_now(home->core->env) + rk_max(home->core->conf->offsets_retention_check_interval_ms, 1));
 }

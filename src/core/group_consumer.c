@@ -109,7 +109,7 @@ core_consumer_remove(struct core_group *g, struct core_consumer *const *who, int
 	rk_assert(g->consumers != NULL && count > 0);
 	rk_arena_init(&a, TURN_MAX);
 	core_turn_begin(&t, g, &a);
-	if (!core_consumer_downgrade(&t, who, count)) {
+	if (!core_consumer_downgrade(&t, who, count, false)) {
 		for (int32_t i = 0; i < count; i++)
 			core_turn_leave(&t, who[i]);
 		t.bump = true;

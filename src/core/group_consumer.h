@@ -191,7 +191,7 @@ struct rk_str core_consumer_common(const core_consumer_says *const *says, int32_
  * Kafka's words). Others: it could not be written. */
 rk_must_use enum rk_err core_consumer_upgrade(struct core_turn *, struct rk_str *why);
 /* When only classic members are left without these, with the turn's own: true: the turn makes a classic group of it. */
-bool core_consumer_downgrade(struct core_turn *, struct core_consumer *const *gone, int32_t count);
+bool core_consumer_downgrade(struct core_turn *, struct core_consumer *const *gone, int32_t count, bool rests);
 /* It is written. rests: its generation stands; else its members are to join again. */
 void core_consumer_downgraded(struct core_groups *, struct rk_str name, bool rests);
 struct kp_join_group_req;

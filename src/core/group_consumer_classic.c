@@ -261,7 +261,7 @@ downgrade_join(struct core_turn *t, struct core_group_asker *a, struct kp_join_g
 	struct rk_str name = rk_arena_str(a->arena, t->group->name); /* the group is made anew */
 	bool rests = at_rest(t);
 
-	if (t->gone == NULL || core_consumer_classic(t->gone) || !core_consumer_downgrade(t, &t->gone, 1))
+	if (t->gone == NULL || core_consumer_classic(t->gone) || !core_consumer_downgrade(t, &t->gone, 1, rests))
 		return false;
 	res->generation_id = t->epoch;
 	res->protocol_type = rk_lit("consumer");
@@ -604,7 +604,7 @@ leaves(const struct core_consumer *m, struct core_consumer *const *gone, int32_t
 struct stayer { /* a member of the classic group that comes out of it */
 	struct rk_str id;
 	const core_consumer_says *says;
-	struct core_parts target;
+	struct core_parts target, has; /* has: what is its own, and what it is to give back and may still use */
 };
 
 /* Those without gone, and the one that the turn is about; 0: there is nobody, or one of the consumer protocol. */
@@ -622,15 +622,18 @@ stayers(struct core_turn *t, struct core_consumer *const *gone, int32_t count, s
 			continue;
 		if (!m->known || !core_consumer_classic(m))
 			return 0;
-		(*s)[n++] = (struct stayer){ m->id, &m->says, m->target };
+		(*s)[n++] = (struct stayer){ m->id, &m->says, m->target, core_parts_sum(m->at.has, m->at.leaves, t->arena) };
 	}
 	if (t->id.len >= 0)
-		(*s)[n++] = (struct stayer){ t->id, &t->says, t->target };
+		(*s)[n++] = (struct stayer){ t->id, &t->says, t->target, core_parts_sum(t->at.has, t->at.leaves, t->arena) };
 	return n;
 }
 
+/* Kafka's record tells each member's target and a leader, and its rebalance is forgotten when the coordinator fails
+ * over: then two may have one partition. Here a group that needs a rebalance has no leader, so that whoever loads it
+ * begins one (group.c), and each of its members has what it had. At rest nobody has anything of another's target. */
 static struct kp_pair
-classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
+classic_record(struct core_turn *t, const struct stayer *s, int32_t n, bool rests)
 {
 	struct core_group *g = t->group;
 	struct kp_group_metadata_value v;
@@ -642,7 +645,7 @@ classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 	for (int32_t i = 0; says != NULL && i < n; i++)
 		says[i] = s[i].says;
 	v.protocol = says == NULL ? RK_STR_NULL : core_consumer_common(says, n, t->arena);
-	v.leader = s[0].id;
+	v.leader = rests ? s[0].id : RK_STR_NULL;
 	v.current_state_timestamp = rk_wall(g->home->core->env);
 	v.members.at = rk_arena_get(t->arena, (size_t)n, sizeof *v.members.at);
 	for (int32_t i = 0; v.members.at != NULL && i < n; i++) {
@@ -651,13 +654,13 @@ classic_record(struct core_turn *t, const struct stayer *s, int32_t n)
 		v.members.at[v.members.len++] = (struct kp_group_metadata_value_members){ s[i].id, s[i].says->instance_id,
 			s[i].says->client_id, s[i].says->client_host, s[i].says->rebalance_timeout_ms,
 			classic_of(s[i].says)->session_timeout_ms, bytes,
-			assignment_bytes(g->home->core, s[i].target, version_of(bytes), t->arena) };
+			assignment_bytes(g->home->core, rests ? s[i].target : s[i].has, version_of(bytes), t->arena) };
 	}
 	return core_group_record_of(g->name, &v, t->arena);
 }
 
 bool
-core_consumer_downgrade(struct core_turn *t, struct core_consumer *const *gone, int32_t count)
+core_consumer_downgrade(struct core_turn *t, struct core_consumer *const *gone, int32_t count, bool rests)
 {
 	struct core_group *g = t->group;
 	struct kp_pair r[3];
@@ -683,7 +686,7 @@ core_consumer_downgrade(struct core_turn *t, struct core_consumer *const *gone, 
 	core_consumers_tombstones(g, r, t->arena);
 	core_turn_put(t, r[1]);
 	core_turn_put(t, r[2]);
-	core_turn_put(t, classic_record(t, s, n));
+	core_turn_put(t, classic_record(t, s, n, rests));
 	t->downgrades = true;
 	return true;
 }

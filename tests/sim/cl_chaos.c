@@ -110,6 +110,11 @@ cl_plan(struct cl *cl)
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
 		if (p->caching && kinds[k].forgets)
 			p->fault[k] = 0;
+	p->both = (p->members > 0 || p->readers > 0) && (cl_both || rk_hash(&cl->seed, sizeof cl->seed, 0xb07) % 3 == 0);
+	if (p->both) {
+		p->members = p->readers = rk_max(p->members, p->readers);
+		p->parts += 3; /* some for everybody */
+	}
 	p->admin = (uint32_t)one_of(cl, cl_quorum ? 900000 : 0, 100000, 400000);
 }
 
@@ -128,6 +133,8 @@ cl_plan_tell(struct cl *cl)
 		cl_tell(cl, "internal topics are compacted");
 	if (p->tids > 0)
 		cl_tell(cl, "%u transactional ids, transaction.version %d", p->tids, p->txn_level);
+	if (p->both)
+		cl_tell(cl, "%u applications of one group change their protocol", p->members);
 	for (enum cl_fault k = 0; k < CL_FAULTS; k++)
 		snprintf(text + strlen(text), sizeof text - strlen(text), "%s %u ", kinds[k].name, p->fault[k]);
 	cl_tell(cl, "%sadmin %u", text, p->admin);

@@ -30,6 +30,8 @@ ask(struct cl_reader *m, int32_t node, int16_t key, int16_t version, const void 
 
 	m->busy = true;
 	m->asked_us = m->client.cl->sim.now_us;
+	if (m->crowd->both)
+		m->era = cl_both_era(m->client.cl);
 	return a;
 }
 
@@ -84,6 +86,9 @@ well(struct cl_ask *a, int16_t code)
 	case RK_STALE_MEMBER_EPOCH:
 		m->beat_us = 0;
 		break;
+	case RK_GROUP_ID_NOT_FOUND: /* it is a classic group now: that is fatal, and the application is started anew */
+		renamed(m);
+		break;
 	default:
 		break;
 	}
@@ -110,7 +115,7 @@ find(struct cl_reader *m)
 	struct kp_find_coordinator_req q;
 
 	kp_defaults(&kp_find_coordinator_req_d, &q);
-	q.key = rk_str_of(m->client.cl->readers.name);
+	q.key = rk_str_of(m->crowd->name);
 	ask(m, cl_some_broker(m->client.cl), KP_FIND_COORDINATOR, 3, &q, found);
 }
 
@@ -120,9 +125,11 @@ given(struct cl_reader *m, int32_t p, bool fresh)
 {
 	struct cl *cl = m->client.cl;
 
+	if (m->crowd->both && fresh)
+		cl_both_given(cl, m->number, p, m->epoch, m->good_us);
 	if (m->owns[p])
 		return;
-	for (uint32_t i = 0; fresh && i < cl->plan.readers; i++) {
+	for (uint32_t i = 0; fresh && !m->crowd->both && i < cl->plan.readers; i++) {
 		const struct cl_reader *o = &cl->reader[i];
 		if (o != m && o->owns[p] && cl->sim.now_us < o->good_us)
 			cl_fail(cl, "reader %u is given partition %d in epoch %d, which reader %u owns in epoch %d", m->number, p,
@@ -130,8 +137,8 @@ given(struct cl_reader *m, int32_t p, bool fresh)
 	}
 	m->owns[p] = true;
 	m->next[p] = -1;
-	if (fresh)
-		cl->readers.owner[p].member = (int32_t)m->number;
+	if (fresh && !m->crowd->both)
+		m->crowd->owner[p].member = (int32_t)m->number;
 }
 
 static void
@@ -168,7 +175,13 @@ beaten(struct cl_ask *a, const void *res)
 	const struct kp_consumer_group_heartbeat_res *r = res;
 	int64_t good_us = m->asked_us + (int64_t)CL_READER_SESSION_MS * MS - SLACK;
 
-	if (!well(a, r == NULL ? -2 : r->error_code))
+	bool granted = well(a, r == NULL ? -2 : r->error_code);
+	if (m->moves && a->number < 0) {
+		m->moves = false;
+		m->idle = true;
+		cl_both_over(cl, m->number, true, 1);
+	}
+	if (!granted)
 		return;
 	if (a->number < 0) { /* it has left */
 		renamed(m);
@@ -178,6 +191,10 @@ beaten(struct cl_ask *a, const void *res)
 		cl_fail(cl, "reader %u goes back from epoch %d to %d", m->number, m->epoch, r->member_epoch);
 	m->epoch = r->member_epoch;
 	m->good_us = rk_max(m->good_us, good_us);
+	if (m->crowd->both) {
+		cl_both_accepts(cl, a, m->number, m->epoch, a->epoch, m->era);
+		cl_both_told(cl, m->number, m->epoch, good_us);
+	}
 	m->told_us = cl->sim.now_us;
 	if (r->assignment != NULL)
 		assigned(m, r->assignment, cl->sim.now_us < good_us);
@@ -198,7 +215,7 @@ beat(struct cl_reader *m, int32_t epoch)
 	owned.partitions.at = part;
 	owned.partitions.len = n;
 	kp_defaults(&kp_consumer_group_heartbeat_req_d, &q);
-	q.group_id = rk_str_of(cl->readers.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.member_id = rk_str_of(m->id);
 	q.member_epoch = epoch;
 	q.instance_id = m->instance;
@@ -213,7 +230,9 @@ beat(struct cl_reader *m, int32_t epoch)
 	}
 	m->changed = m->whole = false;
 	m->beat_us = cl->sim.now_us;
-	ask(m, m->node, KP_CONSUMER_GROUP_HEARTBEAT, 1, &q, beaten)->number = epoch;
+	struct cl_ask *a = ask(m, m->node, KP_CONSUMER_GROUP_HEARTBEAT, 1, &q, beaten);
+	a->number = epoch;
+	a->epoch = m->crowd->floor;
 }
 
 /* --- offsets */
@@ -221,7 +240,7 @@ static void
 placed(struct cl_ask *a, const void *res)
 {
 	struct cl_reader *m = a->arg;
-	struct cl_crowd *c = &m->client.cl->readers;
+	struct cl_crowd *c = m->crowd;
 	const struct kp_offset_fetch_res *r = res;
 	const struct kp_offset_fetch_res_groups *g = r == NULL || r->groups.len != 1 ? NULL : &r->groups.at[0];
 
@@ -241,13 +260,13 @@ place(struct cl_reader *m)
 	struct kp_offset_fetch_req q;
 	struct kp_offset_fetch_req_groups_topics t = { .name = rk_str_of(cl->topic[0].name),
 		.partition_indexes = { &m->asks, 1 } };
-	struct kp_offset_fetch_req_groups g = { .group_id = rk_str_of(cl->readers.name), .member_id = rk_str_of(m->id),
+	struct kp_offset_fetch_req_groups g = { .group_id = rk_str_of(m->crowd->name), .member_id = rk_str_of(m->id),
 		.member_epoch = m->epoch, .topics = { &t, 1 } };
 
 	kp_defaults(&kp_offset_fetch_req_d, &q);
 	q.groups.at = &g;
 	q.groups.len = 1;
-	ask(m, m->node, KP_OFFSET_FETCH, 9, &q, placed)->number = cl->readers.acked[m->asks];
+	ask(m, m->node, KP_OFFSET_FETCH, 9, &q, placed)->number = m->crowd->acked[m->asks];
 }
 
 static void
@@ -259,10 +278,12 @@ committed(struct cl_ask *a, const void *res)
 
 	if (!well(a, r == NULL ? -2 : r->topics.at[0].partitions.at[0].error_code))
 		return;
-	if (a->epoch != (int32_t)m->number)
+	if (m->crowd->both)
+		cl_both_accepts(cl, a, m->number, a->owner, m->asked_floor, m->era);
+	if (a->epoch != (int32_t)m->number && (a->epoch >= 0 || !m->crowd->both))
 		cl_fail(cl, "node %d accepts what reader %u commits for partition %d, which was reader %d's already", a->node + 1,
 		    m->number, m->asks, a->epoch);
-	cl->readers.acked[m->asks] = rk_max(cl->readers.acked[m->asks], a->number);
+	m->crowd->acked[m->asks] = rk_max(m->crowd->acked[m->asks], a->number);
 	m->commits++;
 }
 
@@ -275,16 +296,18 @@ commit(struct cl_reader *m)
 	struct kp_offset_commit_req_topics t = { .name = rk_str_of(cl->topic[0].name), .partitions = { &p, 1 } };
 
 	kp_defaults(&kp_offset_commit_req_d, &q);
-	q.group_id = rk_str_of(cl->readers.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.generation_id_or_member_epoch = m->epoch;
 	q.member_id = rk_str_of(m->id);
 	q.group_instance_id = RK_STR_NULL;
 	q.topics.at = &t;
 	q.topics.len = 1;
-	cl->readers.sent[m->asks] = rk_max(cl->readers.sent[m->asks], p.committed_offset);
+	m->crowd->sent[m->asks] = rk_max(m->crowd->sent[m->asks], p.committed_offset);
 	struct cl_ask *a = ask(m, m->node, KP_OFFSET_COMMIT, 9, &q, committed);
 	a->number = p.committed_offset;
-	a->epoch = cl->readers.owner[m->asks].member;
+	a->epoch = m->crowd->owner[m->asks].member;
+	a->owner = m->epoch;
+	m->asked_floor = m->crowd->floor;
 }
 
 /* --- its life */
@@ -305,21 +328,51 @@ inside(struct cl_reader *m)
 }
 
 static void
+crash(struct cl_reader *m)
+{
+	struct cl *cl = m->client.cl;
+
+	cl_hang_up(&m->client);
+	m->busy = false;
+	renamed(m);
+	int64_t us = 100 * MS + sim_below(&cl->sim, 3 * SECOND);
+	if (m->crowd->both && (m->moves || cl_both_changes(cl, true))) {
+		m->moves = false;
+		m->idle = true;
+		cl_both_over(cl, m->number, true, us);
+	} else {
+		again(m, us);
+	}
+}
+
+static void
+leave(struct cl_reader *m, int32_t how)
+{
+	outside(m);
+	if (m->crowd->both)
+		cl_both_left(m->client.cl, m->number);
+	beat(m, how);
+}
+
+static void
 go(void *arg, bool lost)
 {
 	struct cl_reader *m = arg;
 	struct cl *cl = m->client.cl;
 
-	if (lost || cl->ending || cl->failure[0] != 0 || m->busy || m->at_us != cl->sim.now_us)
+	if (lost || cl->ending || cl->failure[0] != 0 || m->idle || m->busy || m->at_us != cl->sim.now_us)
 		return;
 	m->at_us = rk_max(m->client.asleep_us, cl->sim.now_us);
 	if (cl_asleep(&m->client, go, m))
 		return;
-	if (cl->producing && sim_chance(&cl->sim, 3000)) {
-		cl_hang_up(&m->client);
-		m->busy = false;
-		renamed(m);
-		again(m, 100 * MS + sim_below(&cl->sim, 3 * SECOND));
+	if (m->crowd->both && cl_both_moves(cl, true)) {
+		m->moves = true;
+		if (m->node >= 0 && m->epoch > 0)
+			leave(m, m->instance.len >= 0 ? -2 : -1);
+		else
+			crash(m);
+	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
+		crash(m);
 	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
 		cl_sleep(&m->client, sim_below(&cl->sim, 15 * SECOND));
 		again(m, 1);
@@ -328,8 +381,7 @@ go(void *arg, bool lost)
 	} else if (m->epoch == 0) {
 		beat(m, 0);
 	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
-		outside(m);
-		beat(m, m->instance.len >= 0 && !sim_chance(&cl->sim, 4) ? -2 : -1); /* -2: it will be back */
+		leave(m, m->instance.len >= 0 && !sim_chance(&cl->sim, 4) ? -2 : -1); /* -2: it will be back */
 	} else {
 		inside(m);
 	}
@@ -341,16 +393,24 @@ cl_reader_start(struct cl *cl, uint32_t number)
 	struct cl_reader *m = &cl->reader[number];
 
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
+	m->crowd = cl->plan.both ? &cl->crowd : &cl->readers;
 	m->number = number;
 	m->node = -1;
 	m->instance = cl_place(cl, number, m->place);
 	renamed(m);
-	if (number == 0) {
-		snprintf(cl->readers.name, sizeof cl->readers.name, "r");
-		for (int32_t p = 0; p < CL_PARTS; p++)
-			cl->readers.acked[p] = cl->readers.sent[p] = -1;
-	}
-	again(m, 1 + sim_below(&cl->sim, SECOND));
+	if (number == 0 && !cl->plan.both)
+		cl_crowd_start(&cl->readers, "r");
+	m->idle = cl->plan.both && !cl->crowd.newer;
+	if (!m->idle)
+		again(m, 1 + sim_below(&cl->sim, SECOND));
+}
+
+void
+cl_reader_wake(struct cl_reader *m, int64_t us)
+{
+	m->idle = false;
+	renamed(m);
+	again(m, us);
 }
 
 void
@@ -369,6 +429,8 @@ cl_readers_done(const struct cl *cl, int64_t since_us, char why[256])
 {
 	int32_t owned = 0;
 
+	if (cl->plan.both)
+		return true; /* cl_members_done has said so */
 	for (uint32_t i = 0; i < cl->plan.readers; i++) {
 		const struct cl_reader *m = &cl->reader[i];
 		for (int32_t p = 0; p < CL_PARTS; p++)

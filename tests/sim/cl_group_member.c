@@ -15,7 +15,7 @@
 #include "protocol/gen/sync_group.h"
 #include "tests/sim/cluster.h"
 
-enum { TIMEOUT = 6 * SECOND, JOIN_TIMEOUT = 20 * SECOND, SESSION_MS = 6000, REBALANCE_MS = 8000 };
+enum { TIMEOUT = 6 * SECOND, JOIN_TIMEOUT = 20 * SECOND, SESSION_MS = 6000, REBALANCE_MS = 8000, SLACK = 100 * MS };
 
 static void go(void *arg, bool lost);
 
@@ -30,6 +30,9 @@ static struct cl_ask *
 ask(struct cl_member *m, int32_t node, int16_t key, int16_t version, const void *req, cl_done *done)
 {
 	m->busy = true;
+	m->asked_us = m->client.cl->sim.now_us;
+	if (m->crowd->both)
+		m->era = cl_both_era(m->client.cl);
 	return cl_ask(&m->client, node, key, version, req, key == KP_JOIN_GROUP ? JOIN_TIMEOUT : TIMEOUT, done, m);
 }
 
@@ -37,10 +40,30 @@ static void
 outside(struct cl_member *m)
 {
 	m->in = m->synced = false;
+	m->good_us = 0;
 	for (int32_t p = 0; p < CL_PARTS; p++) {
 		m->owns[p] = false;
 		m->next[p] = -1;
 	}
+}
+
+/* It joins again. By the cooperative protocol it keeps what it has meanwhile. */
+static void
+rejoin(struct cl_member *m)
+{
+	if (m->crowd->cooperative)
+		m->in = m->synced = false;
+	else
+		outside(m);
+}
+
+/* What a classic client knows of; the coordinator of a consumer group has to put everything else into these words. */
+static bool
+classic_word(enum rk_err err)
+{
+	return err != RK_STALE_MEMBER_EPOCH && err != RK_FENCED_MEMBER_EPOCH && err != RK_UNRELEASED_INSTANCE_ID
+	    && err != RK_GROUP_ID_NOT_FOUND && err != RK_INVALID_REQUEST && err != RK_UNSUPPORTED_VERSION
+	    && err != RK_INCONSISTENT_GROUP_PROTOCOL;
 }
 
 /* True: it was granted. Else what follows from it is arranged. */
@@ -61,8 +84,10 @@ well(struct cl_ask *a, int16_t code)
 		outside(m);
 		break;
 	case RK_ILLEGAL_GENERATION:
-	case RK_REBALANCE_IN_PROGRESS:
 		outside(m);
+		break;
+	case RK_REBALANCE_IN_PROGRESS:
+		rejoin(m);
 		break;
 	case RK_NETWORK_EXCEPTION:
 	case RK_NOT_COORDINATOR:
@@ -73,7 +98,10 @@ well(struct cl_ask *a, int16_t code)
 		break;
 	}
 	if (a->key == KP_SYNC_GROUP)
-		outside(m);
+		rejoin(m);
+	if (m->crowd->both && code > 0 && !classic_word(rk_err_of_wire(code)))
+		cl_fail(cl, "node %d tells classic member %u %s to %s, which is none of its protocol's", a->node + 1, m->number,
+		    rk_err_name(rk_err_of_wire(code)), kp_api(a->key)->name);
 	if (code > 0 && rk_err_of_wire(code) != RK_MEMBER_ID_REQUIRED)
 		cl_tell(cl, "member %u: %s in generation %d at node %d: %s", m->number, kp_api(a->key)->name, m->generation,
 		    a->node + 1, rk_err_name(rk_err_of_wire(code)));
@@ -100,7 +128,7 @@ find(struct cl_member *m)
 	struct kp_find_coordinator_req q;
 
 	kp_defaults(&kp_find_coordinator_req_d, &q);
-	q.key = rk_str_of(m->client.cl->crowd.name);
+	q.key = rk_str_of(m->crowd->name);
 	ask(m, cl_some_broker(m->client.cl), KP_FIND_COORDINATOR, 3, &q, found);
 }
 
@@ -125,26 +153,39 @@ joined(struct cl_ask *a, const void *res)
 	m->synced = false;
 	m->generation = r->generation_id;
 	m->leads = rk_str_is(r->leader, m->id);
+	m->classic = r->leader.len > 0;
+	m->dealt = cl_both_parts(m->client.cl);
 	m->peers = rk_min(r->members.len, (int32_t)rk_countof(m->peer));
-	for (int32_t i = 0; i < m->peers; i++)
+	for (int32_t i = 0; i < m->peers; i++) {
 		copy_id(m->peer[i].id, r->members.at[i].member_id);
+		if (m->crowd->both)
+			cl_both_peer(m, i, r->members.at[i].metadata);
+	}
 	if (m->leads && m->peers == 0)
 		cl_fail(m->client.cl, "member %u leads generation %d and is not told of whom", m->number, m->generation);
+}
+
+static struct rk_str
+protocol(const struct cl_member *m)
+{
+	return rk_str_of(!m->crowd->both ? "deal" : m->crowd->cooperative ? "cooperative-sticky" : "range");
 }
 
 static void
 join(struct cl_member *m)
 {
 	struct kp_join_group_req q;
-	struct kp_join_group_req_protocols p = { .name = rk_lit("deal"), .metadata = rk_lit("m") };
+	struct kp_join_group_req_protocols p = { .name = protocol(m), .metadata = rk_lit("m") };
 
 	kp_defaults(&kp_join_group_req_d, &q);
-	q.group_id = rk_str_of(m->client.cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.session_timeout_ms = SESSION_MS;
 	q.rebalance_timeout_ms = REBALANCE_MS;
 	q.member_id = rk_str_of(m->id);
 	q.group_instance_id = m->instance;
 	q.protocol_type = rk_lit("consumer");
+	if (m->crowd->both)
+		p.metadata = cl_both_subscription(m);
 	q.protocols.at = &p;
 	q.protocols.len = 1;
 	ask(m, m->node, KP_JOIN_GROUP, 7, &q, joined);
@@ -155,7 +196,7 @@ static void
 owns(struct cl_member *m, int32_t p)
 {
 	struct cl *cl = m->client.cl;
-	struct cl_crowd *c = &cl->crowd;
+	struct cl_crowd *c = m->crowd;
 
 	if (p >= CL_PARTS) {
 		cl_fail(cl, "member %u is given partition %d, which nobody dealt out", m->number, p);
@@ -172,6 +213,41 @@ owns(struct cl_member *m, int32_t p)
 	m->next[p] = -1;
 }
 
+static int64_t
+session_end(const struct cl_member *m)
+{
+	return m->asked_us + (int64_t)SESSION_MS * MS - SLACK;
+}
+
+/* In a group that changes its protocol, by any of the two: what it has not got any more it gives up, and by the
+ * cooperative protocol it joins again to say so. */
+static void
+synced_both(struct cl_member *m, struct cl_ask *a, struct rk_str bytes)
+{
+	struct cl *cl = m->client.cl;
+	bool to[CL_PARTS] = { false }, lost = false;
+
+	cl_both_accepts(cl, a, m->number, m->generation, a->epoch, m->era);
+	cl_both_told(cl, m->number, m->generation, session_end(m));
+	m->good_us = session_end(m);
+	if (m->classic && cl->sim.now_us < m->good_us)
+		m->crowd->floor = rk_max(m->crowd->floor, m->generation);
+	cl_both_assigned(m, bytes, to);
+	for (int32_t p = 0; p < CL_PARTS; p++) {
+		lost |= m->owns[p] && !to[p];
+		if (to[p] && !m->owns[p])
+			m->next[p] = -1;
+		m->owns[p] = to[p];
+		if (to[p])
+			cl_both_given(cl, m->number, p, m->generation, m->good_us);
+	}
+	if (lost)
+		rejoin(m);
+	m->joined = m->generation;
+	cl_tell(cl, "member %u: %s generation %d%s%s", m->number, m->classic ? "classic" : "consumer", m->generation,
+	    m->leads ? ", leads" : "", lost ? ", has lost something and joins again" : "");
+}
+
 static void
 synced(struct cl_ask *a, const void *res)
 {
@@ -181,18 +257,22 @@ synced(struct cl_ask *a, const void *res)
 
 	if (!well(a, r == NULL ? -2 : r->error_code))
 		return;
+	m->synced = true;
+	m->syncs++;
+	m->told_us = cl->sim.now_us;
+	if (m->crowd->both) {
+		synced_both(m, a, r->assignment);
+		return;
+	}
 	if (m->generation < a->epoch)
 		cl_fail(cl, "member %u is let into generation %d, when %d had been told already", m->number, m->generation,
 		    a->epoch);
 	if (m->generation < m->joined)
 		cl_fail(cl, "member %u goes back from generation %d to %d", m->number, m->joined, m->generation);
 	m->joined = m->generation;
-	m->synced = true;
-	m->syncs++;
-	m->told_us = cl->sim.now_us;
 	for (int32_t i = 0; i < r->assignment.len; i++)
 		owns(m, (uint8_t)r->assignment.at[i]);
-	cl->crowd.generation = rk_max(cl->crowd.generation, m->generation);
+	m->crowd->generation = rk_max(m->crowd->generation, m->generation);
 	cl_tell(cl, "member %u: generation %d, %d partitions%s", m->number, m->generation, r->assignment.len,
 	    m->leads ? ", leads" : "");
 }
@@ -205,23 +285,30 @@ sync_in(struct cl_member *m)
 	struct kp_sync_group_req_assignments to[16];
 	uint8_t share[16][CL_PARTS];
 	int32_t n[16] = { 0 };
+	struct rk_str bytes[16];
 
 	kp_defaults(&kp_sync_group_req_d, &q);
-	q.group_id = rk_str_of(cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
 	q.group_instance_id = m->instance;
 	q.protocol_type = rk_lit("consumer");
-	q.protocol_name = rk_lit("deal");
-	for (int32_t p = 0; m->leads && p < (int32_t)cl->plan.parts; p++) {
+	q.protocol_name = protocol(m);
+	if (m->crowd->both && m->leads)
+		cl_both_deal(m, bytes);
+	for (int32_t p = 0; !m->crowd->both && m->leads && p < (int32_t)cl->plan.parts; p++) {
 		int32_t who = (p + m->generation) % m->peers;
 		share[who][n[who]++] = (uint8_t)p;
 	}
 	for (int32_t i = 0; m->leads && i < m->peers; i++)
-		to[i] = (struct kp_sync_group_req_assignments){ rk_str_of(m->peer[i].id), { (const char *)share[i], n[i] } };
+		to[i] = (struct kp_sync_group_req_assignments){ rk_str_of(m->peer[i].id),
+			m->crowd->both ? bytes[i] : (struct rk_str){ (const char *)share[i], n[i] } };
 	q.assignments.at = to;
 	q.assignments.len = m->leads ? m->peers : 0;
-	ask(m, m->node, KP_SYNC_GROUP, 5, &q, synced)->epoch = cl->crowd.generation;
+	/* From now on what it has may have been taken away: the answer to this tells it. */
+	m->good_us = 0;
+	struct cl_ask *a = ask(m, m->node, KP_SYNC_GROUP, 5, &q, synced);
+	a->epoch = m->crowd->both ? m->crowd->floor : m->crowd->generation;
 }
 
 /* Accepted: then nobody had been told of a later generation when it was sent. */
@@ -230,7 +317,9 @@ current(struct cl_ask *a)
 {
 	struct cl_member *m = a->arg;
 
-	if (a->number < a->epoch)
+	if (m->crowd->both)
+		cl_both_accepts(m->client.cl, a, m->number, (int32_t)a->number, a->epoch, m->era);
+	else if (a->number < a->epoch)
 		cl_fail(m->client.cl, "node %d accepts %s of member %u in generation %" PRId64 ", when %d had been told already",
 		    a->node + 1, kp_api(a->key)->name, m->number, a->number, a->epoch);
 }
@@ -245,13 +334,18 @@ beaten(struct cl_ask *a, const void *res)
 		return;
 	current(a);
 	m->told_us = m->client.cl->sim.now_us;
+	if (m->crowd->both) {
+		m->good_us = session_end(m);
+		cl_both_told(m->client.cl, m->number, (int32_t)a->number, m->good_us);
+	}
 }
 
 static void
 stamp(struct cl_member *m, struct cl_ask *a)
 {
 	a->number = m->generation;
-	a->epoch = m->client.cl->crowd.generation;
+	a->epoch = m->crowd->both ? m->crowd->floor : m->crowd->generation;
+	a->owner = m->crowd->both && a->key == KP_OFFSET_COMMIT ? m->crowd->owner[m->asks].member : -1;
 }
 
 static void
@@ -260,7 +354,7 @@ beat(struct cl_member *m)
 	struct kp_heartbeat_req q;
 
 	kp_defaults(&kp_heartbeat_req_d, &q);
-	q.group_id = rk_str_of(m->client.cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.generation_id = m->generation;
 	q.member_id = rk_str_of(m->id);
 	q.group_instance_id = m->instance;
@@ -273,7 +367,7 @@ static void
 placed(struct cl_ask *a, const void *res)
 {
 	struct cl_member *m = a->arg;
-	struct cl_crowd *c = &m->client.cl->crowd;
+	struct cl_crowd *c = m->crowd;
 	const struct kp_offset_fetch_res *r = res;
 
 	if (!well(a, r == NULL ? -2 : r->error_code != 0 ? r->error_code : r->topics.at[0].partitions.at[0].error_code))
@@ -293,22 +387,34 @@ place(struct cl_member *m)
 		.partition_indexes = { &m->asks, 1 } };
 
 	kp_defaults(&kp_offset_fetch_req_d, &q);
-	q.group_id = rk_str_of(m->client.cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.topics.at = &t;
 	q.topics.len = 1;
-	ask(m, m->node, KP_OFFSET_FETCH, 7, &q, placed)->number = m->client.cl->crowd.acked[m->asks];
+	ask(m, m->node, KP_OFFSET_FETCH, 7, &q, placed)->number = m->crowd->acked[m->asks];
+}
+
+/* In a group of both protocols that is asked too: it may have members of several generations. */
+static void
+owner(const struct cl_ask *a)
+{
+	const struct cl_member *m = a->arg;
+
+	if (a->owner >= 0 && a->owner != (int32_t)m->number)
+		cl_fail(m->client.cl, "node %d accepts what member %u commits for partition %d, which was application %d's already",
+		    a->node + 1, m->number, m->asks, a->owner);
 }
 
 static void
 committed(struct cl_ask *a, const void *res)
 {
 	struct cl_member *m = a->arg;
-	struct cl_crowd *c = &m->client.cl->crowd;
+	struct cl_crowd *c = m->crowd;
 	const struct kp_offset_commit_res *r = res;
 
 	if (!well(a, r == NULL ? -2 : r->topics.at[0].partitions.at[0].error_code))
 		return;
 	current(a);
+	owner(a);
 	c->acked[m->asks] = rk_max(c->acked[m->asks], (int64_t)a->op);
 	m->commits++;
 }
@@ -321,19 +427,28 @@ commit(struct cl_member *m)
 	struct kp_offset_commit_req_topics t = { .name = rk_str_of(m->client.cl->topic[0].name), .partitions = { &p, 1 } };
 
 	kp_defaults(&kp_offset_commit_req_d, &q);
-	q.group_id = rk_str_of(m->client.cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.generation_id_or_member_epoch = m->generation;
 	q.member_id = rk_str_of(m->id);
 	q.group_instance_id = m->instance;
 	q.topics.at = &t;
 	q.topics.len = 1;
-	m->client.cl->crowd.sent[m->asks] = rk_max(m->client.cl->crowd.sent[m->asks], p.committed_offset);
+	m->crowd->sent[m->asks] = rk_max(m->crowd->sent[m->asks], p.committed_offset);
 	struct cl_ask *a = ask(m, m->node, KP_OFFSET_COMMIT, 8, &q, committed);
 	a->op = (uint32_t)p.committed_offset;
 	stamp(m, a);
 }
 
 /* --- out */
+/* Its application goes on as a consumer of the other protocol. */
+static void
+turn(struct cl_member *m, int64_t us)
+{
+	m->moves = false;
+	m->idle = true;
+	cl_both_over(m->client.cl, m->number, false, us);
+}
+
 static void
 left(struct cl_ask *a, const void *res)
 {
@@ -343,6 +458,8 @@ left(struct cl_ask *a, const void *res)
 	m->id[0] = 0;
 	outside(m);
 	(void)well(a, 0);
+	if (m->moves)
+		turn(m, 1);
 }
 
 static void
@@ -352,9 +469,11 @@ leave(struct cl_member *m)
 	struct kp_leave_group_req_members one = { .member_id = rk_str_of(m->id), .group_instance_id = m->instance };
 
 	kp_defaults(&kp_leave_group_req_d, &q);
-	q.group_id = rk_str_of(m->client.cl->crowd.name);
+	q.group_id = rk_str_of(m->crowd->name);
 	q.members.at = &one;
 	q.members.len = 1;
+	if (m->crowd->both)
+		cl_both_left(m->client.cl, m->number);
 	ask(m, m->node, KP_LEAVE_GROUP, 4, &q, left);
 }
 
@@ -365,7 +484,32 @@ crash(struct cl_member *m)
 	m->busy = false;
 	m->id[0] = 0;
 	outside(m);
-	again(m, 100 * MS + sim_below(&m->client.cl->sim, 3 * SECOND));
+	int64_t us = 100 * MS + sim_below(&m->client.cl->sim, 3 * SECOND);
+	if (m->crowd->both && (m->moves || cl_both_changes(m->client.cl, false)))
+		turn(m, us);
+	else
+		again(m, us);
+}
+
+/* It is to speak the consumer protocol: as when an application is started anew with another group.protocol. A static
+ * member of the classic protocol does not say that it leaves. */
+static void
+go_over(struct cl_member *m)
+{
+	m->moves = true;
+	if (m->instance.len >= 0 || m->node < 0 || !m->synced)
+		crash(m);
+	else
+		leave(m);
+}
+
+/* The leader joins again when a topic has grown. One that came back in a static leader's place, or out of a downgrade
+ * that needed no rebalance, does not know that it leads (with Kafka neither, before JoinGroup 9): so all look, and from
+ * the others the coordinator takes it for a repetition. */
+static bool
+deals_anew(const struct cl_member *m)
+{
+	return m->crowd->both && m->dealt != cl_both_parts(m->client.cl);
 }
 
 static void
@@ -373,8 +517,11 @@ inside(struct cl_member *m)
 {
 	struct cl *cl = m->client.cl;
 
-	m->asks = (int32_t)sim_below(&cl->sim, cl->plan.parts);
-	if (m->beat_us + 700 * MS < cl->sim.now_us)
+	m->asks = (int32_t)sim_below(&cl->sim, m->crowd->both ? cl_both_parts(cl) : (int32_t)cl->plan.parts);
+	if (deals_anew(m)) {
+		rejoin(m);
+		again(m, 1);
+	} else if (m->beat_us + 700 * MS < cl->sim.now_us)
 		beat(m);
 	else if (m->owns[m->asks] && m->next[m->asks] < 0)
 		place(m);
@@ -390,12 +537,14 @@ go(void *arg, bool lost)
 	struct cl_member *m = arg;
 	struct cl *cl = m->client.cl;
 
-	if (lost || cl->ending || cl->failure[0] != 0 || m->busy || m->at_us != cl->sim.now_us)
+	if (lost || cl->ending || cl->failure[0] != 0 || m->idle || m->busy || m->at_us != cl->sim.now_us)
 		return;
 	m->at_us = rk_max(m->client.asleep_us, cl->sim.now_us);
 	if (cl_asleep(&m->client, go, m))
 		return;
-	if (m->node >= 0 && m->synced && cl->producing && sim_chance(&cl->sim, 3000)) {
+	if (m->crowd->both && cl_both_moves(cl, false)) {
+		go_over(m);
+	} else if (m->node >= 0 && m->synced && cl->producing && sim_chance(&cl->sim, 3000)) {
 		leave(m);
 	} else if (cl->producing && sim_chance(&cl->sim, 3000)) {
 		crash(m);
@@ -419,16 +568,25 @@ cl_member_start(struct cl *cl, uint32_t number)
 	struct cl_member *m = &cl->member[number];
 
 	cl_client_init(cl, &m->client, CL_CLIENT_PLACE + number);
+	m->crowd = &cl->crowd;
 	m->number = number;
 	m->node = -1;
 	m->instance = cl_place(cl, number, m->place);
 	outside(m);
-	if (number == 0) {
-		snprintf(cl->crowd.name, sizeof cl->crowd.name, "m");
-		for (int32_t p = 0; p < CL_PARTS; p++)
-			cl->crowd.acked[p] = cl->crowd.sent[p] = -1;
-	}
-	again(m, 1 + sim_below(&cl->sim, SECOND));
+	if (number == 0)
+		cl_crowd_start(&cl->crowd, "m");
+	m->idle = cl->plan.both && cl->crowd.newer;
+	if (!m->idle)
+		again(m, 1 + sim_below(&cl->sim, SECOND));
+}
+
+void
+cl_member_wake(struct cl_member *m, int64_t us)
+{
+	m->idle = false;
+	m->id[0] = 0;
+	outside(m);
+	again(m, us);
 }
 
 bool
@@ -436,6 +594,8 @@ cl_members_done(const struct cl *cl, int64_t since_us, char why[256])
 {
 	uint32_t owned = 0;
 
+	if (cl->plan.both)
+		return cl_both_done(cl, since_us, why);
 	for (uint32_t i = 0; i < cl->plan.members; i++) {
 		const struct cl_member *m = &cl->member[i];
 		if (!m->synced || m->told_us < since_us || m->generation != cl->crowd.generation) {

@@ -1,4 +1,4 @@
-/* cl_main.c - cluster_sim [--seeds A-B] [--say] [--trace] [--quiet] [--once] [--bug N]
+/* cl_main.c - cluster_sim [--seeds A-B] [--both] [--say] [--trace] [--quiet] [--once] [--bug N]
  *
  * A whole cluster, as it ships, and its clients in one thread, on virtual time, from a seed. See cluster.h for the
  * parts and doc/simulator.md for what is promised. */
@@ -10,7 +10,7 @@
 
 enum { LAST = 400, LINE = 240, CHECK_SEEDS = 10, QUORUM_SEEDS = 20, EVENTS_MAX = 20000000 };
 
-bool cl_say_all, cl_trace_all, cl_single, cl_quorum;
+bool cl_say_all, cl_trace_all, cl_single, cl_quorum, cl_both;
 int cl_factor;
 static char last[LAST][LINE];
 static uint64_t lines;
@@ -271,6 +271,7 @@ play(struct cl *cl)
 		cl_group_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.tills; i++)
 		cl_till_start(cl, i);
+	cl_both_start(cl);
 	for (uint32_t i = 0; i < cl->plan.members; i++)
 		cl_member_start(cl, i);
 	for (uint32_t i = 0; i < cl->plan.readers; i++)
@@ -418,6 +419,8 @@ main(int argc, char **argv)
 			cl_single = true;
 		} else if (strcmp(argv[i], "--quorum") == 0) {
 			cl_quorum = true;
+		} else if (strcmp(argv[i], "--both") == 0) {
+			cl_both = true;
 		} else if (strcmp(argv[i], "--factor") == 0 && i + 1 < argc) {
 			cl_factor = (int)strtol(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--once") == 0) {
@@ -430,8 +433,8 @@ main(int argc, char **argv)
 			bug = (enum cl_bug)strtol(argv[++i], NULL, 10);
 		} else {
 			fprintf(stderr,
-			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--factor N] [--once] [--say] [--trace] [--quiet] "
-			    "[--bug N]\n");
+			    "usage: cluster_sim [--seeds A-B] [--single | --quorum] [--both] [--factor N] [--once] [--say] [--trace] "
+			    "[--quiet] [--bug N]\n");
 			return 2;
 		}
 	}

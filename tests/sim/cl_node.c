@@ -168,6 +168,8 @@ configure(struct cl_node *n)
 	k = pair(a, at, k, "group.consumer.session.timeout.ms=%d", CL_READER_SESSION_MS);
 	k = pair(a, at, k, "group.consumer.min.heartbeat.interval.ms=1000");
 	k = pair(a, at, k, "group.consumer.heartbeat.interval.ms=1000");
+	if (p->both)
+		k = pair(a, at, k, "group.consumer.migration.policy=bidirectional");
 	k = pair(a, at, k, "transaction.state.log.replication.factor=%d", p->factor);
 	k = pair(a, at, k, "transaction.state.log.num.partitions=2");
 	k = pair(a, at, k, "transaction.state.log.min.isr=%d", p->min_isr);

@@ -8,6 +8,7 @@
  * cl_till.c    transactional applications, old and new (KIP-890), with zombies
  * cl_group_member.c  members of classic groups: they join, sync, commit
  * cl_group_consumer.c  consumers of a KIP-848 group
+ * cl_group_both.c  a group whose applications change their protocol
  * cl_txn.c     transactional producers, their successors and their zombies
  * cl_txn_data.c  what they write, and what some copy
  * cl_txn_read.c  what read_committed is shown
@@ -50,6 +51,7 @@ struct cl_plan {
 	bool compacts;                 /* internal topics have small segments, which are compacted */
 	bool jbod;                     /* each broker has two directories for its partitions */
 	uint32_t topics, parts, producers, consumers, groups, tills, members, readers;
+	bool both;                     /* members and readers are the same applications, which change their protocol */
 	uint32_t tids;                 /* transactional ids */
 	int16_t txn_level;             /* transaction.version */
 	int16_t min_isr, factor;
@@ -131,7 +133,7 @@ struct cl_ask {
 	uint32_t op;
 	struct cl_part *part;
 	int64_t number;
-	int32_t epoch, node;
+	int32_t epoch, owner, node;
 };
 struct cl_conn {
 	struct sim_client c;
@@ -276,14 +278,19 @@ struct cl_marker {
 
 struct cl_member { /* of a classic group */
 	struct cl_client client;
+	struct cl_crowd *crowd;
 	uint32_t number, group;
 	char id[64], place[16];
 	struct rk_str instance; /* null: dynamic */
 	int32_t node, generation, joined; /* coordinator; of its join; of its last sync */
 	bool in, leads, busy, synced;
-	int64_t at_us, beat_us, told_us;
-	int32_t peers;
-	struct { char id[64]; } peer[16];
+	bool idle, moves;        /* its application speaks the other protocol; is about to */
+	bool classic;            /* the group had a leader when it joined */
+	int64_t at_us, asked_us, beat_us, told_us;
+	int64_t good_us;         /* until then its session cannot be over; 0: what it owns may have been taken away */
+	uint32_t era;            /* when it asked */
+	int32_t peers, dealt;    /* dealt: partitions when they were dealt out last */
+	struct { char id[64]; bool owns[CL_PARTS]; int32_t generation; } peer[16];
 	bool owns[CL_PARTS];
 	int64_t next[CL_PARTS];  /* to be committed; -1: is asked for */
 	int32_t asks;            /* the partition that is committed or asked for */
@@ -291,11 +298,14 @@ struct cl_member { /* of a classic group */
 };
 struct cl_reader { /* of a KIP-848 group */
 	struct cl_client client;
+	struct cl_crowd *crowd;
 	uint32_t number, life, commits;
 	char id[32], place[16];
 	struct rk_str instance; /* null: dynamic */
-	int32_t node, epoch;
+	int32_t node, epoch, asked_floor;
 	bool busy, changed;      /* changed: what it owns is to be said */
+	bool idle, moves;        /* its application speaks the other protocol; is about to */
+	uint32_t era;            /* when it asked */
 	bool whole;              /* all is to be said again: what was answered last is not known */
 	int64_t at_us, asked_us, beat_us, told_us;
 	int64_t good_us;         /* until then its session cannot be over */
@@ -308,6 +318,12 @@ struct cl_crowd { /* a group, as its members know it */
 	int32_t generation;      /* highest that anybody was in */
 	struct { int32_t generation; int32_t member; } owner[CL_PARTS]; /* last */
 	int64_t acked[CL_PARTS], sent[CL_PARTS];
+	/* cl_group_both.c: a group whose applications change their protocol */
+	bool both, cooperative, newer; /* newer: they go to the consumer protocol, else to the classic one */
+	uint32_t apps, era, moves;     /* era: may have been without anybody, and begun anew, so often */
+	int32_t floor;                 /* the last classic generation that anybody is in */
+	bool nobody;                   /* nobody is known to be in since this era began */
+	struct { int64_t sure_us; int32_t epoch; uint32_t era; } app[CL_MEMBERS];
 };
 
 struct cl_heard { /* a request between nodes, until its answer comes */
@@ -375,6 +391,7 @@ struct cl {
 };
 
 extern bool cl_say_all, cl_trace_all, cl_single, cl_quorum; /* one node only; no data */
+extern bool cl_both; /* every group that has members changes its protocol */
 extern int cl_factor; /* replicas of each partition; 0: as the seed says */
 
 void cl_fail(struct cl *, const char *fmt, ...) rk_format(2, 3);
@@ -432,13 +449,33 @@ bool cl_tills_told(struct cl *, int64_t since_us, char why[256]);
 
 /* cl_group_member.c */
 void cl_member_start(struct cl *, uint32_t number);
+void cl_member_wake(struct cl_member *, int64_t us);
 bool cl_members_done(const struct cl *, int64_t since_us, char why[256]); /* all in, and each partition has its owner */
 void cl_member_free(struct cl_member *);
 
 /* cl_group_consumer.c */
 void cl_reader_start(struct cl *, uint32_t number);
+void cl_reader_wake(struct cl_reader *, int64_t us);
 void cl_reader_tell(const struct cl_reader *);
 bool cl_readers_done(const struct cl *, int64_t since_us, char why[256]);
+
+/* cl_group_both.c */
+void cl_crowd_start(struct cl_crowd *, const char *name);
+void cl_both_start(struct cl *);
+bool cl_both_moves(struct cl *, bool newer);   /* an application that speaks this is to speak the other one */
+bool cl_both_changes(struct cl *, bool newer); /* its process has died: the next one speaks the other one */
+void cl_both_over(struct cl *, uint32_t app, bool newer, int64_t us); /* there it is, so much later */
+uint32_t cl_both_era(struct cl *);
+void cl_both_told(struct cl *, uint32_t app, int32_t epoch, int64_t good_us);
+void cl_both_left(struct cl *, uint32_t app);
+void cl_both_given(struct cl *, uint32_t app, int32_t p, int32_t epoch, int64_t good_us);
+void cl_both_accepts(struct cl *, const struct cl_ask *, uint32_t app, int32_t epoch, int32_t floor, uint32_t era);
+int32_t cl_both_parts(const struct cl *);
+bool cl_both_done(const struct cl *, int64_t since_us, char why[256]);
+struct rk_str cl_both_subscription(struct cl_member *);
+void cl_both_peer(struct cl_member *, int32_t peer, struct rk_str subscription);
+void cl_both_deal(struct cl_member *, struct rk_str bytes[16]); /* by peer */
+void cl_both_assigned(struct cl_member *, struct rk_str bytes, bool to[CL_PARTS]);
 
 /* cl_txn.c */
 void cl_txn_start(struct cl *, uint32_t number);
