@@ -1,6 +1,7 @@
 /* cl_bugs.c - see cl_bugs.h. */
 #include "tests/sim/cl_bugs.h"
 #include "protocol/gen/alter_partition.h"
+#include "src/core/group_consumer.h"
 #include "src/core/inside.h"
 #include "src/core/mark.h"
 #include "src/core/replica.h"
@@ -22,6 +23,7 @@ static const struct {
 	[CL_BUG_COMPLETE] = { "a transaction complete before its markers are written", 15 },
 	[CL_BUG_MARKER] = { "a marker acknowledged before it is committed", 90 },
 	[CL_BUG_VERIFY] = { "a partition that is not verified", 30 },
+	[CL_BUG_OWNER] = { "what a classic member has is free for consumers", 10 },
 };
 
 void
@@ -142,4 +144,17 @@ enum rk_err
 __wrap_core_verified(struct core_partition *p, const struct core_intent *x, uint64_t guard)
 {
 	return planted == CL_BUG_VERIFY && !x->adds ? RK_OK : __real_core_verified(p, x, guard);
+}
+
+/* --- groups */
+struct core_consumer *__real_core_consumer_owner(const struct core_consumers *, struct rk_uuid topic, int32_t index);
+struct core_consumer *__wrap_core_consumer_owner(const struct core_consumers *, struct rk_uuid topic, int32_t index);
+
+/* What a member of the classic protocol has is for whoever comes: it is not waited for until it gives it back. */
+struct core_consumer *
+__wrap_core_consumer_owner(const struct core_consumers *k, struct rk_uuid topic, int32_t index)
+{
+	struct core_consumer *o = __real_core_consumer_owner(k, topic, index);
+
+	return planted == CL_BUG_OWNER && o != NULL && core_consumer_classic(o) ? NULL : o;
 }

@@ -373,7 +373,8 @@ sees(enum cl_bug bug, uint64_t within)
 	struct result r;
 
 	cl_quorum = bug == CL_BUG_VOTE;
-	uint64_t step = bug >= CL_BUG_COMPLETE ? CL_EACH_TXN : 1;
+	cl_both = bug == CL_BUG_OWNER; /* the last of them */
+	uint64_t step = bug >= CL_BUG_COMPLETE && bug != CL_BUG_OWNER ? CL_EACH_TXN : 1;
 	for (uint64_t s = step; s <= within; s += step) {
 		run(s, bug, &r);
 		if (r.digest == 0) {
