@@ -206,6 +206,10 @@ START_TEST(a_broker_that_died_is_told_of_until_its_session_would_end)
 	broker_is(3, true);
 	pass(b.core->conf->broker_session_timeout_ms);
 	ck_assert(!core_broker_lingers(b.core, 3));
+	ck_assert(!core_broker_lingers(b.core, 1));
+	broker_is(1, true);
+	pass(b.core->conf->broker_session_timeout_ms);
+	ck_assert(core_broker_lingers(b.core, 1)); /* this node */
 	broker_is(9, true); /* that is new */
 	ck_assert(!core_broker_lingers(b.core, 9) && !core_broker_lingers(b.core, 10));
 }

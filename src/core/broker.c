@@ -3,8 +3,6 @@
 #include "base/mem.h"
 #include "src/core/inside.h"
 
-enum { LEFT_MS = 2000 };
-
 struct core_broker *
 core_broker(const struct core *c, int32_t id)
 {
@@ -23,7 +21,7 @@ core_broker_lingers(const struct core *c, int32_t id)
 {
 	const struct core_broker *b = core_broker(c, id);
 
-	return b != NULL && b->fenced && rk_now(c->env) < b->lingers_ms;
+	return b != NULL && b->fenced && (id == c->node_id || rk_now(c->env) < b->lingers_ms);
 }
 
 static const char *
@@ -80,7 +78,7 @@ core_broker_read(struct core *c, const struct meta_view *view, int32_t id)
 		b->epoch = r.broker_epoch;
 		b->active = !r.fenced && !r.in_controlled_shutdown;
 		if (r.fenced && !b->fenced)
-			b->lingers_ms = rk_now(c->env) + (r.in_controlled_shutdown ? LEFT_MS : c->conf->broker_session_timeout_ms);
+			b->lingers_ms = rk_now(c->env) + c->conf->broker_session_timeout_ms;
 		b->fenced = r.fenced;
 		take_endpoint(c, b, &r);
 		if (!rk_str_eq(b->rack, r.rack)) {

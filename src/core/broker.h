@@ -18,10 +18,11 @@ struct core_broker {
 };
 
 struct core_broker *core_broker(const struct core *, int32_t id); /* NULL: not registered */
-/* It was fenced a short time ago. Metadata goes on naming it: one that died for as long as its session would last, as
- * Kafka does (we fence it within milliseconds), one that left in order for two seconds, in which it is back. librdkafka
- * (2.10 on) gives up a broker that is named no more, with the partitions that it is just moving from it, and a
- * transaction's offsets wait for ever for a coordinator that it has given up (its issue 5511). */
+/* It was fenced a short time ago, or it is this node, which whoever asks it has reached. Metadata goes on naming it for
+ * as long as its session would last if it had just died, as Kafka does (we fence it within milliseconds), and when it
+ * left in order, too: it may be back at once. librdkafka (2.10 on) gives up a broker that is named no more, with the
+ * partitions that it is just moving from it, and a transaction's offsets wait for ever for a coordinator that it has
+ * given up (its issue 5511). */
 bool core_broker_lingers(const struct core *, int32_t id);
 /* As the view has it now: made, changed or (not there any more) removed. True: something changed. */
 bool core_broker_read(struct core *, const struct meta_view *, int32_t id);
