@@ -307,8 +307,8 @@ leave_ghosts(struct cl_writer *w)
 	for (uint32_t t = 0; t < cl->plan.topics; t++)
 		for (int32_t p = 0; p < CL_PARTS; p++) {
 			struct cl_wlane *l = &w->lane[t][p];
-			if (l->first == l->count || !sim_chance(&cl->sim, 500000))
-				continue;
+			if (l->first == l->count || !sim_chance(&cl->sim, 500000) || cl->op[l->op[l->first]].hash == 0)
+				continue; /* it never left: its partition may not even be in the transaction */
 			struct ghost *g = rk_new(struct ghost);
 			*g = (struct ghost){ w, l->op[l->first], w->id, w->epoch };
 			cl_after(cl, sim_below(&cl->sim, sim_chance(&cl->sim, 500000) ? 100 * MS : 3 * SECOND), haunt, g);
