@@ -174,6 +174,19 @@ START_TEST(a_group_changes_its_kind_with_its_members)
 }
 END_TEST
 
+START_TEST(what_no_classic_member_had_is_dealt_out_at_the_upgrade)
+{
+	c[0].instance = c[1].instance = "i";
+	ck_assert_int_eq(classic_join(&c[1]), 0);
+	struct rk_str two = { "\0\1\0\0\0\1\0\1t\0\0\0\2\0\0\0\0\0\0\0\1\xff\xff\xff\xff", 25 };
+	ck_assert_int_eq(classic_sync(&c[1], two), 0);
+	join(&c[0]); /* in its place, and with the same subscription */
+	ck_assert_int_eq(group()->kind, CORE_GROUP_CONSUMER);
+	ck_assert_int_eq(count(&c[0]), 4);
+	survives();
+}
+END_TEST
+
 START_TEST(a_classic_member_takes_the_place_of_the_last_consumer)
 {
 	c[0].instance = c[1].instance = "i";
@@ -260,6 +273,7 @@ main(void)
 	const TTest *const claim[] = { a_classic_member_is_a_member, a_group_changes_its_kind_with_its_members,
 		without_the_policy_a_group_stays_what_it_is, a_classic_member_takes_the_place_of_the_last_consumer,
 		who_waits_for_the_last_consumer_joins_the_classic_group_anew,
+		what_no_classic_member_had_is_dealt_out_at_the_upgrade,
 		a_static_member_that_lives_is_replaced_unless_both_are_consumers, an_empty_group_is_for_whoever_comes };
 
 	return broker_claims("core_consumer_classic", claim, rk_countof(claim), begin, over);

@@ -151,8 +151,8 @@ void core_turn_subscribe(struct core_turn *);
 void core_turn_leave(struct core_turn *, struct core_consumer *);
 /* Regular expressions are matched again when topics have come and gone since. */
 void core_turn_refresh(struct core_turn *);
-/* The hash of all topics that these name. */
-int64_t core_turn_hash(struct core_turn *, const core_consumer_says *const *says, int32_t count);
+/* The hash of all topics that these name, and how many partitions these have. */
+int64_t core_turn_hash(struct core_turn *, const core_consumer_says *const *says, int32_t count, int64_t *partitions);
 void core_turn_epoch(struct core_turn *);    /* the group's epoch rises when there is reason to */
 /* What the group's members want most; t NULL: as it is. */
 struct rk_str core_consumer_assignor(const struct core_turn *, const struct core_consumers *);

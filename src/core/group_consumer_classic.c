@@ -500,6 +500,22 @@ translate(const struct core_group *g, const struct core_group_member *m, struct 
 	return true;
 }
 
+/* What the members have is all there is: the target of such a group can be what its members have. A
+ * static member that comes back as a consumer would not make another one, and with Kafka what nobody had at that moment
+ * (in a rebalance, or added since) is nobody's until the next change. */
+static bool
+dealt_out(struct core_turn *t, int64_t partitions)
+{
+	struct core_group *g = t->group;
+	int64_t n = 0;
+
+	rk_list_each(&g->members, l) {
+		const struct core_group_member *m = rk_of(l, struct core_group_member, link);
+		n += assignment_parts(g->home->core, m->assignment, g->generation, t->arena).count;
+	}
+	return n == partitions;
+}
+
 /* Kafka's order: all of one kind, then all of the next. */
 static bool
 translate_all(struct core_turn *t)
@@ -523,7 +539,11 @@ translate_all(struct core_turn *t)
 		all[n] = &s[n];
 		n++;
 	}
-	core_turn_put(t, core_consumer_epoch_record(g, g->generation, core_turn_hash(t, all, n), t->arena));
+	int64_t partitions, hash = core_turn_hash(t, all, n, &partitions);
+	if (g->state != CORE_GROUP_STABLE)
+		hash = 0; /* of no topics: whoever takes the next turn makes a new epoch and target */
+	t->bump = !dealt_out(t, partitions);
+	core_turn_put(t, core_consumer_epoch_record(g, g->generation, hash, t->arena));
 	for (int step = 0; step < 2; step++) {
 		rk_list_each(&g->members, l) {
 			const struct core_group_member *m = rk_of(l, struct core_group_member, link);
@@ -587,7 +607,9 @@ core_consumer_upgrade(struct core_turn *t, struct rk_str *why)
 	    g->name.at, g->count);
 	end_classic(g);
 	core_consumers_start(g);
+	bool bump = t->bump;
 	core_turn_begin(t, g, t->arena);
+	t->bump = bump;
 	return RK_OK;
 }
 

@@ -210,14 +210,20 @@ hash_found(struct core_turn *t, struct found *f)
 }
 
 int64_t
-core_turn_hash(struct core_turn *t, const core_consumer_says *const *says, int32_t count)
+core_turn_hash(struct core_turn *t, const core_consumer_says *const *says, int32_t count, int64_t *partitions)
 {
 	struct found f = { 0 };
+	int64_t hash;
 
 	for (int32_t i = 0; i < count; i++)
 		for (int32_t k = 0; k < says[i]->subscribed_topic_names.len; k++)
 			find(t, &f, says[i]->subscribed_topic_names.at[k]);
-	return hash_found(t, &f);
+	hash = hash_found(t, &f); /* they are sorted now */
+	*partitions = 0;
+	for (uint32_t i = 0; i < f.count; i++)
+		if (i == 0 || f.at[i] != f.at[i - 1])
+			*partitions += f.at[i]->partitions;
+	return hash;
 }
 
 static int64_t
