@@ -472,8 +472,10 @@ leave(struct cl_member *m)
 	q.group_id = rk_str_of(m->crowd->name);
 	q.members.at = &one;
 	q.members.len = 1;
-	if (m->crowd->both)
+	if (m->crowd->both) { /* what it has it gives up before it says so, as Kafka's client does */
+		outside(m);
 		cl_both_left(m->client.cl, m->number);
+	}
 	ask(m, m->node, KP_LEAVE_GROUP, 4, &q, left);
 }
 
