@@ -361,6 +361,26 @@ START_TEST(a_marker_between_question_and_append_takes_the_guard_away)
 }
 END_TEST
 
+START_TEST(the_question_of_the_next_transaction_outlives_the_marker_of_the_last)
+{
+	ck_assert_int_eq(add(7, 0, 0, true, ask(7, 0, 0, true)), RK_OK);
+	uint64_t next = ask(7, 1, 0, true); /* EndTxn is answered, its markers are still to come */
+	ck_assert_uint_ne(next, 0);
+	mark_as("t", 7, 1, COMMIT, 0, 2);
+	settle();
+	ck_assert_int_eq(row(), RK_OK);
+	ck_assert_int_eq(add(7, 1, 0, true, next), RK_OK);
+	mark_as("t", 7, 2, ABORT, 0, 2);
+	settle();
+	ck_assert_int_eq(add(7, 1, 1, true, next), RK_INVALID_TXN_STATE);
+	uint64_t late = ask(7, 2, 0, true);
+	mark_as("t", 7, 3, ABORT, 0, 2); /* its own: it was too slow */
+	settle();
+	ck_assert_int_ne(add(7, 2, 0, true, late), RK_OK);
+	ck_assert_ptr_null(part("t", 0)->guards);
+}
+END_TEST
+
 START_TEST(what_overtook_an_earlier_batch_is_out_of_order)
 {
 	ask(7, 0, 3, false);
@@ -460,7 +480,8 @@ main(void)
 		whoever_forgets_it_is_not_told,
 		a_followers_producers_end_their_transaction_with_the_leaders,
 		the_first_batch_of_a_transaction_wants_a_guard_the_next_ones_none,
-		a_marker_between_question_and_append_takes_the_guard_away, what_overtook_an_earlier_batch_is_out_of_order,
+		a_marker_between_question_and_append_takes_the_guard_away,
+		the_question_of_the_next_transaction_outlives_the_marker_of_the_last, what_overtook_an_earlier_batch_is_out_of_order,
 		with_version_2_an_unknown_producer_begins_at_0, nobody_is_asked_about_a_zombie,
 		without_verification_nothing_is_asked_but_what_adds,
 		a_batch_that_is_there_already_is_answered_without_a_question, guards_go_with_leadership_and_with_time,

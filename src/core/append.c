@@ -102,8 +102,8 @@ take_in(struct core_partition *p, struct core_append *a)
 	rk_assert(kp_batch_base(a->at) == done.first && kp_batch_epoch(a->at) == p->leader_epoch);
 	a->base_offset = done.first;
 	a->need = done.last + 1;
-	if (kp_batch_attr(a->at) & KP_ATTR_TXN) /* its transaction is open in this log now, or over */
-		core_guard_drop(p, kp_batch_producer(a->at));
+	if (kp_batch_attr(a->at) & KP_ATTR_TXN)
+		core_guard_over(p, a->at, a->raised);
 	uint64_t records = (uint64_t)kp_batch_count(a->at);
 	p->topic->counts.messages_in += records;
 	p->topic->counts.bytes_in += (uint64_t)a->len;

@@ -216,8 +216,9 @@ struct core_append {
 	uint8_t *at; /* the records as they came; base offsets and epochs are set in place */
 	int32_t len;
 	int16_t acks;
-	bool own;   /* the broker's own records: control batches and internal topics allowed */
-	bool admin; /* Kafka's admin client: it may write to internal topics */
+	bool raised; /* a marker, whose epoch is above its data's (transaction.version 2) */
+	bool own;    /* the broker's own records: control batches and internal topics allowed */
+	bool admin;  /* Kafka's admin client: it may write to internal topics */
 	bool transactional; /* the request named a transactional id */
 	bool adds;          /* and is of a version whose batches add their partition to it (mark.h) */
 	uint64_t guard;     /* of core_unverified; 0: none */

@@ -175,7 +175,7 @@ append(struct core_partition *p, const marker_in *in, struct rk_arena *arena, in
 {
 	struct core *c = core_of(p);
 	struct core_append a = { .acks = -1, .own = true, .transactional = true, .arena = arena,
-		.wall_ms = rk_wall(c->env) };
+		.raised = in->transaction_version >= VERSION_2, .wall_ms = rk_wall(c->env) };
 	enum rk_err err = p->leads ? judge_epoch(p, in) : RK_NOT_LEADER_OR_FOLLOWER;
 
 	if (err == RK_OK && !c->cut_off && !c->stopping && !p->broken && (*need = waits_already(p, in)) >= 0)
@@ -315,16 +315,23 @@ drop(struct core_partition *p, struct guard *g)
 	rk_mem_put(g);
 }
 
-void
-core_guard_drop(struct core_partition *p, int64_t producer_id)
+static void
+drop_and_free(struct core_partition *p, struct guard *g)
 {
-	struct guard *g = find(p, producer_id);
-
-	if (g == NULL)
-		return;
 	drop(p, g);
 	if (p->guards->by_id.count == 0)
 		core_guards_free(p);
+}
+
+void
+core_guard_over(struct core_partition *p, const uint8_t *batch, bool raised)
+{
+	struct guard *g = find(p, kp_batch_producer(batch));
+	bool marker = (kp_batch_attr(batch) & KP_ATTR_CONTROL) != 0;
+
+	rk_assert(marker || !raised);
+	if (g != NULL && !(marker && raised && g->adds && g->epoch >= kp_batch_producer_epoch(batch)))
+		drop_and_free(p, g);
 }
 
 void
@@ -346,7 +353,7 @@ core_guards_expire(struct core_partition *p, int64_t now_ms, int64_t expire_ms)
 		struct guard *g = rk_of(p->guards->used.next, struct guard, link);
 		if (now_ms - g->used_ms < expire_ms)
 			return;
-		core_guard_drop(p, g->producer_id);
+		drop_and_free(p, g);
 	}
 }
 

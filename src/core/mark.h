@@ -56,6 +56,9 @@ rk_must_use enum rk_err core_unverified(struct core_partition *, const struct co
  * RK_OUT_OF_ORDER_SEQUENCE_NUMBER: an earlier one of the same transaction was refused, and comes first. */
 rk_must_use enum rk_err core_verified(struct core_partition *, const struct core_intent *, uint64_t guard);
 void core_guards_expire(struct core_partition *, int64_t now_ms, int64_t expire_ms);
-void core_guard_drop(struct core_partition *, int64_t producer_id); /* its transaction is open, or over */
+/* A batch of a transaction was appended: it is open in this log now, or (a marker) over, and its guard goes. A guard of
+ * the transaction behind it stays: whose epoch is the marker's or higher, if the marker's has been raised over its
+ * data's (transaction.version 2). Its question may be on its way already, for EndTxn is answered before the markers. */
+void core_guard_over(struct core_partition *, const uint8_t *batch, bool raised);
 void core_guards_free(struct core_partition *);                     /* all of them */
 #endif
