@@ -22,7 +22,7 @@ static const struct {
 	[CL_BUG_EPOCH] = { "a partition epoch that is not compared", 20 },
 	[CL_BUG_COMPLETE] = { "a transaction complete before its markers are written", 15 },
 	[CL_BUG_MARKER] = { "a marker acknowledged before it is committed", 90 },
-	[CL_BUG_VERIFY] = { "a partition that is not verified", 30 },
+	[CL_BUG_VERIFY] = { "a partition that is not verified", 240 },
 	[CL_BUG_OWNER] = { "what a classic member has is free for consumers", 10 },
 };
 
