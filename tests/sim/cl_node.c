@@ -184,7 +184,7 @@ configure(struct cl_node *n)
 	if (p->compacts) {
 		k = pair(a, at, k, "log.cleaner.backoff.ms=300");
 		k = pair(a, at, k, "log.cleaner.min.cleanable.ratio=0.01");
-		k = pair(a, at, k, "log.cleaner.min.compaction.lag.ms=5000"); /* what is read along is read before */
+		k = pair(a, at, k, "log.cleaner.min.compaction.lag.ms=15000"); /* what is read along is read before */
 	}
 	rk_assert(k <= rk_countof(at));
 	n->conf = conf_make(at, k, &notes);

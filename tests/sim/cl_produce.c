@@ -186,8 +186,8 @@ pump(struct cl_producer *p, uint32_t t, int32_t part)
 		return;
 	}
 	/* Until a broker knows the producer it takes any sequence for its first, as Kafka's do: so the first batch goes
-	 * alone. */
-	while (l->next < l->count && l->flying < (l->known ? p->flight : 1)) {
+	 * alone. And a broker remembers five batches: the first that is unanswered must be one of the last five. */
+	while (l->next < l->count && l->flying < (l->known ? p->flight : 1) && l->next - l->first < CL_REMEMBERED) {
 		uint32_t op = l->op[l->next++];
 		if (!resolved(cl, op))
 			send_op(p, op, leader);

@@ -254,7 +254,7 @@ pump(struct cl_writer *w, uint32_t t, int32_t p)
 		return true;
 	}
 	/* A leader that has just come to know the producer takes any sequence for its first: so the first goes alone. */
-	while (l->next < l->count && l->flying < (l->first == 0 ? 1 : 3)) {
+	while (l->next < l->count && l->flying < (l->first == 0 ? 1 : 3) && l->next - l->first < CL_REMEMBERED) {
 		uint32_t op = l->op[l->next++];
 		if (cl->op[op].acked)
 			continue;

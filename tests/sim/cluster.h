@@ -32,7 +32,7 @@
 enum { MS = 1000, SECOND = 1000000 };
 enum { CL_NODES = 6, CL_TOPICS = 4, CL_PARTS = 12, CL_PRODUCERS = 6, CL_CONSUMERS = 4, CL_GROUPS = 3, CL_EXTRAS = 64 };
 enum { CL_TILLS = 3, CL_TILL_TXNS = 4096, CL_TILL_PARTS = 2 };
-enum { CL_TIDS = 4, CL_MEMBERS = 4, CL_READERS = 4, CL_READER_SESSION_MS = 6000, CL_INNER = 2 };
+enum { CL_TIDS = 4, CL_MEMBERS = 4, CL_READERS = 4, CL_READER_SESSION_MS = 6000, CL_INNER = 2, CL_REMEMBERED = 5 };
 enum { CL_EACH_TXN = 3 }; /* a seed that it divides has transactional producers */
 enum { CL_CLIENT_PLACE = 10 };
 
