@@ -230,6 +230,23 @@ START_TEST(the_metadata_never_takes_back_what_the_controller_answered)
 }
 END_TEST
 
+START_TEST(who_catches_up_under_a_request_that_changes_nothing_joins_after_it)
+{
+	struct core_partition *p = part("t", 0);
+
+	partition_is(1, 0, 1, pair, 2, false);
+	fetch_as(2, 1, 0, 0, 0, -1);
+	put(p, batch_of(3, b.w.wall_ms));
+	settle();
+	pass(b.core->conf->replica_lag_time_max_ms * 2); /* 2 is to leave ... */
+	fetch_as(2, 1, 0, 3, 0, 0);                      /* ... and is back before anybody was asked */
+	ck_assert_int_eq(take().members, 2);
+	fetch_as(3, 1, 0, 3, 0, 0); /* and will have nothing more to fetch */
+	answer(RK_OK, p->partition_epoch, pair, 2);
+	ck_assert_int_eq(take().members, 3);
+}
+END_TEST
+
 START_TEST(a_request_that_reached_nobody_is_made_again)
 {
 	partition_is(1, 0, 1, pair, 2, false);
@@ -432,7 +449,8 @@ main(void)
 	    below_min_insync_replicas_nothing_is_taken_and_nothing_moves, who_lags_leaves_and_who_has_caught_up_joins,
 	    until_the_controller_has_answered_both_isrs_count, a_fenced_broker_or_another_incarnation_does_not_join,
 	    a_broker_that_died_is_told_of_until_its_session_would_end,
-	    the_metadata_never_takes_back_what_the_controller_answered, a_request_that_reached_nobody_is_made_again,
+	    the_metadata_never_takes_back_what_the_controller_answered, who_catches_up_under_a_request_that_changes_nothing_joins_after_it,
+	    a_request_that_reached_nobody_is_made_again,
 	    deleting_records_waits_for_the_replicas, a_new_leader_does_not_tell_an_end_it_does_not_know,
 	    cut_off_from_the_controllers_it_answers_no_client,
 	    a_throttled_replica_out_of_sync_waits_its_turn, coordinators_hear_what_is_won_loaded_and_lost,

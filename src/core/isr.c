@@ -234,6 +234,7 @@ core_isr_answer(struct core *c, struct rk_uuid topic, int32_t partition, enum rk
 	} else if (err == RK_OK && leader_epoch == p->leader_epoch && partition_epoch == p->partition_epoch) {
 		s->asked = s->recovering = false; /* nothing has changed by it */
 		take_back(s);
+		core_isr_look(s); /* who came meanwhile, and may have nothing more to fetch */
 	} else if (err == RK_INELIGIBLE_REPLICA || err == RK_OPERATION_NOT_ATTEMPTED) {
 		s->asked = false; /* refused for certain: as before, and later once more */
 		take_back(s);
