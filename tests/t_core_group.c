@@ -553,7 +553,7 @@ START_TEST(who_makes_up_protocols_holds_nobody_up)
 	pass(3000), pass(3000);
 	take(&c[0]), take(&c[1]);
 	ck_assert(rk_str_is(c[1].join.protocol_name, "range"));
-	ck_assert_uint_eq(group()->known.count, 2 + MANY / 2);
+	ck_assert_uint_eq(group()->known.by_name.count, 2 + MANY / 2);
 	free(p);
 	free(name);
 }

@@ -66,7 +66,7 @@ core_group_drop(struct core_group *g)
 	home->offsets -= g->offsets.count;
 	core_offset_free(&g->offsets);
 	core_offset_free(&g->undecided);
-	core_known_free(g);
+	core_known_free(&g->known);
 	rk_map_del(&home->by_name, &g->node);
 	rk_mem_put((char *)(uintptr_t)g->name.at);
 	rk_mem_put((char *)(uintptr_t)g->protocol_type.at);
@@ -306,11 +306,12 @@ static void
 end(void *state, enum rk_err err)
 {
 	struct core_groups *home = state;
-	struct core_group *g;
+	struct core_group *after;
 
 	rk_timer_stop(home->core->timers, &home->expiry);
 	core_group_forget_assigning(home);
-	while ((g = core_group_next(home, NULL)) != NULL) {
+	for (struct core_group *g = core_group_next(home, NULL); g != NULL; g = after) {
+		after = core_group_next(home, g);
 		core_group_end(g, err);
 		core_group_drop(g);
 	}

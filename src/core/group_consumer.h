@@ -179,13 +179,6 @@ rk_must_use enum rk_err core_consumer_remove(struct core_group *, struct core_co
     struct core_write *w);
 const char *core_consumers_state(const struct core_group *);
 
-/* --- group_consumer_common.c */
-struct kp_join_group_req;
-/* Does the request name a protocol that all classic members have? As Kafka, with what its own member said before. */
-bool core_consumer_fits(const struct core_consumers *, const struct kp_join_group_req *, struct rk_arena *);
-/* The protocol that all these classic members have, the first such of the first; null: none. */
-struct rk_str core_consumer_common(const core_consumer_says *const *says, int32_t count, struct rk_arena *);
-
 /* --- group_consumer_classic.c: between the two protocols */
 /* A group of another kind becomes one of these; the turn begins anew. RK_GROUP_ID_NOT_FOUND: it may not (why: in
  * Kafka's words). Others: it could not be written. */

@@ -128,6 +128,39 @@ metadata_of(const core_consumer_says *s, struct rk_str protocol)
 	return RK_STR_NULL;
 }
 
+static void
+count_protocols(struct core_known *k, const core_consumer_says *s)
+{
+	const classic_t *c = classic_of(s);
+
+	core_known_speaker(k);
+	for (int32_t i = 0; i < c->supported_protocols.len; i++)
+		core_known_says(k, c->supported_protocols.at[i].name);
+}
+
+/* Is there a protocol that all classic members have? As Kafka, with what this one said before. */
+static bool
+fits(const struct core_consumers *k, const struct kp_join_group_req *q)
+{
+	struct core_known known = { 0 };
+	int32_t members = 0;
+	bool fit = false;
+
+	if (!rk_str_is(q->protocol_type, "consumer") || q->protocols.len <= 0)
+		return false;
+	rk_list_each(&k->members, l) {
+		const struct core_consumer *m = rk_of(l, struct core_consumer, link);
+		if (!m->known || !core_consumer_classic(m))
+			continue;
+		count_protocols(&known, &m->says);
+		members++;
+	}
+	for (int32_t i = 0; i < q->protocols.len && !fit; i++)
+		fit = core_known_by(&known, q->protocols.at[i].name) == members;
+	core_known_free(&known);
+	return fit;
+}
+
 /* It is to do the next step (join, sync) in the time its rebalances may take; a time that runs goes on. */
 static void
 hurry(struct core_consumer *m, bool anew)
@@ -292,7 +325,7 @@ core_consumer_join(struct core_group *g, struct core_group_asker *a, const struc
 	if (k->count >= g->home->core->conf->group_consumer_max_size && core_consumer_get(k, q->member_id) == NULL
 	    && core_consumer_static(k, q->group_instance_id) == NULL)
 		return refused(res, RK_GROUP_MAX_SIZE_REACHED, rk_lit(""));
-	if (!core_consumer_fits(k, q, a->arena))
+	if (!fits(k, q))
 		return refused(res, RK_INCONSISTENT_GROUP_PROTOCOL, rk_lit(""));
 	struct rk_str id = q->member_id.len > 0 ? q->member_id : new_id(g, a->arena);
 	if (q->member_id.len <= 0 && q->group_instance_id.len < 0 && a->version >= 4) /* KIP-394 */
@@ -651,6 +684,24 @@ stayers(struct core_turn *t, struct core_consumer *const *gone, int32_t count, s
 	return n;
 }
 
+/* The protocol that all have: the first such of the first. */
+static struct rk_str
+common_protocol(const struct stayer *s, int32_t n)
+{
+	const classic_t *first = classic_of(s[0].says);
+	struct rk_str common = RK_STR_NULL;
+	struct core_known known = { 0 };
+
+	rk_assert(n > 0);
+	for (int32_t k = 0; k < n; k++)
+		count_protocols(&known, s[k].says);
+	for (int32_t i = 0; i < first->supported_protocols.len && common.len < 0; i++)
+		if (core_known_by(&known, first->supported_protocols.at[i].name) == n)
+			common = first->supported_protocols.at[i].name;
+	core_known_free(&known);
+	return common;
+}
+
 /* Kafka's record tells each member's target and a leader, and its rebalance is forgotten when the coordinator fails
  * over: then two may have one partition. Here a group that needs a rebalance has no leader, so that whoever loads it
  * begins one (group.c), and each of its members has what it had. At rest nobody has anything of another's target. */
@@ -663,10 +714,7 @@ classic_record(struct core_turn *t, const struct stayer *s, int32_t n, bool rest
 	kp_defaults(&kp_group_metadata_value_d, &v);
 	v.protocol_type = rk_lit("consumer");
 	v.generation = t->epoch;
-	const core_consumer_says **says = rk_arena_get(t->arena, (size_t)n, sizeof(const core_consumer_says *));
-	for (int32_t i = 0; says != NULL && i < n; i++)
-		says[i] = s[i].says;
-	v.protocol = says == NULL ? RK_STR_NULL : core_consumer_common(says, n, t->arena);
+	v.protocol = common_protocol(s, n);
 	v.leader = rests ? s[0].id : RK_STR_NULL;
 	v.current_state_timestamp = rk_wall(g->home->core->env);
 	v.members.at = rk_arena_get(t->arena, (size_t)n, sizeof *v.members.at);

@@ -6,6 +6,11 @@
 #include "src/core/inside.h"
 
 enum core_group_kind { CORE_GROUP_SIMPLE, CORE_GROUP_CLASSIC, CORE_GROUP_CONSUMER }; /* simple: offsets alone */
+/* Protocols, and by how many members each is known: group_known.c. Zeroed it is empty. */
+struct core_known {
+	struct rk_map by_name;
+	uint64_t mark; /* of who speaks */
+};
 /* Of a classic group. Kafka's names are in core_group_state_name. */
 enum core_group_state { CORE_GROUP_EMPTY, CORE_GROUP_PREPARING, CORE_GROUP_COMPLETING, CORE_GROUP_STABLE };
 
@@ -73,8 +78,7 @@ struct core_group {
 	struct rk_timer timer;        /* of the rebalance: its first wait, its end, or the wait for syncs */
 	int64_t state_ms;             /* wall time of the last change of state, as records have it */
 	int32_t delay_left_ms;        /* what may still be waited at the beginning */
-	struct rk_map known;          /* protocols that members know; group_known.c's */
-	uint64_t mark;
+	struct core_known known;      /* the protocols that its members know */
 	bool first_wait, grown;       /* it is the first wait of a new group; somebody has come since it was set */
 	struct rk_map offsets;        /* of core_offset: decided ones */
 	struct rk_map undecided;      /* of core_offset: of open transactions, of each its own */
@@ -107,15 +111,19 @@ rk_must_use enum rk_err core_group_write_in(struct core_groups *, const struct k
 void core_group_answer(struct core_group_asker *); /* calls done */
 void core_group_state_set(struct core_group *, enum core_group_state);
 
-/* --- group_known.c: the protocols that a classic group's members know */
+/* --- group_known.c: the protocols that members of the classic protocol know */
 struct kp_join_group_req;
-void core_known_add(struct core_group_member *);  /* what it says counts */
-void core_known_take(struct core_group_member *); /* and not any more */
+void core_known_speaker(struct core_known *);             /* another member speaks from here on */
+void core_known_says(struct core_known *, struct rk_str); /* it knows that one */
+int32_t core_known_by(const struct core_known *, struct rk_str);
+void core_known_free(struct core_known *);
+/* The table of a classic group: what a member says counts, and not any more. */
+void core_known_add(struct core_group_member *);
+void core_known_take(struct core_group_member *);
 /* Does the request name one that all know, but for the member whose request it is (NULL: a new one's)? */
 bool core_known_fits(struct core_group *, const struct kp_join_group_req *, const struct core_group_member *but);
 /* The protocol that most want first, of those that all have; its string is the table's. Null: there is none. */
 struct rk_str core_known_elect(struct core_group *);
-void core_known_free(struct core_group *);
 
 /* --- group_classic.c: members and the rebalance */
 struct kp_join_group_req_protocols;

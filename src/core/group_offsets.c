@@ -100,10 +100,12 @@ remove_one(struct rk_map *map, struct core_offset *o)
 void
 core_offset_free(struct rk_map *map)
 {
-	struct core_offset *o;
+	struct core_offset *after;
 
-	while ((o = next(map, NULL)) != NULL)
+	for (struct core_offset *o = next(map, NULL); o != NULL; o = after) {
+		after = next(map, o);
 		remove_one(map, o);
+	}
 	rk_map_free(map);
 }
 

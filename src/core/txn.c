@@ -134,11 +134,12 @@ static void
 end(void *state, enum rk_err err)
 {
 	struct core_txns *home = state;
-	struct core_txn *t;
+	struct core_txn *after;
 
 	core_txn_timers_stop(home);
 	core_txn_refused_end(home, err);
-	while ((t = core_txn_next(home, NULL)) != NULL) {
+	for (struct core_txn *t = core_txn_next(home, NULL); t != NULL; t = after) {
+		after = core_txn_next(home, t);
 		core_txn_stop(t, err);
 		core_txn_drop(t);
 	}
