@@ -37,7 +37,7 @@ can_mount() {
 finish() {
 	stop_server > /dev/null 2>&1 || true
 	echo "$passed passed, $failed failed, $skipped skipped"
-	if [ "$failed" -eq 0 ]; then rm -rf "$W"; else echo "left for you: $W"; fi
+	if [ "$failed" -eq 0 ] && [ -z "${ROOKERY_KEEP:-}" ]; then rm -rf "$W"; else echo "left for you: $W"; fi
 	[ "$failed" -eq 0 ]
 }
 trap 'stop_server > /dev/null 2>&1 || true' EXIT

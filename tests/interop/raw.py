@@ -109,6 +109,19 @@ def last_offset(records):
     return last
 
 
+def producers_of(records):
+    """[(first offset, last offset, producer id, producer epoch, first sequence)] of v2 batches, whole ones only."""
+    out, at = [], 0
+    while at + 61 <= len(records):
+        base, length = struct.unpack_from(">qi", records, at)
+        if at + 12 + length > len(records):
+            break
+        last, _, _, pid, epoch, seq = struct.unpack_from(">iqqqhi", records, at + 23)
+        out.append((base, base + last, pid, epoch, seq))
+        at += 12 + length
+    return out
+
+
 def _varint(b, p):
     n = shift = 0
     while True:
@@ -319,6 +332,19 @@ class Conn:
                 return out
             out += [x for x in values_of(records, crcs) if x[0] >= offset]
             offset = last + 1
+
+    def producers(self, topic, partition=0):
+        """What producers_of says of the whole partition, up to the high watermark."""
+        out, offset = [], 0
+        while True:
+            code, high, records = self.fetch(topic, offset, partition)
+            assert code == 0, f"fetch of {topic}-{partition} at {offset}: {name(code)}"
+            got = producers_of(records)
+            if not got:
+                assert offset >= high, f"{topic}-{partition}: nothing at {offset}, high watermark {high}"
+                return out
+            out += got
+            offset = got[-1][1] + 1
 
     def end(self, topic, partition=0, at=-1):
         c = self.call(LIST_OFFSETS, 5, struct.pack(">ibi", -1, 0, 1) + string(topic) + struct.pack(">iiiq", 1, partition, -1, at))

@@ -145,7 +145,7 @@ class Load:
             got = subprocess.run([sys.executable, os.path.join(HERE, "stream.py"), "check", self.cluster.bootstrap(), TOPIC, str(i), *self.files],
                                  capture_output=True, text=True)
             line = (got.stdout.strip() or got.stderr.strip() or "nothing").splitlines()[-1]
-            for word, n in re.findall(r"(acknowledged|found|lost|twice|disorder) (\d+)", line):
+            for word, n in re.findall(r"(acknowledged|found|lost|twice|disorder|again) (\d+)", line):
                 totals[word] = totals.get(word, 0) + int(n)
             if got.returncode:
                 print(f"# partition {i}: {line}")
