@@ -34,7 +34,8 @@ HARMLESS = re.compile("|".join((
     "on Controller .* Exception when handling request",              # the meter of an error that it had itself
     "Overriding internal.metadata.log.segment.bytes",                # we do
     "Exceptionally slow controller event", "controller event queue overloaded", "Graceful shutdown of RaftClient failed",
-    "Unexpected error handling request .*apiKey=(BROKER_HEARTBEAT|CONTROLLER_REGISTRATION|BROKER_REGISTRATION|ALTER_PARTITION|API_VERSIONS)",  # it lost the lead meanwhile
+    "Unexpected error handling request .*apiKey=(BROKER_HEARTBEAT|CONTROLLER_REGISTRATION|BROKER_REGISTRATION|ALTER_PARTITION|API_VERSIONS|ASSIGN_REPLICAS_TO_DIRS)",  # it lost the lead meanwhile
+    "assignments failed; global error: .*STALE_BROKER_EPOCH. Retrying",  # a broker without its disk reads of its former self first
 )))
 
 
