@@ -98,17 +98,6 @@ def values_of(records, crcs=True):
     return out
 
 
-def last_offset(records):
-    at, last = 0, None
-    while at + 61 <= len(records):
-        base, length = struct.unpack_from(">qi", records, at)
-        if at + 12 + length > len(records):
-            break
-        last = base + struct.unpack_from(">i", records, at + 23)[0]
-        at += 12 + length
-    return last
-
-
 def producers_of(records):
     """[(first offset, last offset, producer id, producer epoch, first sequence)] of v2 batches, whole ones only."""
     out, at = [], 0
@@ -120,6 +109,11 @@ def producers_of(records):
         out.append((base, base + last, pid, epoch, seq))
         at += 12 + length
     return out
+
+
+def last_offset(records):
+    got = producers_of(records)
+    return got[-1][1] if got else None
 
 
 def _varint(b, p):
@@ -320,31 +314,25 @@ class Conn:
         c.bytes(16 * max(aborted, 0)), c.take("i")
         return code, high, c.bytes(max(c.take("i"), 0))
 
-    def read_all(self, topic, partition=0, offset=0, crcs=True):
-        """[(offset, value)] up to the high watermark."""
-        out = []
+    def pieces(self, topic, partition=0, offset=0):
+        """(offset asked for, records) up to the high watermark."""
         while True:
             code, high, records = self.fetch(topic, offset, partition)
             assert code == 0, f"fetch of {topic}-{partition} at {offset}: {name(code)}"
             last = last_offset(records)
             if last is None:
                 assert offset >= high, f"{topic}-{partition}: nothing at {offset}, high watermark {high}"
-                return out
-            out += [x for x in values_of(records, crcs) if x[0] >= offset]
+                return
+            yield offset, records
             offset = last + 1
+
+    def read_all(self, topic, partition=0, offset=0, crcs=True):
+        """[(offset, value)] up to the high watermark."""
+        return [x for at, records in self.pieces(topic, partition, offset) for x in values_of(records, crcs) if x[0] >= at]
 
     def producers(self, topic, partition=0):
         """What producers_of says of the whole partition, up to the high watermark."""
-        out, offset = [], 0
-        while True:
-            code, high, records = self.fetch(topic, offset, partition)
-            assert code == 0, f"fetch of {topic}-{partition} at {offset}: {name(code)}"
-            got = producers_of(records)
-            if not got:
-                assert offset >= high, f"{topic}-{partition}: nothing at {offset}, high watermark {high}"
-                return out
-            out += got
-            offset = got[-1][1] + 1
+        return [x for _, records in self.pieces(topic, partition) for x in producers_of(records)]
 
     def end(self, topic, partition=0, at=-1):
         c = self.call(LIST_OFFSETS, 5, struct.pack(">ibi", -1, 0, 1) + string(topic) + struct.pack(">iiiq", 1, partition, -1, at))
