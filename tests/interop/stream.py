@@ -5,7 +5,7 @@
 	partition), and the last line says how many, or what went wrong.
 stream.py check BOOTSTRAP TOPIC PARTITION FILE...: reads that partition from its start: everything that the FILEs of
 	all producers say was acknowledged is there at its offset, once, in order. Prints "acknowledged N found N lost N
-	twice N disorder N again N".
+	twice N disorder N again N", and the ids of the producers that wrote again.
 
 A server answers for one producer epoch: in each, sequences begin at 0 and go on without a gap or a double. When a
 batch is refused because one before it was (the new leader did not know yet that it leads, then it did), librdkafka
@@ -134,7 +134,7 @@ def check(bootstrap, topic, partition, paths):
         raise error
     c.assign([at])
     found = lost = twice = disorder = again = 0
-    next_ack, last, most, epochs = {p: 0 for p in promised}, {}, {}, {}
+    next_ack, last, most, epochs, bumped = {p: 0 for p in promised}, {}, {}, {}, set()
     leader = c.list_topics(topic, timeout=30)
     leader = leader.brokers[leader.topics[topic].partitions[partition].leader]
     with Conn(leader.port, host=leader.host) as at_leader:
@@ -160,7 +160,9 @@ def check(bootstrap, topic, partition, paths):
                 disorder += 1
             else:
                 last[who, epochs[m.offset()]] = number
-                again += number <= most.get(who, -1)
+                if number <= most.get(who, -1):
+                    again += 1
+                    bumped.add(f"by {epochs[m.offset()][0]}")
                 most[who] = max(number, most.get(who, -1))
             numbers, offsets = promised[who]
             i = next_ack[who]
@@ -176,7 +178,7 @@ def check(bootstrap, topic, partition, paths):
                 i += 1
             next_ack[who] = i
     rest = sum(len(o) - next_ack[who] for who, (_, o) in promised.items()) + sum(map(len, somewhere.values()))
-    print(f"acknowledged {total} found {found} lost {lost + rest} twice {twice} disorder {disorder} again {again} read {n} of {high}", *shown)
+    print(f"acknowledged {total} found {found} lost {lost + rest} twice {twice} disorder {disorder} again {again} read {n} of {high}", *shown, *sorted(bumped))
     return lost + rest == twice == disorder == 0 and n == high
 
 
